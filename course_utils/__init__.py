@@ -1,0 +1,3 @@
+"""The course's companion package."""
+
+__version__ = "0.1.0"
