@@ -1,0 +1,110 @@
+# Every target sets itself up. `make` alone lists them.
+#
+#   make course PROFILE=smoke LESSONS="00 05"     a quick look at two lessons
+#   make course PYTHON=python3.12                 another Python
+#   make course TORCH_INDEX=<address>             another build of torch (CPU, CUDA, ROCm), see the README
+
+PYTHON      ?= python3
+VENV        ?= .venv
+TORCH_INDEX ?=
+PROFILE     ?= standard
+LESSONS     ?=
+JOBS        ?= 2
+TORCH       ?= $(shell sed -n 's/^torch==//p' requirements.lock)
+
+ifeq ($(OS),Windows_NT)
+BIN := $(VENV)/Scripts
+else
+BIN := $(VENV)/bin
+endif
+STAMP  := $(VENV)/.stamp
+COURSE := $(BIN)/python -m course_utils
+PYTEST := $(BIN)/python -m pytest -q
+TIERS  := lint types unit structure smoke regression
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+test $(TIERS): export OMP_NUM_THREADS := 1
+test $(TIERS): export MKL_NUM_THREADS := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help course lab doctor test $(TIERS) notebooks report lock clean
+
+help:  ## this list
+	@echo "make <target>, for example make course"
+	@sed -nE 's/^([a-z]+):.*  ## (.*)$$/  \1|\2/p' Makefile | awk -F'|' '{ printf "  %-12s %s\n", $$1, $$2 }'
+
+course: doctor  ## run every lesson at PROFILE and write build/report/index.html
+	@$(COURSE) run --profile $(PROFILE) --workers $(JOBS) $(LESSONS)
+
+lab: $(STAMP)  ## copy the lessons to workspace/ and open JupyterLab there
+	@$(COURSE) lab
+
+doctor: $(STAMP)  ## check Python, packages, kernel, memory, disk, GPU, port, write access
+	@$(COURSE) doctor
+
+test: $(STAMP)  ## every test below; says what each took, fails if one failed
+	@failed=""; begun=$$(date +%s); \
+	for tier in $(TIERS); do \
+	    echo "== $$tier"; start=$$(date +%s); state=ok; \
+	    $(MAKE) --no-print-directory $$tier || { state=FAILED; failed="$$failed $$tier"; }; \
+	    echo "== $$tier $$state in $$(( $$(date +%s) - start )) s"; \
+	done; \
+	echo "== all tiers in $$(( $$(date +%s) - begun )) s"; \
+	if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
+
+lint: $(STAMP)  ## ruff: rules and format, lessons too
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(STAMP)  ## mypy, strict, on course_utils
+	@$(BIN)/mypy
+
+unit: $(STAMP)  ## tests of the package and the tools
+	@$(PYTEST) -n $(JOBS) tests --ignore=tests/notebooks
+
+structure: $(STAMP)  ## the lessons as they are stored: order, headings, alt text, claims
+	@$(PYTEST) tests/notebooks/test_structure.py
+
+smoke: $(STAMP)  ## every lesson at PROFILE=smoke, into a temporary folder
+	@$(PYTEST) tests/notebooks/test_smoke.py
+
+regression: $(STAMP)  ## every lesson again, each stored output compared; and that a damaged one is noticed
+	@$(PYTEST) tests/notebooks/test_regression.py tests/notebooks/test_anti_vacuity.py
+
+notebooks: $(STAMP)  ## execute the lessons again in place, outputs normalised (LESSONS="05" for one)
+	@$(COURSE) notebooks --workers $(JOBS) $(LESSONS)
+
+report: $(STAMP)  ## write the report again from the records of the last run at PROFILE
+	@$(COURSE) report --profile $(PROFILE)
+
+lock:  ## resolve requirements.lock anew from pyproject.toml (TORCH=2.13.0 pins torch)
+	@mkdir -p build
+	@$(PYTHON) -m venv build/uv && build/uv/bin/python -m pip install --quiet uv
+	@echo "torch==$(TORCH)" > build/constraints.txt
+	@build/uv/bin/uv pip compile --quiet --universal --all-extras --no-annotate --no-header \
+	    --python-version 3.11 --constraint build/constraints.txt pyproject.toml -o build/resolved.txt
+	@grep -vE '^(nvidia-|cuda-|triton)' build/resolved.txt > build/requirements.lock   # torch pins these itself
+	@mv build/requirements.lock requirements.lock
+
+clean:  ## remove build/ and the caches; .venv/ and workspace/ stay
+	@rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage course_utils.egg-info
+	@find course_utils tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMP): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null 2>&1 || \
+	    { echo "No $(PYTHON) here. Install Python 3.11 or later, or name one: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "$(PYTHON) is older than 3.11. Install a later one and name it: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	    { echo "$(PYTHON) lacks its venv module. On Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }
+	@test -e $(BIN)/python || $(PYTHON) -c 'import shutil, sys; sys.exit(shutil.disk_usage(".").free < 3e9)' || \
+	    { echo "Less than 3 GB of disk space is free here. Free some, or put the environment elsewhere: make VENV=<folder>"; exit 1; }
+	@test ! -e $(BIN)/python || $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	    { echo "The environment in $(VENV) does not work. Remove it and try again: rm -rf $(VENV)"; exit 1; }
+	@echo "Setting up $(VENV) (once; a few minutes)"
+	@test -e $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@if [ -n "$(TORCH_INDEX)" ]; then \
+	    $(BIN)/python -m pip install --quiet "torch==$(TORCH)" --index-url "$(TORCH_INDEX)"; fi
+	@$(BIN)/python -m pip install --quiet -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $(STAMP)

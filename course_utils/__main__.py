@@ -1,0 +1,25 @@
+"""The command line: `python -m course_utils run | report | doctor | lab | notebooks`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+
+def main() -> None:
+    """Run one command. The doctor comes before everything that may not be installed."""
+    if sys.argv[1:2] == ["doctor"]:
+        from course_utils.tools import doctor
+
+        sys.exit(doctor.main(sys.argv[2:]))
+    try:
+        from course_utils.tools.cli import commands
+    except ImportError as problem:
+        folder = Path(sys.argv[0]).resolve().parents[1]
+        cure = f"Ask the doctor, in {folder}: python -m course_utils doctor"
+        sys.exit(f"The environment is not complete: {problem}\n{cure}")
+    commands(prog_name="python -m course_utils")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+"""Early stopping: stop when the validation value has not improved for a while, and keep the best weights."""
+
+from __future__ import annotations
+
+import copy
+import math
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from course_utils._checks import require
+from course_utils._files import write_whole
+
+
+class EarlyStopping:
+    """Stop after `patience` updates in a row without an improvement on the best value.
+
+        improved     value < best - min_delta  (mode "min")   value > best + min_delta  (mode "max")
+        improved:    best <- value, keep a copy of the weights, since_best <- 0
+        otherwise:   since_best <- since_best + 1; stop when since_best = patience
+
+    The count starts again at every improvement. NaN never improves: it counts as worse, with a warning.
+    Once stopped, `update` keeps returning True and changes nothing.
+
+        stopper = EarlyStopping(patience=5, path="best.pt")
+        for epoch in range(100):
+            ...
+            if stopper.update(validation_loss, model):
+                break
+
+    Args:
+        patience: updates without improvement that stop the run, >= 1.
+        min_delta: >= 0, in the units of the value; an improvement must be larger than this.
+        mode: "min" for a loss, "max" for an accuracy.
+        restore_best: keep the best weights in memory and load them into the model on stopping. A loop that
+            runs to its end without stopping calls `restore(model)` itself.
+        path: file for the best state. It is written whole at each improvement: a crash at any
+            moment leaves the previous file or the new one. It holds `state_dict()` with the weights, so that
+            `model.load_state_dict(torch.load(path)["best_model"])` gives the best model and
+            `stopper.load_state_dict(torch.load(path))` goes on counting from there.
+
+    Attributes:
+        best_value: best value so far (inf or -inf before the first).
+        best_step: the update that gave it, counted from 0; None before the first.
+        step: updates seen.
+        since_best: updates since the best one.
+        stopped: whether the run has been told to stop.
+
+    Raises: ValueError for settings out of range or a value that is not one number; RuntimeError from
+        `restore` when there are no weights to restore.
+    Source: Prechelt (1998), Early stopping - but when?, with the patience rule of common libraries.
+    """
+
+    def __init__(
+        self,
+        patience: int = 10,
+        min_delta: float = 0.0,
+        *,
+        mode: str = "min",
+        restore_best: bool = True,
+        path: str | Path | None = None,
+    ) -> None:
+        require(
+            isinstance(patience, int) and patience >= 1, "a whole number patience >= 1", patience=patience
+        )
+        require(0 <= min_delta < math.inf, "min_delta >= 0 and finite", min_delta=min_delta)
+        require(mode in ("min", "max"), 'mode "min" or "max"', mode=mode)
+        self.patience, self.min_delta, self.mode = patience, min_delta, mode
+        self.restore_best = restore_best
+        self.path = None if path is None else Path(path)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything seen; the file at `path` stays."""
+        self.best_value = math.inf if self.mode == "min" else -math.inf
+        self.best_step: int | None = None
+        self.step = 0
+        self.since_best = 0
+        self.stopped = False
+        self._best_model: dict[str, Any] | None = None
+
+    def improved(self, value: float) -> bool:
+        if self.mode == "min":
+            return value < self.best_value - self.min_delta
+        return value > self.best_value + self.min_delta
+
+    def update(self, value: float | Tensor, model: nn.Module) -> bool:
+        """Take the newest validation value; True means stop now (and the best weights are back, if asked)."""
+        if self.stopped:
+            return True
+        value = _number(value)
+        if math.isnan(value):
+            warnings.warn(
+                f"validation value is NaN at update {self.step}: counted as worse than the best so far",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        if self.improved(value):
+            self.best_value, self.best_step, self.since_best = value, self.step, 0
+            self.step += 1
+            self._keep(model)
+        else:
+            self.since_best += 1
+            self.step += 1
+            self.stopped = self.since_best >= self.patience
+            if self.stopped and self.restore_best and self.best_step is not None:
+                self.restore(model)
+        return self.stopped
+
+    def restore(self, model: nn.Module) -> None:
+        """Load the best weights and buffers into `model`, from memory or else from `path`."""
+        best = self._best_model
+        if best is None and self.path is not None and self.best_step is not None:
+            best = torch.load(self.path, map_location="cpu", weights_only=True)["best_model"]
+        if best is None:
+            raise RuntimeError(
+                f"need best weights to restore, got none after {self.step} updates; "
+                "update with a finite value first, and set restore_best=True or a path"
+            )
+        model.load_state_dict(best)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to go on; settings come from the constructor."""
+        return {
+            "best_value": self.best_value,
+            "best_step": self.best_step,
+            "step": self.step,
+            "since_best": self.since_best,
+            "stopped": self.stopped,
+            "best_model": self._best_model,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.best_value = state["best_value"]
+        self.best_step = state["best_step"]
+        self.step = state["step"]
+        self.since_best = state["since_best"]
+        self.stopped = state["stopped"]
+        self._best_model = copy.deepcopy(state["best_model"]) if self.restore_best else None
+
+    def __repr__(self) -> str:
+        return (
+            f"EarlyStopping(patience={self.patience}, min_delta={self.min_delta}, mode={self.mode!r}, "
+            f"restore_best={self.restore_best}, path={None if self.path is None else str(self.path)!r})"
+        )
+
+    def _keep(self, model: nn.Module) -> None:
+        # a copy: state_dict() refers to the live weights, which the next step changes in place
+        if self.restore_best:
+            self._best_model = copy.deepcopy(model.state_dict())
+        if self.path is not None:
+            state = {**self.state_dict(), "best_model": model.state_dict()}
+            write_whole(self.path, lambda file: torch.save(state, file))
+
+
+def _number(value: float | Tensor) -> float:
+    if isinstance(value, Tensor):
+        require(
+            value.numel() == 1,
+            "one number",
+            cure="reduce the validation losses to their mean",
+            shape=tuple(value.shape),
+        )
+    return float(value)

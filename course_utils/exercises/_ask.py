@@ -1,0 +1,94 @@
+"""Sends an answer to where it can do no harm, and finds the words for what came back."""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+import sysconfig
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import cloudpickle
+
+from course_utils.exercises import _process
+from course_utils.exercises._catalogue import lessons
+from course_utils.exercises._model import Exercise
+from course_utils.exercises._stub import code_of, not_attempted
+
+Said = tuple[str, tuple[str, ...]]  # state, lines
+
+
+def judge(exercise: Exercise, answer: object) -> Said:
+    """The state of an answer and the lines that say so; "failed" where it could not be tried."""
+    if not_attempted(exercise, answer):
+        return "not attempted", ("not attempted yet.",)
+    if not exercise.asks_for_function:
+        from course_utils.exercises._judge import judge_value
+
+        verdict = judge_value(exercise, answer)
+        return verdict.state, verdict.lines
+    if not callable(answer):
+        kind = type(answer).__name__
+        return "wrong", (f"wrong: a function is asked for, got a value of type {kind}. Pass its name alone.",)
+    try:
+        request = _request(exercise, answer)
+    except Exception as error:
+        return "failed", (
+            f"could not be tried: it cannot be sent to the process that runs answers ({error}).",
+            "Take what it uses from outside as an argument, or make it inside the function.",
+        )
+    try:
+        reply = _process.ask(request, exercise.seconds)
+    except _process.Stopped as stopped:
+        from course_utils.exercises._judge import call_text
+
+        advice = "Look for a loop that never ends."
+        if "ended" in str(stopped):
+            advice = "Look for an exit, for memory that runs out, or a crash inside a library."
+        return "raised", (f"stopped: it {stopped} on {call_text(exercise, stopped.index)}.", advice)
+    except _process.Unavailable as error:
+        return "failed", (f"could not be tried: {error}. Run this cell again.",)
+    if reply["state"] == "failed":
+        return "failed", (f"could not be tried: {reply['lines'][0]}.",)
+    return reply["state"], tuple(reply["lines"])
+
+
+def _request(exercise: Exercise, answer: Any) -> dict[str, Any]:
+    code = code_of(answer)
+    typed_in = code is not None and not os.path.exists(code.co_filename)  # a cell: its text is only here
+    return {
+        "module": lessons()[exercise.id[:2]],
+        "id": exercise.id,
+        "answer": _pickled(answer),
+        "source": linecache.getlines(code.co_filename) if code is not None and typed_in else [],
+        "path": list(sys.path),
+        "folder": os.getcwd(),
+    }
+
+
+def _pickled(answer: Any) -> bytes:
+    """The answer with its code: a learner's own module may have been reloaded since the child read it."""
+    module = sys.modules.get(getattr(answer, "__module__", None) or "")
+    if (
+        module is None
+        or not _is_own(module)
+        or module.__name__ in cloudpickle.list_registry_pickle_by_value()
+    ):
+        return bytes(cloudpickle.dumps(answer))
+    cloudpickle.register_pickle_by_value(module)
+    try:
+        return bytes(cloudpickle.dumps(answer))
+    finally:
+        cloudpickle.unregister_pickle_by_value(module)
+
+
+def _is_own(module: ModuleType) -> bool:
+    """Whether a module is the learner's: not Python's, not installed, not the course's."""
+    file: str | None = getattr(module, "__file__", None)
+    if file is None or module.__name__ == "__main__":
+        return False
+    installed = [sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")]
+    others = [*filter(None, installed), str(Path(__file__).parents[1])]
+    return not any(Path(file).resolve().is_relative_to(Path(other).resolve()) for other in others)

@@ -1,0 +1,97 @@
+"""A learner's progress: one JSON file, written whole, shared by several notebooks, never thrown away.
+
+`$COURSE_PROGRESS_DIR/progress.json` (by default `.course/` in the current folder) holds for each exercise
+its state, attempts, hints shown and the source last submitted. Under COURSE_HEADLESS=1 it
+is neither read nor written.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from filelock import FileLock, Timeout
+
+from course_utils._files import write_whole
+
+Record = dict[str, Any]  # state, attempts, hints, source
+T = TypeVar("T")
+_WAIT = 5.0  # seconds for another notebook to finish its write
+
+
+def headless() -> bool:
+    """Whether a runner executes the lesson, so that its outputs must not depend on the learner."""
+    return os.environ.get("COURSE_HEADLESS", "") not in ("", "0")
+
+
+def folder() -> Path:
+    """Where progress is kept."""
+    return Path(os.environ.get("COURSE_PROGRESS_DIR") or ".course")
+
+
+def read() -> tuple[dict[str, Record], list[str]]:
+    """All records by id, and lines to tell the learner (a damaged file, a folder that cannot be read)."""
+    if headless() or not (folder() / "progress.json").exists():
+        return {}, []
+    return _locked(_load, {})
+
+
+def update(id: str, change: Callable[[Record], None]) -> tuple[Record, list[str]]:
+    """Reads the file anew, changes one record and writes it, while no other notebook can.
+
+    Returns the changed record and lines to tell the learner. Where the file cannot be written the lesson
+    goes on: the record is then as if this were the first attempt, and a line says so.
+    """
+    blank: Record = {}
+    change(blank)
+    if headless():
+        return blank, []
+
+    def apply() -> tuple[Record, list[str]]:
+        records, notes = _load()
+        record = records.setdefault(id, {})
+        change(record)
+        content = {"version": 1, "exercises": records}
+        write_whole(folder() / "progress.json", json.dumps(content, indent=1, sort_keys=True) + "\n")
+        return record, notes
+
+    return _locked(apply, blank)
+
+
+def _locked(action: Callable[[], tuple[T, list[str]]], otherwise: T) -> tuple[T, list[str]]:
+    """Runs `action` under the lock, which the operating system releases if its holder dies."""
+    try:
+        folder().mkdir(parents=True, exist_ok=True)
+        with FileLock(folder() / "progress.lock", timeout=_WAIT):
+            return action()
+    except Timeout:
+        return otherwise, ["(progress not saved: another notebook holds progress.lock; run this again)"]
+    except OSError as error:
+        return otherwise, [f"(progress not saved: {error.strerror or error} in {folder()})"]
+
+
+def _load() -> tuple[dict[str, Record], list[str]]:
+    """The file's records; one that cannot be understood is renamed, and a line says so."""
+    path = folder() / "progress.json"
+    if not path.exists():
+        return {}, []
+    try:
+        records = json.loads(path.read_text(encoding="utf-8"))["exercises"]
+        if isinstance(records, dict) and all(_sound(record) for record in records.values()):
+            return records, []
+    except (ValueError, KeyError, TypeError, RecursionError):
+        pass
+    n = 1
+    while (aside := path.with_name(f"progress.damaged-{n}.json")).exists():
+        n += 1
+    os.replace(path, aside)
+    return {}, [f"(progress.json could not be read; it is kept as {aside.name} and a new one begins)"]
+
+
+def _sound(record: Any) -> bool:
+    """A record whose known entries, where present, have their types."""
+    kinds = {"state": str, "attempts": int, "hints": int, "source": str}
+    return isinstance(record, dict) and all(isinstance(record.get(k, t()), t) for k, t in kinds.items())

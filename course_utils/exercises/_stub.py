@@ -1,0 +1,68 @@
+"""Whether an answer is still the notebook's stub, found by looking at its code, never by running it."""
+
+from __future__ import annotations
+
+import dis
+from collections.abc import Iterator
+from types import CodeType
+from typing import Any
+
+from course_utils.exercises._model import Exercise
+
+_SILENT = {"RESUME", "NOP", "CACHE", "COPY_FREE_VARS", "MAKE_CELL"}
+
+
+def not_attempted(exercise: Exercise, answer: Any) -> bool:
+    """True for `...`, for a function that only holds `...`, `pass` or `return ...`, and for the stub."""
+    if answer is ...:
+        return True
+    code = code_of(answer)
+    if code is None:
+        return False
+    stub = compile(exercise.stub, "<stub>", "exec")
+    return _empty(code) or any(_same(code, inner) for inner in _inner(stub))
+
+
+def code_of(answer: Any) -> CodeType | None:
+    """The code object of a function, bound method, partial or callable object; None where there is none."""
+    for one in (answer, getattr(answer, "func", None), getattr(type(answer), "__call__", None)):  # noqa: B004
+        code = getattr(one, "__code__", None)
+        if isinstance(code, CodeType):
+            return code
+    return None
+
+
+def _empty(code: CodeType) -> bool:
+    steps = [(step.opname, step.argval) for step in dis.get_instructions(code) if step.opname not in _SILENT]
+    match steps:
+        case [("LOAD_CONST", value), ("RETURN_VALUE", _)] | [("RETURN_CONST", value)]:
+            return value is None or value is ...
+        case [("LOAD_GLOBAL", "NotImplementedError"), *_, ("RAISE_VARARGS", _)]:
+            return True
+    return False
+
+
+def _same(one: Any, other: Any) -> bool:
+    """The same code, wherever it stands and whatever its docstring and annotations."""
+    if not isinstance(one, CodeType) or not isinstance(other, CodeType):
+        return type(one) is type(other) and bool(one == other)
+    if (one.co_name, one.co_code, one.co_names, one.co_varnames) != (
+        other.co_name,
+        other.co_code,
+        other.co_names,
+        other.co_varnames,
+    ):
+        return False
+    mine, theirs = (_without_docstring(code.co_consts) for code in (one, other))
+    return len(mine) == len(theirs) and all(_same(a, b) for a, b in zip(mine, theirs, strict=True))
+
+
+def _without_docstring(constants: tuple[Any, ...]) -> tuple[Any, ...]:
+    return constants[1:] if constants and isinstance(constants[0], str | None) else constants
+
+
+def _inner(code: CodeType) -> Iterator[CodeType]:
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield constant
+            yield from _inner(constant)

@@ -1,0 +1,99 @@
+"""What theory says of gradient descent and momentum on a quadratic, one eigen-direction at a time.
+
+On f(p) = ½ Σ λ_i p_i² every coordinate goes its own way. With momentum in PyTorch's convention
+
+    v <- beta * v + λ p,    p <- p - lr * v    gives    p_{t+1} = (1 + beta - lr λ) p_t - beta p_{t-1}
+
+so the error shrinks, in the long run, by the larger root of z² - (1 + beta - lr λ) z + beta per step.
+All functions are entrywise and broadcast.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from course_utils._checks import require
+
+
+def heavy_ball_rate(lr: Tensor | float, beta: Tensor | float, curvature: Tensor | float) -> Tensor:
+    """Factor per step of the error along an eigen-direction, in the long run; from 1 on it does not shrink.
+
+        b = 1 + beta - lr λ,    |z| = sqrt(beta)                    if b² < 4 beta   (it swings)
+                                |z| = (|b| + sqrt(b² - 4 beta)) / 2   otherwise        (it creeps)
+
+    With beta = 0 this is |1 - lr λ|, the factor of gradient descent.
+
+    Args:
+        lr: step size, > 0, PyTorch's convention. beta: in [0, 1). curvature: λ > 0.
+    Source: Polyak (1964); Goh (2017), Why Momentum Really Works.
+    """
+    lr, beta, curvature = (torch.as_tensor(a, dtype=torch.float64) for a in (lr, beta, curvature))
+    b = 1 + beta - lr * curvature
+    creeping = (b.abs() + (b**2 - 4 * beta).clamp(min=0).sqrt()) / 2
+    return torch.where(b**2 < 4 * beta, beta.sqrt(), creeping)
+
+
+def best_gd(mu: float, L: float) -> tuple[float, float]:
+    """The step size for curvatures from mu to L, and its factor per step: 2 / (L + mu), (κ - 1) / (κ + 1).
+
+    Raises: ValueError unless 0 < mu <= L.
+    Source: Nesterov (2004), Introductory Lectures on Convex Optimization, theorem 2.1.15.
+    """
+    require(0 < mu <= L, "0 < mu <= L", mu=mu, L=L)
+    return 2 / (L + mu), (L - mu) / (L + mu)
+
+
+def best_heavy_ball(mu: float, L: float) -> tuple[float, float, float]:
+    """Step size and momentum for curvatures from mu to L, and their factor per step.
+
+        lr = (2 / (sqrt(L) + sqrt(mu)))²,    beta = ((sqrt(κ) - 1) / (sqrt(κ) + 1))²,    factor = sqrt(beta)
+
+    At both ends of the spectrum the two roots coincide, so the error goes like t * factor**t there.
+
+    Raises: ValueError unless 0 < mu <= L.
+    Source: Polyak (1964), theorem 9.
+    """
+    require(0 < mu <= L, "0 < mu <= L", mu=mu, L=L)
+    a, b = L**0.5, mu**0.5
+    factor = (a - b) / (a + b)
+    return (2 / (a + b)) ** 2, factor**2, factor
+
+
+def noise_level(lr: float, beta: float, curvature: float, sigma: float) -> float:
+    """Variance of p at rest, where each gradient λp carries independent noise of standard deviation sigma.
+
+        var = lr sigma² (1 + beta) / (λ (1 - beta) (2 (1 + beta) - lr λ))
+
+    Raises: ValueError where the iteration is unstable, lr λ >= 2 (1 + beta).
+    Source: the fixed point of the 2×2 covariance recursion; beta = 0 gives lr sigma² / (λ (2 - lr λ)).
+    """
+    require(
+        0 < lr * curvature < 2 * (1 + beta) and 0 <= beta < 1,
+        "0 < lr * curvature < 2 * (1 + beta) and 0 <= beta < 1",
+        lr=lr,
+        beta=beta,
+        curvature=curvature,
+    )
+    return lr * sigma**2 * (1 + beta) / (curvature * (1 - beta) * (2 * (1 + beta) - lr * curvature))
+
+
+def steps_to(
+    tolerance: float, lr: float, beta: float, curvatures: Tensor, start: Tensor, *, most: int
+) -> Tensor:
+    """Steps until |p| <= tolerance * |start|, for many quadratics at once; `most` where it takes longer.
+
+    Args:
+        curvatures: (..., d) eigenvalues. start: (..., d) first points, in the eigenbasis.
+    Returns: (...), int64.
+    """
+    p, v = start.double().clone(), torch.zeros_like(start, dtype=torch.float64)
+    goal = tolerance * p.norm(dim=-1)
+    found = torch.full(p.shape[:-1], most)
+    for step in range(1, most + 1):
+        v.mul_(beta).addcmul_(curvatures, p)
+        p.sub_(v, alpha=lr)
+        found[(p.norm(dim=-1) <= goal) & (found == most)] = step
+        if bool((found < most).all()):
+            break
+    return found

@@ -1,0 +1,287 @@
+"""What keeps weights and gradients small: penalties, the proximal step, clipping, max-norm, decay groups.
+
+Every function takes its parameters in one of four forms: a module; one tensor; an iterable of tensors;
+(name, tensor) pairs, such as `model.named_parameters()`, or a mapping of names to tensors. Two filters choose
+among them: `where(name) -> bool` for a module or pairs, and `weights_only=True` for a module: no biases, no
+normalisation parameters. A tensor that occurs twice counts once. A choice that leaves none is an error.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from course_utils import layers
+from course_utils._checks import require
+
+Params: TypeAlias = (
+    nn.Module | Tensor | Mapping[str, Tensor] | Iterable[Tensor] | Iterable[tuple[str, Tensor]]
+)
+Where: TypeAlias = Callable[[str], bool]
+
+NORMALISATIONS = (
+    (
+        nn.modules.batchnorm._NormBase,
+        nn.LayerNorm,
+        nn.GroupNorm,
+        nn.RMSNorm,
+    )  # _NormBase: batch and instance norm
+    + (layers.BatchNorm1d, layers.BatchNorm2d, layers.LayerNorm, layers.GroupNorm, layers.RMSNorm)
+)
+
+
+# Penalties: terms to add to a loss
+
+
+def l1_penalty(params: Params, *, where: Where | None = None, weights_only: bool = False) -> Tensor:
+    """The sum of absolute values, to be multiplied by its strength and added to the loss.
+
+        penalty = sum |p|,  gradient sign(p), and 0 at p = 0
+
+    Gradient steps on it bring weights near zero, never onto it: `proximal_l1_` does that.
+
+    Args:
+        params, where, weights_only: see the head of this module.
+    Shape: a scalar that carries gradients.
+    Raises: ValueError if nothing is chosen, or a filter needs names that are not there.
+    Source: Tibshirani (1996).
+    """
+    return sum_of([p.abs().sum() for p in choose(params, where, weights_only)])
+
+
+def l2_penalty(params: Params, *, where: Where | None = None, weights_only: bool = False) -> Tensor:
+    """The sum of squares, without 1/2: a strength of lam pulls like torch's `weight_decay=2 * lam` in SGD.
+
+        penalty = sum p**2,  gradient 2 p
+
+    Args, Shape, Raises: as `l1_penalty`.
+    Source: Hoerl & Kennard (1970).
+    """
+    return sum_of([p.square().sum() for p in choose(params, where, weights_only)])
+
+
+def elastic_net_penalty(
+    params: Params, l1: float, l2: float, *, where: Where | None = None, weights_only: bool = False
+) -> Tensor:
+    """Both penalties at once.
+
+        penalty = l1 * sum |p| + l2 * sum p**2
+
+    Beside a mean squared error, scikit-learn's `ElasticNet(alpha, l1_ratio)`, which halves the error and the
+    squares, has l1 = 2 * alpha * l1_ratio and l2 = alpha * (1 - l1_ratio).
+
+    Args:
+        l1, l2: strengths, >= 0.
+    Other Args, Shape, Raises: as `l1_penalty`.
+    Source: Zou & Hastie (2005).
+    """
+    require(l1 >= 0 and l2 >= 0, "l1 >= 0 and l2 >= 0", l1=l1, l2=l2)
+    return sum_of([l1 * p.abs().sum() + l2 * p.square().sum() for p in choose(params, where, weights_only)])
+
+
+# The proximal step: exact zeros
+
+
+def soft_threshold(x: Tensor, threshold: float | Tensor) -> Tensor:
+    """Move every number `threshold` towards zero; what would cross it becomes exactly zero.
+
+        soft(x) = sign(x) * max(|x| - threshold, 0)
+                = the z that minimises (z - x)**2 / 2 + threshold * |z|
+
+    Args:
+        x: any floating tensor.
+        threshold: >= 0; a tensor of thresholds must broadcast with x.
+    Raises: ValueError if a threshold is negative.
+    Source: Donoho & Johnstone (1994). Agrees with: `torch.nn.functional.softshrink`.
+    """
+    negative = (threshold < 0).any() if isinstance(threshold, Tensor) else not threshold >= 0
+    require(not negative, "threshold >= 0", threshold=threshold)
+    return x.sign() * (x.abs() - threshold).clamp(min=0)
+
+
+@torch.no_grad()
+def proximal_l1_(
+    params: Params, threshold: float, *, where: Where | None = None, weights_only: bool = False
+) -> None:
+    """The second half of a proximal gradient (ISTA) step: `soft_threshold` on the parameters, in place.
+
+        p <- p - lr * g                              the optimizer's step, on the loss without the penalty
+        p <- soft(p, threshold),  threshold = lr * l1
+
+    Args:
+        threshold: >= 0; the rate times the strength, not the strength alone.
+    Other Args, Raises: as `l1_penalty`; `soft_threshold`.
+    Source: Daubechies, Defrise & De Mol (2004); Beck & Teboulle (2009), equation 1.4.
+    """
+    for p in choose(params, where, weights_only):
+        p.copy_(soft_threshold(p, threshold))
+
+
+# Bounds: on gradients, on the weights of a unit
+
+
+@torch.no_grad()
+def clip_grad_norm_(
+    params: Params, max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False
+) -> Tensor:
+    """Shrink all gradients by one factor, so that their joint norm is at most `max_norm`; return the old one.
+
+        norm  = (sum over every gradient entry |g|**norm_type)**(1 / norm_type)
+        g    <- g * min(1, max_norm / (norm + 1e-6))
+
+    Args:
+        params: as `l1_penalty`, without filters; those without a gradient are passed over.
+        max_norm: >= 0.
+        norm_type: order of the norm; `inf` for the largest entry.
+        error_if_nonfinite: raise RuntimeError where the norm is inf or nan. Without it an infinite norm turns
+            gradients into 0 and nan, as in torch.
+    Raises: ValueError if max_norm is negative (torch would reverse the gradients).
+    Source: Pascanu, Mikolov & Bengio (2013), Algorithm 1. Agrees with: `torch.nn.utils.clip_grad_norm_`.
+    """
+    require(max_norm >= 0, "max_norm >= 0", max_norm=max_norm)
+    grads = [p.grad for p in choose(params) if p.grad is not None]
+    if not grads:
+        return torch.tensor(0.0)
+    norms = [torch.linalg.vector_norm(g, norm_type).to(grads[0].device) for g in grads]
+    norm: Tensor = torch.linalg.vector_norm(torch.stack(norms), norm_type)
+    if error_if_nonfinite and not norm.isfinite():
+        raise RuntimeError(
+            f"need a finite norm of the gradients, got {norm.item()}; find the inf or nan, or lower the rate"
+        )
+    factor = (max_norm / (norm + 1e-6)).clamp(max=1.0)
+    for g in grads:
+        g.mul_(factor.to(g.device))
+    return norm
+
+
+@torch.no_grad()
+def clip_grad_value_(params: Params, clip_value: float) -> None:
+    """Clamp every entry of every gradient to [-clip_value, clip_value]; this changes the direction.
+
+    Args:
+        clip_value: >= 0.
+    Agrees with: `torch.nn.utils.clip_grad_value_`.
+    """
+    require(clip_value >= 0, "clip_value >= 0", clip_value=clip_value)
+    for p in choose(params):
+        if p.grad is not None:
+            p.grad.clamp_(-clip_value, clip_value)
+
+
+@torch.no_grad()
+def max_norm_(
+    params: Params, max_norm: float, dim: int = 0, *, where: Where | None = None, weights_only: bool = False
+) -> None:
+    """Bring the incoming weights of each unit back into a ball; call it after each optimizer step.
+
+        row <- row * max_norm / (|row| + 1e-7)   where |row| > max_norm, row = one slice of p along `dim`
+
+    Args:
+        max_norm: >= 0, the radius.
+        dim: the dimension that counts the units: 0 in `nn.Linear` and `nn.Conv2d`, 1 in `nn.ConvTranspose2d`.
+    Other Args: as `l1_penalty`; a bias has no rows, so for a whole module pass `weights_only=True`.
+    Raises: ValueError for a tensor of fewer than two dimensions.
+    Source: Srebro & Shraibman (2005); Srivastava et al. (2014), section 5.1.
+    Agrees with: `torch.renorm(p, 2, dim, max_norm)`.
+    """
+    require(max_norm >= 0, "max_norm >= 0", max_norm=max_norm)
+    for p in choose(params, where, weights_only):
+        require(
+            p.ndim >= 2,
+            "at least 2 dimensions",
+            cure="pass weights_only=True or where=",
+            shape=tuple(p.shape),
+        )
+        require(-p.ndim <= dim < p.ndim, f"{-p.ndim} <= dim < {p.ndim}", dim=dim)
+        others = [d for d in range(p.ndim) if d != dim % p.ndim]
+        norm = torch.linalg.vector_norm(p, dim=others, keepdim=True)
+        p.mul_(torch.where(norm > max_norm, max_norm / (norm + 1e-7), 1.0))
+
+
+# Who is regularised
+
+
+def weight_names(model: nn.Module) -> list[str]:
+    """The names in `model.named_parameters()` of what is neither a bias nor part of a normalisation layer.
+
+    A bias is a parameter with `bias` as a word of its name (`bias`, `bias_hh_l0`, `in_proj_bias`).
+    Normalisation layers are torch's and this course's; embeddings count as weights.
+    """
+    norms = {
+        f"{path}.{name}" if path else name
+        for path, module in model.named_modules()
+        if isinstance(module, NORMALISATIONS)
+        for name, _ in module.named_parameters(recurse=False)
+    }
+    names = [name for name, _ in model.named_parameters()]
+    return [name for name in names if name not in norms and "bias" not in name.rpartition(".")[2].split("_")]
+
+
+def decay_groups(
+    model: nn.Module, weight_decay: float, *, where: Where | None = None
+) -> list[dict[str, Any]]:
+    """Two parameter groups for an optimizer: weights with decay; biases and normalisation layers without.
+
+        optimizer = AdamW(decay_groups(model, 0.01), lr=1e-3)
+
+    Every trainable parameter is in exactly one group, a tied one too. Frozen ones
+    (`requires_grad=False`) are left out, with a warning that names them. A group may be empty; its
+    `param_names` say what is in it.
+
+    Args:
+        weight_decay: >= 0, for the first group.
+        where: names that may decay, beside `weight_names`: `lambda name: "embedding" not in name`.
+    Raises: ValueError if the decay is negative or the model has nothing to train.
+    """
+    require(weight_decay >= 0, "weight_decay >= 0", weight_decay=weight_decay)
+    trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    require(bool(trainable), "a parameter to train", cure="set requires_grad=True on some", trainable=0)
+    frozen = [name for name, _ in model.named_parameters() if name not in trainable]
+    if frozen:
+        warnings.warn(f"frozen parameters are in no group: {', '.join(frozen)}", stacklevel=2)
+    decayed = [name for name in weight_names(model) if name in trainable and (where is None or where(name))]
+    spared = [name for name in trainable if name not in set(decayed)]
+    return [
+        {"params": [trainable[name] for name in names], "param_names": names, "weight_decay": decay}
+        for names, decay in ((decayed, weight_decay), (spared, 0.0))
+    ]
+
+
+def choose(params: Params, where: Where | None = None, weights_only: bool = False) -> list[Tensor]:
+    """The tensors that `params` and the filters of this module mean, each once, in order."""
+    if isinstance(params, nn.Module):
+        kept = set(weight_names(params)) if weights_only else None
+        pairs = [(name, p) for name, p in params.named_parameters() if kept is None or name in kept]
+    else:
+        require(
+            not weights_only,
+            "a module for weights_only=True",
+            cure="names do not show normalisation layers; pass where=set(weight_names(model)).__contains__",
+            params=type(params).__name__,
+        )
+        items: Iterable[Any] = [params] if isinstance(params, Tensor) else params
+        items = params.items() if isinstance(params, Mapping) else items
+        pairs = [item if isinstance(item, tuple) else (None, item) for item in items]
+    if where is not None:
+        require(
+            all(name is not None for name, _ in pairs),
+            "names for where=",
+            cure="pass a module or (name, tensor) pairs",
+        )
+        pairs = [(name, p) for name, p in pairs if where(name)]
+    require(
+        bool(pairs),
+        "at least one parameter",
+        cure="an iterator can be read once, a filter may match nothing",
+        chosen=0,
+    )
+    return list(dict.fromkeys(p for _, p in pairs))
+
+
+def sum_of(terms: list[Tensor]) -> Tensor:
+    """The scalars added up, in their own dtype and on their own device."""
+    return torch.stack(terms).sum()

@@ -1,0 +1,170 @@
+"""The commands that make calls, for people without make too."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+import click
+
+from course_utils.tools import lessons
+
+PROJECT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = PROJECT / "notebooks"
+BUILD = PROJECT / "build"
+
+
+@click.group()
+@click.help_option("-h", "--help")
+def commands() -> None:
+    """Run, check and read the course. `doctor` says whether this machine can."""
+
+
+def _folder(name: str, default: Path, text: str) -> Callable[[Any], Any]:
+    kind = click.Path(path_type=Path, file_okay=False)
+    return click.option(name, type=kind, default=default, show_default=default.name + "/", help=text)
+
+
+def _notebooks() -> Callable[[Any], Any]:
+    return _folder("--notebooks", NOTEBOOKS, "Folder of the lessons.")
+
+
+def _build() -> Callable[[Any], Any]:
+    return _folder("--build", BUILD, "Folder for everything made.")
+
+
+def _profile() -> Callable[[Any], Any]:
+    return click.option("--profile", default="standard", show_default=True, help="smoke, standard or full.")
+
+
+@commands.command()
+@click.argument("only", nargs=-1, metavar="[LESSON]...")
+@_notebooks()
+@_build()
+@_profile()
+@click.option("--seed", type=click.IntRange(min=0), help="SEED of every lesson.")
+@click.option("--device", help="DEVICE of every lesson: cpu, cuda, mps.")
+@click.option(
+    "-p", "--parameter", "extra", nargs=2, multiple=True, metavar="NAME VALUE", help="Another parameter."
+)
+@click.option(
+    "--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Lessons at a time."
+)
+@click.option("--bar/--no-bar", default=None, help="A progress bar; by default where there is a terminal.")
+@click.option("--pages/--no-pages", default=True, help="Each executed lesson as an HTML page, too.")
+def run(
+    only: tuple[str, ...],
+    notebooks: Path,
+    build: Path,
+    profile: str,
+    seed: int | None,
+    device: str | None,
+    extra: tuple[tuple[str, str], ...],
+    workers: int,
+    bar: bool | None,
+    pages: bool,
+) -> None:
+    """Execute lessons ("05", "05_momentum"; all by default) and write the report.
+
+    Exit status: 0 all passed, 1 a lesson or a claim failed, 2 nothing was run, 130 interrupted.
+    """
+    from course_utils.tools import run as runner
+    from course_utils.tools.report import report as write_report
+
+    wanted: dict[str, Any] = {name: _value(text) for name, text in extra}
+    wanted |= (
+        {"PROFILE": profile}
+        | ({"SEED": seed} if seed is not None else {})
+        | ({"DEVICE": device} if device else {})
+    )
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        results = runner.run(notebooks, build, parameters=wanted, only=only, workers=workers, bar=bar)
+    except lessons.LessonError as problem:
+        click.echo(f"nothing was run:\n{problem}", err=True)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        click.echo("interrupted; finished lessons and their records are in place", err=True)
+        raise SystemExit(130) from None
+    failed = [result for result in results if result.state == "failed"]
+    for result in failed:
+        click.echo(f"\nfailed: {result.lesson}\n{result.error}")
+    page = write_report(build, profile=profile, pages=pages)
+    click.echo(f"\n{len(results) - len(failed)} of {len(results)} lessons passed at {profile}")
+    click.echo(f"report:  {page}\nlessons: make lab (without make: python -m course_utils lab)")
+    raise SystemExit(1 if failed else 0)
+
+
+@commands.command()
+@_build()
+@_profile()
+def report(build: Path, profile: str) -> None:
+    """Write the report again from the records of the last run."""
+    from course_utils.tools.report import report as write_report
+
+    try:
+        click.echo(write_report(build, profile=profile))
+    except FileNotFoundError as problem:
+        raise click.ClickException(str(problem)) from None
+
+
+@commands.command()
+def doctor() -> None:
+    """Check Python, packages, kernel, memory, disk, GPU, port, write access."""
+    raise AssertionError("course_utils.__main__ answers `doctor` before click is imported")
+
+
+@commands.command()
+@_notebooks()
+@_folder("--workspace", PROJECT / "workspace", "Folder of your copies.")
+@click.option("--copy-only", is_flag=True, help="Do not open JupyterLab.")
+@click.option("--browser/--no-browser", default=True, help="Open a browser, or only print the address.")
+def lab(notebooks: Path, workspace: Path, copy_only: bool, browser: bool) -> None:
+    """Copy the lessons to your workspace, never over your changes, and open JupyterLab there."""
+    from course_utils.tools import lab as laboratory
+
+    for line in laboratory.hand_out(notebooks, workspace):
+        click.echo(line)
+    if not copy_only:
+        raise SystemExit(laboratory.open_lab(workspace, browser=browser))
+
+
+@commands.command()
+@click.argument("only", nargs=-1, metavar="[LESSON]...")
+@_notebooks()
+@click.option(
+    "--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Lessons at a time."
+)
+def notebooks(only: tuple[str, ...], notebooks: Path, workers: int) -> None:
+    """Execute lessons again in place, at standard, with normalised outputs."""
+    from course_utils.tools import normalize
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        failed = normalize.regenerate(notebooks, only=only, workers=workers)
+    except lessons.LessonError as problem:
+        click.echo(f"nothing was run:\n{problem}", err=True)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        click.echo("interrupted; the lessons are as they were", err=True)
+        raise SystemExit(130) from None
+    for lesson, error in failed.items():
+        click.echo(f"\nleft as it was: {lesson}\n{error}")
+    raise SystemExit(1 if failed else 0)
+
+
+def _value(text: str) -> Any:
+    """A parameter as Python reads it, else the text itself."""
+    import ast
+
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt

@@ -1,0 +1,100 @@
+"""What a run writes and others read: where it is, what became of a lesson, what its claims say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from course_utils._files import write_whole
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where a run of one profile puts what it makes."""
+
+    build: Path
+    profile: str
+
+    @property
+    def executed(self) -> Path:
+        return self.build / "executed" / self.profile
+
+    @property
+    def records(self) -> Path:
+        return self.build / "records" / self.profile
+
+
+@dataclass(frozen=True)
+class Job:
+    """One lesson to run. Limits are in seconds."""
+
+    path: Path
+    folders: Folders
+    parameters: Mapping[str, Any]
+    start_limit: float
+    cell_limit: float
+    lesson_limit: float
+
+
+@dataclass
+class Result:
+    """What became of a lesson; kept as `run-<lesson>.json` beside its claims."""
+
+    lesson: str
+    title: str = ""
+    profile: str = "standard"
+    state: str = "passed"  # or "failed"
+    seconds: float = 0.0
+    finished: str = ""  # date and time
+    error: str = ""
+    claims: dict[str, int] = field(default_factory=dict)  # verdict -> how many
+
+    def save(self, folder: Path) -> None:
+        text = json.dumps(asdict(self), indent=1, ensure_ascii=False)
+        write_whole(folder / f"run-{self.lesson}.json", text + "\n")
+
+
+def earlier(folder: Path, lesson: str) -> Result | None:
+    """What became of a lesson in the last run that recorded it, None where that cannot be read."""
+    try:
+        return Result(**json.loads((folder / f"run-{lesson}.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def claims(folder: Path, lesson: str) -> dict[str, Any] | None:
+    """The record that a lesson's claims wrote, None where there is none."""
+    try:
+        found = json.loads((folder / f"claims-{lesson[:2]}.json").read_text(encoding="utf-8"))
+        return found if isinstance(found, dict) else None
+    except (OSError, ValueError):
+        return None
+
+
+def complaints(record: Mapping[str, Any] | None, profile: str, *, finished: bool = True) -> list[str]:
+    """What a lesson's record says against it: false claims, the wrong profile, a smoke run no smaller.
+
+    Args:
+        record: the content of its claims-NN.json, or None where it wrote none.
+        profile: the profile that was asked for.
+        finished: whether all of its cells ran; a lesson that broke off may lack claims and sizes.
+    """
+    found = [
+        f"false claim {claim['id']}: {claim['sentence']}"
+        f" (measured {claim['measured']}, bounds {claim['bounds']})"
+        for claim in (record["claims"] if record else [])
+        if claim["verdict"] == "fails"
+    ]
+    if record and record["profile"] != profile:
+        found.append(f"ran at PROFILE={record['profile']!r}, not {profile!r}: pass PROFILE to profiles.start")
+    if profile == "smoke" and finished:
+        sizes = record["sizes"] if record else {}
+        larger = [name for name, size in sizes.items() if size["smoke"] > size["standard"]]
+        if larger:
+            found.append(f"larger at smoke than at standard: {', '.join(larger)}")
+        elif not any(size["smoke"] < size["standard"] for size in sizes.values()):
+            found.append("nothing is smaller at smoke: declare sizes with run.sizes(...) and record a claim")
+    return found

@@ -1,0 +1,204 @@
+"""Run the lessons: a few at a time, each in a worker process, with a bar, to the end whatever fails."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import queue
+import signal
+import threading
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from course_utils._checks import require
+from course_utils.tools import lessons
+from course_utils.tools.progress import Progress
+from course_utils.tools.records import Folders, Job, Result, earlier
+
+# Seconds for the start of a kernel, for a cell, for a lesson.
+LIMITS = {"smoke": (60.0, 120.0, 300.0), "standard": (60.0, 300.0, 900.0), "full": (60.0, 7200.0, 14400.0)}
+
+
+def run(
+    notebooks: str | Path,
+    build: str | Path,
+    *,
+    parameters: Mapping[str, Any] | None = None,
+    only: Iterable[str] = (),
+    workers: int = 2,
+    limits: tuple[float, float, float] | None = None,
+    bar: bool | None = None,
+) -> list[Result]:
+    """Execute lessons and return what became of each, in teaching order.
+
+    Executed copies go to `build/executed/<profile>/`, records to `build/records/<profile>/`; each is
+    written whole when its lesson ends, so that an interrupt (Ctrl-C) leaves finished lessons as they are.
+
+    Args:
+        notebooks: the folder of the lessons.
+        build: where everything goes.
+        parameters: values for names of the parameters cells; PROFILE is "standard" unless given.
+        only: numbers or names of the lessons to run; empty for all.
+        workers: lessons that run at the same time, one thread each.
+        limits: seconds for (a kernel's start, a cell, a lesson); by default `LIMITS` of the profile.
+        bar: a progress bar (True), a line for each finished lesson (False), or what fits the output (None).
+    Raises:
+        LessonError: before anything runs, for a lesson without one `parameters` cell, or a parameter or
+            profile that does not exist.
+        KeyboardInterrupt: after workers and kernels have been ended.
+    """
+    require(workers >= 1, "workers >= 1", workers=workers)
+    only = list(only)
+    wanted = {"PROFILE": "standard", **(parameters or {})}
+    paths = lessons.find(notebooks, only)
+    _check_all(paths, wanted)
+    folders = Folders(Path(build).resolve(), wanted["PROFILE"])
+    jobs = [Job(path.resolve(), folders, wanted, *(limits or LIMITS[folders.profile])) for path in paths]
+    if not only:
+        _forget_others(folders.records, keep={path.stem for path in paths})
+    before = {job.path.stem: earlier(folders.records, job.path.stem) for job in jobs}
+    expected = {lesson: found.seconds if found else None for lesson, found in before.items()}
+    longest_first = sorted(jobs, key=lambda job: -(expected[job.path.stem] or float("inf")))
+    results: dict[str, Result] = {}
+    with (
+        Progress(expected, workers=workers, bar=bar) as progress,
+        contextlib.closing(_events(longest_first, min(workers, len(jobs)))) as events,
+    ):
+        for event, lesson, result in events:
+            if event == "started":
+                progress.started(lesson)
+            elif result is not None:
+                results[lesson] = result
+                progress.finished(result)
+            progress.tick()
+    return [results[job.path.stem] for job in jobs]
+
+
+def _forget_others(records: Path, *, keep: set[str]) -> None:
+    """Remove records of lessons that are no longer in the course, so that no report shows them."""
+    for path in records.glob("run-*.json"):
+        lesson = path.stem.removeprefix("run-")
+        if lesson not in keep:
+            path.unlink()
+            if lesson[:2] not in {name[:2] for name in keep}:
+                (records / f"claims-{lesson[:2]}.json").unlink(missing_ok=True)
+
+
+def _check_all(paths: Sequence[Path], wanted: Mapping[str, Any]) -> None:
+    problems = []
+    for path in paths:
+        try:
+            lessons.check(path, wanted)
+        except lessons.LessonError as problem:
+            problems.append(str(problem))
+    if problems:
+        raise lessons.LessonError("\n".join(problems))
+
+
+Event = tuple[str, str, Result | None]
+
+
+def _events(jobs: Sequence[Job], workers: int) -> Generator[Event, None, None]:
+    """Run the jobs; yield ("started", lesson, None), ("finished", lesson, result), ("waiting", "", None)."""
+    waiting: queue.Queue[Job] = queue.Queue()
+    for job in jobs:
+        waiting.put(job)
+    happened: queue.Queue[Event] = queue.Queue()
+    crew = [_Worker(waiting, happened.put) for _ in range(workers)]
+    left = len(jobs)
+    try:
+        for worker in crew:
+            worker.start()
+        while left:
+            try:
+                event = happened.get(timeout=0.5)
+            except queue.Empty:
+                event = ("waiting", "", None)
+            left -= event[0] == "finished"
+            yield event
+    finally:
+        for worker in crew:
+            worker.end(now=left > 0)
+        for worker in crew:
+            worker.join()
+
+
+class _Worker(threading.Thread):
+    """A process that runs one lesson after another, and a thread that feeds it.
+
+    A process of its own for each thread: where one dies, it is known with which lesson, and another
+    takes its place.
+    """
+
+    def __init__(self, waiting: queue.Queue[Job], report: Callable[[Event], None]) -> None:
+        super().__init__(daemon=True)
+        self.waiting, self.report = waiting, report
+        self.pid: int | None = None
+        self.stop = threading.Event()
+
+    def run(self) -> None:
+        pool = None
+        try:
+            while not self.stop.is_set():
+                try:
+                    job = self.waiting.get_nowait()
+                except queue.Empty:
+                    return
+                self.report(("started", job.path.stem, None))
+                try:
+                    if pool is None:
+                        pool = ProcessPoolExecutor(
+                            1, mp_context=multiprocessing.get_context("spawn"), initializer=_ignore_interrupts
+                        )
+                        self.pid = pool.submit(os.getpid).result()
+                        if self.stop.is_set():
+                            return
+                    result = pool.submit(_execute, job).result()
+                except BrokenProcessPool:
+                    pool = None
+                    result = _lost(job)
+                if not self.stop.is_set():
+                    self.report(("finished", job.path.stem, result))
+        finally:
+            if pool is not None:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+    def end(self, *, now: bool) -> None:
+        """Let the process go; with `now`, end it, its kernel and whatever these have started."""
+        self.stop.set()
+        if now and self.pid is not None:
+            try:
+                worker = psutil.Process(self.pid)
+                family = [*worker.children(recursive=True), worker]
+            except psutil.NoSuchProcess:
+                return
+            for process in family:
+                try:
+                    process.kill()
+                except psutil.NoSuchProcess:
+                    continue
+            psutil.wait_procs(family, timeout=5)
+
+
+def _ignore_interrupts() -> None:
+    """In a worker: Ctrl-C reaches the whole group; the parent decides. A kernel resets this for itself."""
+    signal.signal(signal.SIGINT, lambda number, frame: None)
+
+
+def _execute(job: Job) -> Result:
+    from course_utils.tools.execute import execute  # papermill takes a second to import: workers only
+
+    return execute(job)
+
+
+def _lost(job: Job) -> Result:
+    message = "the process that ran this lesson ended by itself: killed, or out of memory; try --workers 1"
+    result = Result(job.path.stem, profile=job.folders.profile, state="failed", error=message)
+    result.save(job.folders.records)
+    return result

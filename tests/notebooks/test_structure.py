@@ -1,0 +1,135 @@
+"""The lessons as they are stored keep every rule; and every rule can be broken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_markdown_cell, new_output
+
+from tests.notebooks import rules
+from tests.sample import stored
+
+LESSONS = sorted(rules.NOTEBOOKS.glob("*.ipynb"))
+
+
+def test_there_are_lessons() -> None:
+    assert LESSONS, f"no lesson in {rules.NOTEBOOKS}"
+    assert len({path.name[:2] for path in LESSONS}) == len(LESSONS), "two lessons with one number"
+
+
+@pytest.mark.parametrize("rule", rules.RULES, ids=lambda rule: rule.__name__)
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_lesson_keeps_rule(path: Path, rule: Callable[[rules.Lesson], list[str]]) -> None:
+    assert rule(rules.Lesson.load(path)) == []
+
+
+def _sample() -> rules.Lesson:
+    return rules.Lesson("01_sample", stored(rules.HEADINGS))
+
+
+@pytest.mark.parametrize("rule", rules.RULES, ids=lambda rule: rule.__name__)
+def test_sample_keeps_rule(rule: Callable[[rules.Lesson], list[str]]) -> None:
+    assert rule(_sample()) == []
+
+
+def _strip(lesson: rules.Lesson) -> None:
+    for cell in lesson.code:
+        cell.outputs, cell.execution_count = [], None
+
+
+def _claim_fails(lesson: rules.Lesson) -> None:
+    lesson.outputs[-1].text = lesson.outputs[-1].text.replace("holds", "fails")
+
+
+def _short_alt(lesson: rules.Lesson) -> None:
+    lesson.outputs[0].metadata = nbformat.from_dict({"image/png": {"alt": "A figure."}})
+
+
+def _html_alt(lesson: rules.Lesson) -> None:
+    lesson.outputs[1].data["text/html"] = '<img src="data:image/gif;base64,AAAA">'
+
+
+def _swap(lesson: rules.Lesson) -> None:
+    cells = lesson.notebook.cells
+    cells[-1], cells[-2] = cells[-2], cells[-1]
+
+
+def _second_parameters(lesson: rules.Lesson) -> None:
+    lesson.code[1].metadata = nbformat.from_dict({"tags": ["parameters"]})
+
+
+def _path(lesson: rules.Lesson) -> None:
+    lesson.outputs[-1].text += "/home/someone/course/05.ipynb\n"
+
+
+def _set(position: int, name: str, value: object) -> Callable[[rules.Lesson], None]:
+    return lambda lesson: lesson.code[position].__setitem__(name, value)
+
+
+def _add(output: nbformat.NotebookNode) -> Callable[[rules.Lesson], None]:
+    return lambda lesson: lesson.code[-1].outputs.append(output)
+
+
+def _drop(heading: str) -> Callable[[rules.Lesson], None]:
+    def change(lesson: rules.Lesson) -> None:
+        lesson.notebook.cells = [cell for cell in lesson.notebook.cells if f"## {heading}" not in cell.source]
+
+    return change
+
+
+ERROR = new_output("error", ename="ValueError", evalue="no", traceback=[])
+WIDGET = new_output("display_data", data={"application/vnd.jupyter.widget-view+json": {"model_id": "1"}})
+PLAIN = new_output("execute_result", data={"text/plain": "<object at 0x7f0012345678>"})
+
+BROKEN = [
+    pytest.param(rules.executed, _set(2, "execution_count", 7), id="executed out of order"),
+    pytest.param(rules.executed, _strip, id="never executed"),
+    pytest.param(rules.has_outputs, _strip, id="stripped of outputs"),
+    pytest.param(rules.has_outputs, _set(3, "outputs", []), id="a claim without its line"),
+    pytest.param(rules.has_outputs, _claim_fails, id="a claim that fails"),
+    pytest.param(rules.no_errors, _add(ERROR), id="an error"),
+    pytest.param(rules.no_errors, _add(new_output("stream", name="stderr", text="warning")), id="stderr"),
+    pytest.param(rules.parameters, _second_parameters, id="two parameters cells"),
+    pytest.param(rules.parameters, _set(0, "metadata", nbformat.from_dict({})), id="no parameters cell"),
+    pytest.param(rules.parameters, _set(0, "source", 'PROFILE = "smoke"\nSEED = 0\nDEVICE = "cpu"'), id="another default"),
+    pytest.param(rules.headings, _swap, id="headings swapped"),
+    pytest.param(rules.headings, _drop("Agreement"), id="a heading missing"),
+    pytest.param(rules.headings, lambda lesson: lesson.notebook.cells.append(new_markdown_cell("# Two")), id="two titles"),
+    pytest.param(rules.alt_text, _short_alt, id="short alt text"),
+    pytest.param(rules.alt_text, _html_alt, id="img without alt"),
+    pytest.param(rules.stable_ids, lambda lesson: lesson.code[0].update(id="cell-0"), id="an id twice"),
+    pytest.param(rules.stable_ids, lambda lesson: lesson.code[0].update(id="Cell_0"), id="an odd id"),
+    pytest.param(rules.no_machine, _path, id="a machine path"),
+    pytest.param(rules.no_machine, _add(PLAIN), id="an address in memory"),
+    pytest.param(rules.no_machine, lambda lesson: lesson.notebook.metadata.update(papermill={}), id="papermill's traces"),
+    pytest.param(rules.no_widgets, _add(WIDGET), id="a widget"),
+    pytest.param(rules.no_exemptions, _set(1, "source", "# NBVAL_IGNORE_OUTPUT\nshow(figure)"), id="an exemption"),
+    pytest.param(rules.small, _set(1, "source", "x = 1\n" * 21), id="a long cell"),
+    pytest.param(rules.small, lambda lesson: setattr(lesson, "size", 1_000_000), id="a large file"),
+    pytest.param(rules.claims_are_listed, _drop("What we saw"), id="a claim not listed"),
+    pytest.param(rules.claims_are_listed, _set(3, "source", "pass"), id="a listed claim not made"),
+    pytest.param(rules.claims_are_listed, _set(3, "source", 'claim(f"01.{x}", "One.", 1, about=1, tol=0)'), id="an id not written out"),
+    pytest.param(rules.claims_are_listed, lambda lesson: setattr(lesson, "name", "02_other"), id="another lesson's number"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rule", "change"), BROKEN)
+def test_rule_can_be_broken(
+    rule: Callable[[rules.Lesson], list[str]], change: Callable[[rules.Lesson], None]
+) -> None:
+    lesson = _sample()
+    change(lesson)
+    assert rule(lesson)
+
+
+def test_every_rule_is_shown_to_be_breakable() -> None:
+    assert {case.values[0] for case in BROKEN} == set(rules.RULES)
+
+
+def test_the_first_lesson_may_leave_out_what_the_table_says() -> None:
+    short = [heading for heading in rules.HEADINGS if heading not in rules.MAY_LEAVE_OUT["00_start_here"]]
+    assert rules.headings(rules.Lesson("00_start_here", stored(short, "00"))) == []
+    assert rules.headings(rules.Lesson("01_losses", stored(short))) != []

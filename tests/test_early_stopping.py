@@ -1,0 +1,328 @@
+"""Early stopping: the count, the copies, the file that survives a kill."""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+import signal
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+import course_utils.early_stopping
+from course_utils.early_stopping import EarlyStopping
+from tests.mutants import mutant
+
+SETTINGS = settings(max_examples=150, deadline=None, derandomize=True)
+VALUES = st.lists(st.one_of(st.integers(-3, 3).map(float), st.just(math.nan)), min_size=1, max_size=15)
+
+
+def model_with(value: float) -> nn.Module:
+    """A model whose weights, and buffer, all hold `value`."""
+    model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    fill(model, value)
+    return model
+
+
+def fill(model: nn.Module, value: float) -> None:
+    with torch.no_grad():
+        for tensor in model.state_dict().values():
+            tensor.fill_(value)
+
+
+def weights(model: nn.Module) -> set[float]:
+    return {float(v) for tensor in model.state_dict().values() for v in tensor.flatten()}
+
+
+def by_definition(values: list[float], patience: int, min_delta: float, mode: str) -> tuple[int, int | None]:
+    """(index of the update that stops, or len(values); index of the best), straight from the definition."""
+    sign = 1.0 if mode == "min" else -1.0
+    best, best_step = math.inf, None
+    for step, value in enumerate(values):
+        if not math.isnan(value) and sign * value < best - min_delta:
+            best, best_step = sign * value, step
+        if step - (-1 if best_step is None else best_step) >= patience:
+            return step, best_step
+    return len(values), best_step
+
+
+def run(cls: type, values: list[float], **kwargs: Any) -> tuple[int, Any, nn.Module]:
+    stopper, model = cls(**kwargs), model_with(0.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        for step, value in enumerate(values):
+            fill(model, step + 1.0)  # in place, as an optimizer does
+            if stopper.update(value, model):
+                return step, stopper, model
+    return len(values), stopper, model
+
+
+def check_rule(cls: type) -> None:
+    @SETTINGS
+    @given(VALUES, st.integers(1, 5), st.sampled_from([0.0, 1.0]), st.sampled_from(["min", "max"]))
+    def holds(values: list[float], patience: int, min_delta: float, mode: str) -> None:
+        stop, best = by_definition(values, patience, min_delta, mode)
+        got, stopper, model = run(cls, values, patience=patience, min_delta=min_delta, mode=mode)
+        assert (got, stopper.best_step, stopper.stopped) == (stop, best, stop < len(values))
+        if best is not None:
+            assert stopper.best_value == values[best]
+            # on stopping the best weights are back, otherwise the last ones are untouched
+            assert weights(model) == ({best + 1.0} if stopper.stopped else {float(len(values))})
+            stopper.restore(model)
+            assert weights(model) == {best + 1.0}
+
+    holds()
+
+
+def check_resume(cls: type) -> None:
+    @SETTINGS
+    @given(VALUES, st.integers(0, 14))
+    def holds(values: list[float], cut: int) -> None:
+        whole = run(cls, values, patience=3)
+        stop, first, model = run(cls, values[:cut], patience=3)
+        second = cls(patience=3)
+        second.load_state_dict(first.state_dict())
+        if not first.stopped:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)
+                for stop in range(min(cut, len(values)), len(values) + 1):
+                    if stop == len(values):
+                        break
+                    fill(model, stop + 1.0)
+                    if second.update(values[stop], model):
+                        break
+        assert stop == whole[0]
+        assert weights(model) == weights(whole[2])
+        ours, theirs = second.state_dict(), whole[1].state_dict()
+        assert ours.pop("best_model", None) is not None or theirs["best_model"] is None
+        theirs.pop("best_model")
+        assert ours == theirs
+
+    holds()
+
+
+def check_nan(cls: type) -> None:
+    stopper, model = cls(patience=2), model_with(1.0)
+    with pytest.warns(RuntimeWarning, match="NaN at update 0"):
+        assert stopper.update(math.nan, model) is False
+    assert stopper.update(5.0, model) is False
+    assert (stopper.best_value, stopper.best_step, stopper.since_best) == (5.0, 1, 0)
+    with pytest.warns(RuntimeWarning, match="NaN at update 2"):
+        assert stopper.update(math.nan, model) is False
+    with pytest.warns(RuntimeWarning):
+        assert stopper.update(torch.tensor(math.nan), model) is True
+
+
+def check_copies(cls: type) -> None:
+    stopper, model = cls(patience=2), model_with(1.0)
+    stopper.update(1.0, model)
+    fill(model, 7.0)
+    stopper.restore(model)
+    assert weights(model) == {1.0}
+    fill(model, 8.0)  # and what was restored is not the copy itself
+    stopper.restore(model)
+    assert weights(model) == {1.0}
+    other = cls(patience=2)
+    state = stopper.state_dict()
+    other.load_state_dict(state)
+    for tensor in state["best_model"].values():
+        tensor.fill_(9)
+    other.restore(model)
+    assert weights(model) == {1.0}
+
+
+def check_whole_file(cls: type, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write that breaks off half way leaves the old file."""
+    path = folder / "best.pt"
+    stopper = cls(path=path)
+    stopper.update(3.0, model_with(3.0))
+
+    def broken(state: object, file: Any) -> None:
+        with open(file, "wb") if isinstance(file, (str, Path)) else file as out:
+            out.write(b"half")
+        raise OSError("disk full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "save", broken)
+        with pytest.raises(OSError, match="disk full"):
+            stopper.update(2.0, model_with(2.0))
+    assert path.read_bytes() != b"half"
+    state = torch.load(path, weights_only=True)
+    assert state["best_value"] == 3.0
+    assert [file.name for file in folder.iterdir()] == ["best.pt"]
+
+
+def test_stops_and_restores_by_the_definition() -> None:
+    check_rule(EarlyStopping)
+
+
+def test_resumed_equals_uninterrupted() -> None:
+    check_resume(EarlyStopping)
+
+
+def test_nan_is_worse_with_a_warning() -> None:
+    check_nan(EarlyStopping)
+
+
+def test_best_weights_are_copies() -> None:
+    check_copies(EarlyStopping)
+
+
+def test_broken_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    check_whole_file(EarlyStopping, tmp_path, monkeypatch)
+
+
+def test_only_nan_restores_nothing_and_says_so() -> None:
+    stop, stopper, model = run(EarlyStopping, [math.nan] * 4, patience=3)
+    assert (stop, stopper.best_step, stopper.best_value) == (2, None, math.inf)
+    assert weights(model) == {3.0}
+    with pytest.raises(RuntimeError, match="need best weights to restore, got none after 3 updates"):
+        stopper.restore(model)
+
+
+def test_stopped_stays_stopped_until_reset() -> None:
+    _, stopper, model = run(EarlyStopping, [1.0, 2.0], patience=1)
+    fill(model, 5.0)
+    assert stopper.update(0.0, model) is True
+    assert (weights(model), stopper.best_value, stopper.step) == ({5.0}, 1.0, 2)
+    stopper.reset()
+    assert stopper.update(3.0, model) is False
+    assert (stopper.best_value, stopper.best_step) == (3.0, 0)
+
+
+def test_keep_the_last_weights_when_asked() -> None:
+    stop, stopper, model = run(EarlyStopping, [1.0, 2.0, 2.0], patience=2, restore_best=False)
+    assert (stop, weights(model), stopper.state_dict()["best_model"]) == (2, {3.0}, None)
+
+
+def test_restore_from_the_file_without_a_copy_in_memory(tmp_path: Path) -> None:
+    path = tmp_path / "runs" / "best.pt"
+    _, stopper, model = run(EarlyStopping, [2.0, 1.0, 3.0], patience=9, restore_best=False, path=path)
+    stopper.restore(model)
+    assert weights(model) == {2.0}
+
+
+def test_the_file_gives_the_model_and_resumes(tmp_path: Path) -> None:
+    path = tmp_path / "best.pt"
+    run(EarlyStopping, [2.0, 1.0, 3.0], patience=5, path=path)
+    state = torch.load(path, weights_only=True)
+    model = model_with(0.0)
+    model.load_state_dict(state["best_model"])
+    assert weights(model) == {2.0}
+    resumed = EarlyStopping(patience=5)
+    resumed.load_state_dict(state)
+    assert (resumed.best_value, resumed.best_step, resumed.step, resumed.since_best) == (1.0, 1, 2, 0)
+    fill(model, 0.0)
+    resumed.restore(model)
+    assert weights(model) == {2.0}
+
+
+def test_optimizer_goes_on_with_the_restored_weights() -> None:
+    stopper, model = EarlyStopping(patience=1), model_with(1.0)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    stopper.update(0.0, model)
+    fill(model, 4.0)
+    assert stopper.update(1.0, model)
+    for p in model.parameters():
+        p.grad = torch.ones_like(p)
+    optimizer.step()
+    assert {float(v) for p in model.parameters() for v in p.detach().flatten()} == {0.0}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a forked process")
+def test_killed_at_any_moment_the_file_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "best.pt"
+    pause = random.Random(0)
+    seen, began = set(), time.monotonic()
+    for _ in range(40):
+        child = os.fork()
+        if child == 0:  # improve for ever; every version holds one value, weights and record alike
+            try:
+                model = nn.Linear(300, 300)
+                stopper = EarlyStopping(path=path, mode="max", restore_best=False)
+                for step in range(10**9):
+                    fill(model, float(step))
+                    stopper.update(float(step), model)
+            finally:
+                os._exit(1)
+        time.sleep(pause.uniform(0.005, 0.06))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        if path.exists():
+            state = torch.load(path, weights_only=True)
+            assert {float(v) for w in state["best_model"].values() for v in w.unique()} == {
+                state["best_value"]
+            }
+            assert state["best_step"] == state["best_value"]
+            seen.add(state["best_value"])
+        if time.monotonic() - began > 4:
+            break
+    assert len(seen) > 3  # the kills fell on different writes
+
+
+BAD = [
+    ({"patience": 0}, r"need a whole number patience >= 1, got patience=0"),
+    ({"patience": 2.5}, r"got patience=2.5"),
+    ({"min_delta": -1.0}, r"need min_delta >= 0 and finite, got min_delta=-1.0"),
+    ({"min_delta": math.nan}, r"got min_delta=nan"),
+    ({"mode": "lower"}, r"""need mode "min" or "max", got mode='lower'"""),
+]
+
+
+@pytest.mark.parametrize(("kwargs", "message"), BAD)
+def test_bad_settings(kwargs: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        EarlyStopping(**kwargs)
+
+
+def test_value_must_be_one_number() -> None:
+    with pytest.raises(ValueError, match=r"need one number, got shape=\(2,\); reduce"):
+        EarlyStopping().update(torch.ones(2), nn.Linear(1, 1))
+
+
+def test_repr_shows_the_settings() -> None:
+    text = repr(EarlyStopping(3, 0.5, mode="max", path="a.pt"))
+    assert text == "EarlyStopping(patience=3, min_delta=0.5, mode='max', restore_best=True, path='a.pt')"
+
+
+MUTANTS = [
+    pytest.param(
+        check_rule, "self.since_best >= self.patience", "self.step >= self.patience", id="from-start"
+    ),
+    pytest.param(
+        check_rule, "self.since_best >= self.patience", "self.since_best > self.patience", id="one-too-late"
+    ),
+    pytest.param(check_rule, "value < self.best_value", "value > self.best_value", id="greater-under-min"),
+    pytest.param(check_rule, "self.best_value + self.min_delta", "self.best_value", id="min-delta-forgotten"),
+    pytest.param(check_rule, "self.step, 0\n", "self.step, self.since_best\n", id="count-not-reset"),
+    pytest.param(
+        check_rule, "self.stopped and self.restore_best and", "self.restore_best and", id="restores-always"
+    ),
+    pytest.param(check_copies, "copy.deepcopy(model.state_dict())", "model.state_dict()", id="references"),
+    pytest.param(
+        check_copies, 'copy.deepcopy(state["best_model"])', 'state["best_model"]', id="references-on-load"
+    ),
+    pytest.param(check_resume, '= state["since_best"]', "= 0", id="count-lost-on-resume"),
+]
+
+
+@pytest.mark.parametrize(("check", "old", "new"), MUTANTS)
+def test_mistake_is_caught(check: Any, old: str, new: str) -> None:
+    wrong = mutant("course_utils.early_stopping", old, new).EarlyStopping
+    with pytest.raises(AssertionError):
+        check(wrong)
+
+
+def test_writing_in_place_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = "write_whole(self.path, lambda file: torch.save(state, file))"
+    wrong = mutant(course_utils.early_stopping.__name__, old, "torch.save(state, self.path)").EarlyStopping
+    with pytest.raises(AssertionError):
+        check_whole_file(wrong, tmp_path, monkeypatch)

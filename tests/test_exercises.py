@@ -1,0 +1,91 @@
+"""Every shipped exercise: its stub, its solution and its known wrong answers, through the engine."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+from types import ModuleType
+
+import pytest
+
+from course_utils.exercises._ask import judge
+from course_utils.exercises._catalogue import lessons, load
+from course_utils.exercises._compare import difference
+from course_utils.exercises._judge import outcomes, same
+from course_utils.exercises._model import Exercise, Quiz
+
+MODULES = {lesson: load(lesson) for lesson in lessons()}
+EXERCISES = [pytest.param(module, e, id=e.id) for module in MODULES.values() for e in module.EXERCISES]
+WRONG = [
+    pytest.param(e, wrong, id=f"{e.id}-{i}")
+    for module in MODULES.values()
+    for e in module.EXERCISES
+    for i, wrong in enumerate(e.wrong)
+]
+each_exercise = pytest.mark.parametrize(("module", "exercise"), EXERCISES)
+
+
+@each_exercise
+def test_the_stub_is_not_attempted(module: ModuleType, exercise: Exercise) -> None:
+    names = dict(vars(module))
+    before = set(names)
+    exec(compile(exercise.stub, f"<stub of {exercise.id}>", "exec"), names)
+    made = [name for name, value in names.items() if name not in before or value is not vars(module)[name]]
+    (name,) = [name for name in made if name != "__builtins__"]
+    assert judge(exercise, names[name]) == ("not attempted", ("not attempted yet.",))
+    if exercise.asks_for_function:
+        assert name == exercise.solution.__name__
+        stub, solution = (list(inspect.signature(f).parameters) for f in (names[name], exercise.solution))
+        assert stub == solution
+
+
+@each_exercise
+def test_the_solution_is_correct(module: ModuleType, exercise: Exercise) -> None:
+    state, lines = judge(exercise, exercise.solution)
+    assert state == "correct", lines
+
+
+@pytest.mark.parametrize(("exercise", "wrong"), WRONG)
+def test_a_known_wrong_answer_gets_its_diagnosis(exercise: Exercise, wrong) -> None:
+    state, lines = judge(exercise, wrong.answer)
+    assert (state, lines[0]) == ("wrong", f"wrong: {wrong.diagnosis}")
+
+
+@each_exercise
+def test_wrong_answers_differ_from_the_solution_and_each_other(module, exercise: Exercise) -> None:
+    answers = [exercise.solution, *(wrong.answer for wrong in exercise.wrong)]
+    if not exercise.asks_for_function:
+        for one, other in itertools.permutations(answers, 2):
+            assert difference(one, other, rtol=exercise.rtol, atol=exercise.atol), (one, other)
+        return
+    results = [outcomes(exercise, answer) for answer in answers]
+    assert all(result.error is None for result in results[0]), "the solution raises"
+    for (i, one), (j, other) in itertools.permutations(enumerate(results), 2):
+        assert not same(exercise, one, other), f"{answers[i]} and {answers[j]} do the same on every input"
+
+
+@each_exercise
+def test_the_texts_are_there(module: ModuleType, exercise: Exercise) -> None:
+    assert len(exercise.wrong) >= exercise.fewest_wrong
+    texts = [exercise.title, exercise.prompt, *exercise.hints, *(wrong.diagnosis for wrong in exercise.wrong)]
+    assert all(text.strip() and text == text.strip() for text in texts)
+    assert len({wrong.diagnosis for wrong in exercise.wrong}) == len(exercise.wrong)
+    assert len(set(exercise.hints)) == len(exercise.hints)
+    if exercise.asks_for_function:
+        assert exercise.solution.__module__ == module.__name__  # solution() shows its source
+
+
+@pytest.mark.parametrize("lesson", MODULES)
+def test_a_lesson_has_core_exercises_and_its_own_ids(lesson: str) -> None:
+    module = MODULES[lesson]
+    entries: list[Exercise | Quiz] = [*module.EXERCISES, *module.QUIZZES]
+    ids = [entry.id for entry in entries]
+    assert len(set(ids)) == len(ids)
+    assert all(id.startswith(f"{lesson}.") for id in ids)
+    assert 4 <= len(module.EXERCISES) <= 6
+    assert any(e.kind == "core" for e in module.EXERCISES)
+    assert len(module.QUIZZES) >= 1
+
+
+def test_there_is_a_lesson_to_test() -> None:
+    assert "00" in MODULES
