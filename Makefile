@@ -31,7 +31,7 @@ test $(TIERS): export MKL_NUM_THREADS := 1
 
 help:  ## this list
 	@echo "make <target>, for example make course"
-	@sed -nE 's/^([a-z]+):.*  ## (.*)$$/  \1|\2/p' Makefile | awk -F'|' '{ printf "  %-12s %s\n", $$1, $$2 }'
+	@sed -nE 's/^([a-z]+):.*  ## (.*)$$/\1|\2/p' Makefile | awk -F'|' '{ printf "  %-12s %s\n", $$1, $$2 }'
 
 course: doctor  ## run every lesson at PROFILE and write build/report/index.html
 	@$(COURSE) run --profile $(PROFILE) --workers $(JOBS) $(LESSONS)

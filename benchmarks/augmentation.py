@@ -17,6 +17,7 @@ from collections.abc import Callable
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import kornia.augmentation as K
 import torch
@@ -33,7 +34,7 @@ Work = Callable[[Tensor], Tensor]
 
 def rows() -> list[tuple[str, Work, Work]]:
     ours: list[nn.Module] = [RandomHorizontalFlip(0.5), RandomRotation(15.0), ColorJitter(*JITTER)]
-    theirs: list[nn.Module] = [
+    theirs: list[Any] = [
         K.RandomHorizontalFlip(p=0.5),
         K.RandomRotation(15.0, p=1.0),
         K.ColorJitter(*JITTER, p=1.0),

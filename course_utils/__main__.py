@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 
 
 def main() -> None:
     """Run one command. The doctor comes before everything that may not be installed."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # not every terminal has the lessons' letters
     if sys.argv[1:2] == ["doctor"]:
         from course_utils.tools import doctor
 

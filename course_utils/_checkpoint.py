@@ -1,4 +1,4 @@
-"""All that a run needs to go on as if it had never stopped."""
+"""All that a run needs to go on as if it had never stopped, in one file."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ import torch
 
 from course_utils._checks import require
 from course_utils._files import write_whole
-from course_utils.history import History
 
 
-def save(
-    path: Path, keep: dict[str, Any], generator: torch.Generator, history: History, step: int, stopped: bool
-) -> None:
-    state = {name: part.state_dict() for name, part in keep.items() if part is not None}
-    state |= {"generator": generator.get_state(), "random": torch.get_rng_state(), "rows": history.rows}
-    state |= {"cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []}
-    state |= {"step": step, "stopped": stopped}
+def save(path: str | Path, parts: dict[str, Any]) -> None:
+    """Write the `state_dict()` of each part, by name, whole or not at all; a part may be None."""
+    state = {name: None if part is None else part.state_dict() for name, part in parts.items()}
     write_whole(path, lambda file: torch.save(state, file))
 
 
-def load(path: Path, keep: dict[str, Any], generator: torch.Generator, history: History) -> tuple[int, bool]:
-    state = torch.load(path, map_location="cpu", weights_only=False)
-    for name, part in keep.items():
-        require((part is None) == (name not in state), f"the same {name} as the run that wrote {path.name}")
+def load(path: str | Path, parts: dict[str, Any]) -> None:
+    """Put every part back to where `save` found it.
+
+    The file is read with `weights_only=True`: it cannot run code.
+
+    Raises: ValueError where the file has other parts than these; nothing is changed then.
+    """
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    ours = isinstance(state, dict) and state.keys() == parts.keys()
+    require(ours, "a checkpoint that fit() wrote", cure="give another checkpoint=", file=str(path))
+    for name, part in parts.items():
+        then, now = ("without" if one is None else "with" for one in (state[name], part))
+        cure = "give the arguments of the run that wrote it"
+        require(then == now, f"to resume {then} {name}, as {path} was written", cure=cure, got=f"{now} it")
+    for name, part in parts.items():
         if part is not None:
             part.load_state_dict(state[name])
-    generator.set_state(state["generator"])
-    torch.set_rng_state(state["random"])
-    if torch.cuda.is_available() and state["cuda"]:
-        torch.cuda.set_rng_state_all(state["cuda"])
-    history.rows[:] = state["rows"]
-    return state["step"], state["stopped"]

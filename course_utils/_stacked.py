@@ -14,6 +14,7 @@ from course_utils import losses
 from course_utils.layers.dropout import Dropout
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+IGNORED = -100  # the default `ignore_index` of cross-entropy
 Named = list[tuple[str, Tensor]]
 
 
@@ -48,31 +49,26 @@ class StackedNets:
 class StackedDenseNets(StackedNets):
     """The same for a plain stack of linear layers, activations and dropout, by batched matrix products.
 
-    Weights are kept as (S, in, out), so that every gradient comes out contiguous, laid out as its weight.
+    Activations are kept as (S, features, b), so that a layer is W @ x: with the few outputs of a last layer
+    the products are several times faster than x @ W.mT, and every gradient comes out laid out as its weight.
     """
 
     def __init__(self, models: list[nn.Module]) -> None:
         super().__init__(models)
-        for name in [name for name in self.parameters if name.endswith("weight")]:
-            self.parameters[name] = self.parameters[name].detach().mT.contiguous().requires_grad_()
-
-    def state(self) -> dict[str, Tensor]:
-        return {
-            name: p.detach().mT if name.endswith("weight") else p.detach()
-            for name, p in self.tensors().items()
-        }
+        self.layers = list(self.base.named_children())
 
     def forward(self, x: Tensor, *, training: bool) -> Tensor:
+        if x.ndim != 3 and type(self.layers[0][1]) is not nn.Flatten:
+            return super().forward(x, training=training)  # linear layers over further dimensions
         self.base.train(training)
-        for name, layer in self.base.named_children():
+        x = x.flatten(2).mT  # (S, features, b)
+        for name, layer in self.layers:
             if isinstance(layer, nn.Linear):
                 weight, bias = self.parameters[f"{name}.weight"], self.parameters.get(f"{name}.bias")
-                x = x @ weight if bias is None else torch.baddbmm(bias[:, None], x, weight)
-            elif isinstance(layer, nn.Flatten):
-                x = x.flatten(2)
-            else:
+                x = weight @ x if bias is None else torch.baddbmm(bias[:, :, None], weight, x)
+            elif not isinstance(layer, nn.Flatten):
                 x = layer(x)
-        return x
+        return x.mT
 
 
 _ENTRYWISE = (nn.ReLU, nn.Tanh, nn.Sigmoid, nn.GELU, nn.SiLU, nn.LeakyReLU, nn.ELU, nn.Softplus, nn.Identity)
@@ -80,36 +76,38 @@ _DENSE = (nn.Linear, nn.Flatten, nn.Dropout, Dropout, *_ENTRYWISE)
 
 
 def stack(models: list[nn.Module]) -> StackedNets:
+    """The models as one: by batched matrix products where they are plain dense stacks, else by a vmap."""
     first = models[0]
     children = list(first.children()) if type(first) is nn.Sequential else []
-    names = [name for name, _ in first.named_parameters()]
     dense = bool(children) and all(type(child) in _DENSE for child in children)
+    distinct = len(set(children)) == len(children)  # a layer used twice is trained once
+    flat = all((c.start_dim, c.end_dim) == (1, -1) for c in children if isinstance(c, nn.Flatten))
     trained = all(p.requires_grad for p in first.parameters())
-    if dense and trained and len(names) == sum(len(list(child.parameters())) for child in children):
-        return StackedDenseNets(models)
-    return StackedNets(models)
+    return (StackedDenseNets if dense and distinct and flat and trained else StackedNets)(models)
 
 
-# Losses whose mean over a batch is the plain mean of `reduction="none"`, with classes in dimension 1: seeds
-# pass as the batch and examples as a further dimension, several times faster than a vmap over seeds.
-_PLAIN_MEAN = (
-    F.cross_entropy,
+# The mean of these over a batch is the plain mean of `reduction="none"`, several times faster than a vmap over seeds.
+_ENTRYWISE_LOSSES = (
     F.mse_loss,
     F.l1_loss,
     F.binary_cross_entropy_with_logits,
-    losses.cross_entropy,
     losses.mse_loss,
     losses.l1_loss,
     losses.binary_cross_entropy_with_logits,
 )
+_CROSS_ENTROPIES = (F.cross_entropy, losses.cross_entropy)
 
 
 def per_seed(loss: Loss, prediction: Tensor, target: Tensor) -> Tensor:
     """Mean loss of each seed, (S,), from predictions and targets of shape (S, b, ...)."""
-    if loss in _PLAIN_MEAN and prediction.ndim == 3:
-        moved = target.mT if target.shape == prediction.shape else target
-        return loss(prediction.mT, moved, reduction="none").flatten(1).mean(1)
-    return vmap(loss)(prediction, target)
+    if loss in _ENTRYWISE_LOSSES and target.shape == prediction.shape:
+        return loss(prediction, target, reduction="none").flatten(1).mean(1)
+    if loss in _CROSS_ENTROPIES and prediction.ndim == 3:  # as a batch of S with b further positions
+        if target.is_floating_point():
+            return loss(prediction.mT, target.mT, reduction="none").mean(1)
+        values = loss(prediction.mT, target, reduction="none")
+        return values.sum(1) / (target != IGNORED).sum(1)
+    return vmap(loss, randomness="different")(prediction, target)
 
 
 def clip_per_seed(parameters: list[Tensor], largest: float) -> None:

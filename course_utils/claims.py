@@ -76,25 +76,43 @@ def claim(
     low, high, count, value = _ends(measured)
     run, claims = _record_of(id)
     statistical = count is not None or seeds is not None
-    holds = all(_inside(low, high, name, bounds) for name in bounds if name != "tol")
-    verdict = "not judged" if statistical and run.profile == "smoke" else "holds" if holds else "fails"
+    said = "not judged" if statistical and run.profile == "smoke" else _judge(low, high, bounds)
     claims[id] = {
         "id": id,
         "sentence": sentence,
         "kind": "statistical" if statistical else "exact",
         "measured": value,
         "bounds": bounds,
-        "verdict": verdict,
+        "verdict": said,
         "seeds": count if count is not None else seeds,
         "reference": reference,
         "seconds": round(time.time() - run.started, 3),
         "used": _used(low, high, bounds),
     }
     _write(id[:2], run, claims)
-    line = f"{verdict}  {id}  {sentence}  ({describe(bounds)})"
-    if verdict == "fails" and os.environ.get("COURSE_COLLECT_CLAIMS", "") in ("", "0"):
+    line = f"{said}  {id}  {sentence}  ({describe(bounds)})"
+    if said == "fails" and os.environ.get("COURSE_COLLECT_CLAIMS", "") in ("", "0"):
         raise ClaimError(f"{line}\nmeasured {measured}; docs: why did a claim fail on my machine")
     print(line if profiles.headless() else f"{line}  measured {_short(measured)}")
+
+
+def verdict(
+    measured: float | Interval | torch.Tensor,
+    *,
+    at_least: float | None = None,
+    at_most: float | None = None,
+    about: float | None = None,
+    tol: float | None = None,
+    within: float | None = None,
+) -> str:
+    """What a claim with these bounds would say, "holds" or "fails"; nothing is recorded or raised.
+
+    Args: as for `claim`.
+    Raises: ValueError for missing bounds.
+    """
+    bounds = _bounds(at_least=at_least, at_most=at_most, about=about, tol=tol, within=within)
+    low, high, _, _ = _ends(measured)
+    return _judge(low, high, bounds)
 
 
 def record_folder() -> Path:
@@ -137,8 +155,12 @@ def _ends(measured: float | Interval | torch.Tensor) -> tuple[float, float, int 
     if isinstance(measured, Interval):
         value = {name: getattr(measured, name) for name in ("mean", "low", "high", "n", "level")}
         return measured.low, measured.high, measured.n, value
-    number = float(measured)
+    number = float(measured.detach() if isinstance(measured, torch.Tensor) else measured)
     return number, number, None, number if math.isfinite(number) else str(number)
+
+
+def _judge(low: float, high: float, bounds: dict[str, float]) -> str:
+    return "holds" if all(_inside(low, high, name, bounds) for name in bounds if name != "tol") else "fails"
 
 
 def _inside(low: float, high: float, name: str, bounds: dict[str, float]) -> bool:

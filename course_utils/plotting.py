@@ -206,6 +206,7 @@ def label_lines(axes: Axes, *, gap: float = 0.055) -> None:
         gap: least distance between names, as a share of the axes' height.
     """
     with mpl.rc_context(_STYLE):
+        axes.get_xlim(), axes.get_ylim()  # pending limits are settled before they are measured
         lines = [line for line in axes.get_lines() if not str(line.get_label()).startswith("_")]
         ends = []
         for line in lines:

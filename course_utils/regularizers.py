@@ -115,7 +115,7 @@ def proximal_l1_(
     Args:
         threshold: >= 0; the rate times the strength, not the strength alone.
     Other Args, Raises: as `l1_penalty`; `soft_threshold`.
-    Source: Daubechies, Defrise & De Mol (2004); Beck & Teboulle (2009), equation 1.4.
+    Source: Daubechies, Defrise & De Mol (2004); Beck & Teboulle (2009), section 1.
     """
     for p in choose(params, where, weights_only):
         p.copy_(soft_threshold(p, threshold))
@@ -126,7 +126,7 @@ def proximal_l1_(
 
 @torch.no_grad()
 def clip_grad_norm_(
-    params: Params, max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False
+    params: Params, max_norm: float, norm_type: float | str = 2.0, error_if_nonfinite: bool = False
 ) -> Tensor:
     """Shrink all gradients by one factor, so that their joint norm is at most `max_norm`; return the old one.
 
@@ -136,18 +136,19 @@ def clip_grad_norm_(
     Args:
         params: as `l1_penalty`, without filters; those without a gradient are passed over.
         max_norm: >= 0.
-        norm_type: order of the norm; `inf` for the largest entry.
+        norm_type: order of the norm; `inf` or "inf" for the largest entry.
         error_if_nonfinite: raise RuntimeError where the norm is inf or nan. Without it an infinite norm turns
             gradients into 0 and nan, as in torch.
     Raises: ValueError if max_norm is negative (torch would reverse the gradients).
     Source: Pascanu, Mikolov & Bengio (2013), Algorithm 1. Agrees with: `torch.nn.utils.clip_grad_norm_`.
     """
     require(max_norm >= 0, "max_norm >= 0", max_norm=max_norm)
+    order = float(norm_type)
     grads = [p.grad for p in choose(params) if p.grad is not None]
     if not grads:
         return torch.tensor(0.0)
-    norms = [torch.linalg.vector_norm(g, norm_type).to(grads[0].device) for g in grads]
-    norm: Tensor = torch.linalg.vector_norm(torch.stack(norms), norm_type)
+    norms = [torch.linalg.vector_norm(g, order).to(grads[0].device) for g in grads]
+    norm: Tensor = torch.linalg.vector_norm(torch.stack(norms), order)
     if error_if_nonfinite and not norm.isfinite():
         raise RuntimeError(
             f"need a finite norm of the gradients, got {norm.item()}; find the inf or nan, or lower the rate"

@@ -17,8 +17,9 @@ def record(lesson, verdict="holds", sizes=((8, 64, 256),), profile=None, id=None
     claim = {"id": id or f"{lesson}.one", "sentence": "One is <b>one</b>.", "kind": "exact", "measured": 1.0,
              "bounds": {"about": 1.0, "tol": 0.0}, "verdict": verdict, "seeds": None, "reference": None,
              "seconds": 0.5, "used": None}
+    versions = {"python": "3.11", "torch": "2.13.0", "numpy": "2"}
     found = {"lesson": lesson, "profile": profile or PROFILE, "seed": SEED, "device": DEVICE,
-             "versions": {"python": "3.11", "torch": "2.13.0", "numpy": "2"}, "sizes": sizes, "claims": [claim]}
+             "versions": versions, "sizes": sizes, "claims": [claim]}
     path = pathlib.Path(os.environ["COURSE_RECORD_DIR"]) / f"claims-{lesson}.json"
     path.write_text(json.dumps(found))
 """

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from IPython.core.interactiveshell import InteractiveShell
 
 import course_utils.exercises as exercises
-from course_utils.exercises import _catalogue, _compare, _process, _progress, _quiz, _stub
+from course_utils.exercises import _catalogue, _compare, _judge, _process, _progress, _quiz, _stub
 from course_utils.exercises._ask import judge
 from course_utils.exercises._model import Exercise, Quiz, Wrong
 from tests import lesson_98_made_up as made_up
@@ -688,7 +688,7 @@ def test_text_is_short_and_has_no_addresses() -> None:
     values = [torch.zeros(3, 5), torch.nn.Linear(2, 2), object(), lambda x: x, {"a": [1.0] * 50}, "x" * 500]
     texts = [_compare.text(value) for value in values]
     assert all("0x" not in words and len(words) < 100 for words in texts)
-    assert texts[:3] == ["a tensor of shape (3, 5), float32", "a Linear", "a object"]
+    assert texts[:3] == ["a tensor of shape (3, 5), float32", "a Linear", "an object"]
 
 
 BAD = [
@@ -721,8 +721,6 @@ def test_a_quiz_out_of_form_is_refused() -> None:
 
 
 def test_judging_calls_every_known_wrong_answer_only_when_needed() -> None:
-    from course_utils.exercises._judge import judge_function
-
     calls: list[str] = []
 
     def counted(x: float) -> float:
@@ -730,9 +728,9 @@ def test_judging_calls_every_known_wrong_answer_only_when_needed() -> None:
         return x
 
     exercise = Exercise(**(vars(made_up.EXERCISES[2]) | {"wrong": (Wrong(counted, "x itself"),)}))
-    assert judge_function(exercise, lambda x: 3 * x).state == "correct"
+    assert _judge.judge_function(exercise, lambda x: 3 * x).state == "correct"
     assert calls == []
-    assert judge_function(exercise, lambda x: x).lines == ("wrong: x itself",)
+    assert _judge.judge_function(exercise, lambda x: x).lines == ("wrong: x itself",)
     assert calls == ["wrong"] * 3
 
 
@@ -765,6 +763,50 @@ STUB_MUTANTS = [
     ("return _empty(code) or any(_same(code, inner) for inner in _inner(stub))", "return _empty(code)"),
     ("return constants[1:] if ", "return constants if "),
 ]
+
+
+JUDGED = [
+    ("return x.mean()", "correct."),
+    ("return x.sum()", "wrong: This is the sum."),
+    ("y = x.sum(); x += 1; return y", "wrong: This is the sum."),
+    (
+        "y = x.mean(); x += 1; return y",
+        "wrong: the result is right, but your function changes its argument `x`.",
+    ),
+    ("return x[0]", f"wrong on {MEAN}:"),
+    ("return x[0] if len(x) == 1 else ...", "not attempted yet: it still returns the stub's `...`."),
+    ("return [][1]", "raised IndexError in line 2"),
+    ("return x.median() if len(x) == 3 else 0 * x[0]", f"wrong on {MEAN}:"),
+    ("return x.mean() if len(x) == 3 else x[1]", "raised IndexError in line 2"),
+]
+
+
+def check_judge(judged: ModuleType) -> None:
+    for body, start in JUDGED:
+        answer = cell(f"def answer(x):\n    {body}\n")
+        verdict = judged.judge_function(made_up.EXERCISES[0], answer, code=answer.__code__)
+        assert verdict.lines[0].startswith(start), (body, verdict.lines)
+
+
+def test_judging_in_this_process() -> None:
+    check_judge(_judge)
+
+
+JUDGE_MUTANTS = [
+    ("if all(agree):", "if any(agree):"),
+    ("if any(one.value is ... for one in got):", "if False:"),
+    ("if changed and same(exercise, expected, got, strict=False):", "if False:"),
+    ("if match is not None and changed:", "if False:"),
+    ("known if same(exercise, its, got)), None)", "known if not same(exercise, its, got)), None)"),
+    ("    if error is not None:", "    if False:"),
+    ("first = agree.index(False)", "first = len(agree) - 1"),
+]
+
+
+@pytest.mark.parametrize(("old", "new"), JUDGE_MUTANTS)
+def test_a_mistake_in_the_judging_is_noticed(old: str, new: str) -> None:
+    with pytest.raises(AssertionError):
+        check_judge(mutant(ENGINE + "_judge", old, new))
 
 
 @pytest.mark.parametrize(("old", "new"), STUB_MUTANTS)

@@ -77,7 +77,7 @@ class Compose(nn.Module):
                 isinstance(transform, nn.Module),
                 "modules",
                 cure="wrap a function in an nn.Module",
-                got=transform,
+                transform=transform,
             )
         self.transforms = nn.ModuleList(transforms)
 
@@ -132,7 +132,7 @@ def per_sample(value: float | Tensor, x: Tensor) -> Tensor:
     require(
         column.ndim == 0 or column.shape == (len(x),),
         "one number, or one per sample",
-        got=tuple(column.shape),
+        shape=tuple(column.shape),
         samples=len(x),
     )
     return column.reshape(-1, 1, 1, 1).expand(len(x), 1, 1, 1)
@@ -147,6 +147,7 @@ def pair(
         require(value >= 0, f"{name} >= 0", cure="or give a pair (low, high)", **got)
         first, last = max(low, centre - value), float(centre + value)
     else:
+        require(len(value) == 2, f"one number or a pair for {name}", **got)
         first, last = float(value[0]), float(value[1])
     require(
         low <= first <= last <= high and last < math.inf,

@@ -22,7 +22,8 @@ def adjust_brightness(x: Tensor, factor: float | Tensor) -> Tensor:
 def adjust_contrast(x: Tensor, factor: float | Tensor) -> Tensor:
     """mean + factor * (x - mean), clamped to [0, 1], with the mean of the gray image: one number per sample.
 
-    Agrees with: `kornia.enhance.adjust_contrast_with_mean_subtraction`, torchvision's `adjust_contrast`.
+    Agrees with: `kornia.enhance.adjust_contrast_with_mean_subtraction`; torchvision, whose red weighs
+        0.2989.
     """
     mean = gray(x.mean((-2, -1), keepdim=True)) if x.shape[1] == 3 else x.mean((-3, -2, -1), keepdim=True)
     weight = per_sample(factor, x)
@@ -32,7 +33,8 @@ def adjust_contrast(x: Tensor, factor: float | Tensor) -> Tensor:
 def adjust_saturation(x: Tensor, factor: float | Tensor) -> Tensor:
     """gray + factor * (x - gray), clamped to [0, 1]: 0 is a gray image, 1 changes nothing.
 
-    Agrees with: `kornia.enhance.adjust_saturation_with_gray_subtraction`, torchvision's `adjust_saturation`.
+    Agrees with: `kornia.enhance.adjust_saturation_with_gray_subtraction`; torchvision, whose red weighs
+        0.2989.
     """
     if x.shape[1] == 1:
         return x
@@ -40,7 +42,7 @@ def adjust_saturation(x: Tensor, factor: float | Tensor) -> Tensor:
 
 
 def adjust_hue(x: Tensor, turns: float | Tensor) -> Tensor:
-    """Turn the hue of HSV (the hexcone), by a share of the full circle; value and saturation stay.
+    """Turn the hue of HSV (the hexcone) by a share of the full circle; value and saturation stay.
 
         low, high  = smallest and largest of (r, g, b)
         h          = six times the hue: (g-b)/(high-low) where r is largest, 2 + (b-r)/(high-low) where g is,
@@ -63,13 +65,13 @@ def adjust_hue(x: Tensor, turns: float | Tensor) -> Tensor:
     low = torch.minimum(torch.minimum(r, g), b)
     spread = high - low
     divisor = spread.clamp(min=1e-30)  # a gray pixel has no hue: any will do
-    # sign(high - r) is 0 where r is the largest, else 1: lerp chooses by it, many times faster than torch.where
+    # sign(high - r) is 0 where r is largest, else 1; lerp chooses by it, many times faster than torch.where
     if_b, if_g = torch.add(r - g, divisor, alpha=4), torch.add(b - r, divisor, alpha=2)
     chosen = torch.lerp(g - b, torch.lerp(if_g, if_b, (high - g).sign_()), (high - r).sign_())
     h = chosen / divisor + 6 * per_sample(turns, x)[:, 0]
     h = torch.sub(h, (h / 6).floor_(), alpha=6)  # h mod 6
     shares = torch.stack([(h - 3).abs_() - 1, 2 - (h - 2).abs_(), 2 - (h - 4).abs_()], dim=1).clamp_(0, 1)
-    return torch.addcmul(low.unsqueeze(1), spread.unsqueeze(1), shares)
+    return torch.addcmul(low.unsqueeze(1), spread.unsqueeze(1), shares).clamp_(0, 1)  # rounding may pass 1
 
 
 def gray(x: Tensor) -> Tensor:
@@ -132,8 +134,8 @@ class ColorJitter(Transform):
     ) -> Tensor:
         require(x.shape[1] in (1, 3), "1 (gray) or 3 (RGB) channels", shape=tuple(x.shape))
         y = to_working(x)
-        if x.dtype != torch.uint8 and y.numel() > 0:
-            least, most = (float(end) for end in y.aminmax())
+        if x.dtype != torch.uint8:
+            least, most = (float(end) for end in y.detach().aminmax())
             require(
                 least >= -SLACK and most <= 1 + SLACK,
                 "pixels in [0, 1]",
@@ -141,7 +143,8 @@ class ColorJitter(Transform):
                 least=least,
                 most=most,
             )
-        y = y.clamp(0, 1)
+            if least < 0 or most > 1:
+                y = y.clamp(0, 1)
         if brightness is not None:
             y = adjust_brightness(y, brightness)
         if contrast is not None:
@@ -149,5 +152,5 @@ class ColorJitter(Transform):
         if saturation is not None:
             y = adjust_saturation(y, saturation)
         if hue is not None:
-            y = adjust_hue(y, hue).clamp_(0, 1)
+            y = adjust_hue(y, hue)
         return from_working(y, x.dtype)

@@ -53,11 +53,9 @@ def crop(x: Tensor, top: Tensor, left: Tensor, size: tuple[int, int]) -> Tensor:
     Args:
         top, left: integers of shape (N,), the first row and column of the window, which is inside the image.
     """
-    n, channels, _, width = x.shape
-    rows = top.reshape(n, 1) + torch.arange(size[0], device=x.device)  # (N, h)
-    columns = left.reshape(n, 1) + torch.arange(size[1], device=x.device)  # (N, w)
-    tall = x.gather(2, rows[:, None, :, None].expand(n, channels, size[0], width))
-    return tall.gather(3, columns[:, None, None, :].expand(n, channels, *size))
+    rows = top.reshape(-1, 1) + torch.arange(size[0], device=x.device)  # (N, h)
+    columns = left.reshape(-1, 1) + torch.arange(size[1], device=x.device)  # (N, w)
+    return take(x, rows, columns)
 
 
 def shift(x: Tensor, down: Tensor, right: Tensor, *, fill: float = 0.0) -> Tensor:
@@ -66,9 +64,20 @@ def shift(x: Tensor, down: Tensor, right: Tensor, *, fill: float = 0.0) -> Tenso
     Agrees with: `kornia.geometry.transform.translate`.
     """
     height, width = x.shape[-2:]
-    down, right = down.clamp(-height, height), right.clamp(-width, width)
-    padded = F.pad(x, [width, width, height, height], value=fill)
-    return crop(padded, height - down, width - right, (height, width))
+    rows = torch.arange(height, device=x.device) - down.reshape(-1, 1)  # (N, H), where each row comes from
+    columns = torch.arange(width, device=x.device) - right.reshape(-1, 1)  # (N, W)
+    inside = ((rows >= 0) & (rows < height))[:, None, :, None] & ((columns >= 0) & (columns < width))[
+        :, None, None
+    ]
+    moved = take(x, rows.clamp(0, height - 1), columns.clamp(0, width - 1))
+    return torch.where(inside, moved, torch.as_tensor(fill, dtype=x.dtype, device=x.device))
+
+
+def take(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """x[n, :, rows[n, i], columns[n, j]] as (N, C, h, w), for rows (N, h) and columns (N, w)."""
+    n, channels, _, width = x.shape
+    tall = x.gather(2, rows[:, None, :, None].expand(n, channels, -1, width))
+    return tall.gather(3, columns[:, None, None, :].expand(n, channels, rows.shape[1], -1))
 
 
 class RandomHorizontalFlip(Transform):

@@ -91,7 +91,7 @@ def text(value: Any, digits: int = 6) -> str:
         return repr(value)
     if isinstance(value, str):
         return repr(value if len(value) <= 80 else value[:77] + "...")
-    return getattr(value, "__name__", None) or f"a {type(value).__name__}"
+    return getattr(value, "__name__", None) or _kind(value)
 
 
 def _tensor_difference(expected: Tensor, got: Tensor, rtol: float, atol: float, at: str) -> Difference | None:

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import inspect
 import io
-import random
-import sys
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import CodeType
 from typing import Any, Literal
 
-import torch
-
 from course_utils.exercises._compare import Difference, difference, snapshot, text
 from course_utils.exercises._explain import explain
-from course_utils.exercises._model import Exercise, Inputs
+from course_utils.exercises._model import Exercise
+from course_utils.exercises._outcomes import Outcome, agrees, build_inputs, differs, outcomes, same
 
 State = Literal["not attempted", "correct", "wrong", "raised"]
 
@@ -31,19 +26,8 @@ class Verdict:
     lines: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """One call: what it returned or raised, and its arguments afterwards."""
-
-    value: Any
-    arguments: Any
-    error: BaseException | None = None
-
-
 def judge_value(exercise: Exercise, answer: Any) -> Verdict:
     """The verdict on the answer to a value exercise; it never shows the value that was expected."""
-    if answer is ...:
-        return Verdict("not attempted", (_NOT_ATTEMPTED,))
     if callable(answer) and not isinstance(answer, type):
         return Verdict("wrong", ("wrong: a value is asked for, this is a function. Pass what it returns.",))
     found = _value_difference(exercise, exercise.solution, answer)
@@ -106,55 +90,12 @@ def judge_function(
     return Verdict("wrong", tuple(filter(None, lines)))
 
 
-def outcomes(
-    exercise: Exercise, function: Any, before_call: Callable[[int], None] = lambda _: None
-) -> list[Outcome]:
-    """What `function` does on each input: fresh arguments, the same seeds and settings before every call."""
-    results = []
-    for i, arguments in enumerate(build_inputs(exercise)):
-        before_call(i)
-        _reset_torch()
-        value, error = None, None
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                value = snapshot(function(*arguments))
-        except BaseException as raised:  # SystemExit and KeyboardInterrupt of the answer's own making too
-            error = raised
-        finally:
-            _reset_torch()
-        results.append(Outcome(value, snapshot(arguments, grads=exercise.mutates), error))
-    return results
-
-
-def build_inputs(exercise: Exercise) -> Inputs:
-    """The exercise's argument tuples, made anew."""
-    random.seed(0)
-    torch.manual_seed(0)
-    return exercise.inputs() if callable(exercise.inputs) else copy.deepcopy(exercise.inputs)
-
-
-def same(exercise: Exercise, one: list[Outcome], other: list[Outcome], *, strict: bool = True) -> bool:
-    """Whether two functions did the same on every input."""
-    return all(agrees(exercise, a, b, strict=strict) for a, b in zip(one, other, strict=True))
-
-
-def agrees(exercise: Exercise, expected: Outcome, got: Outcome, *, strict: bool = True) -> bool:
-    """Whether one call did the same; not `strict` leaves out what became of the arguments."""
-    if type(expected.error) is not type(got.error) or _difference(exercise, expected.value, got.value):
-        return False
-    return not strict or not _difference(exercise, expected.arguments, got.arguments)
-
-
 def call_text(exercise: Exercise, index: int) -> str:
     """The call on one input, as the learner would write it."""
     arguments = build_inputs(exercise)[index]
     shown = ", ".join(f"{n}={text(a)}" for n, a in zip(_names(exercise), arguments, strict=False))
     short = shown if len(shown) <= 300 else shown[:297] + "..."
     return f"{exercise.solution.__name__}({short})"
-
-
-_NOT_ATTEMPTED = "not attempted yet."
 
 
 def _correct(exercise: Exercise) -> tuple[str, ...]:
@@ -165,24 +106,20 @@ def _help(exercise: Exercise) -> str:
     return f'hint("{exercise.id}") helps.'
 
 
-def _difference(exercise: Exercise, expected: Any, got: Any) -> Difference | None:
-    return difference(expected, got, rtol=exercise.rtol, atol=exercise.atol)
-
-
 def _value_difference(exercise: Exercise, expected: Any, got: Any) -> Difference | None:
     if isinstance(expected, str) and isinstance(got, str):
         expected, got = expected.strip().lower(), got.strip().lower()
-    return _difference(exercise, expected, got)
+    return differs(exercise, expected, got)
 
 
 def _departure(exercise: Exercise, expected: Outcome, got: Outcome) -> str:
     if expected.error is not None:
         return f"expected {type(expected.error).__name__}, got {text(got.value)}"
-    found = _difference(exercise, expected.value, got.value)
+    found = differs(exercise, expected.value, got.value)
     if found is not None:
         return found.words
     for name, its, answers in zip(_names(exercise), expected.arguments, got.arguments, strict=False):
-        if left := _difference(exercise, its, answers):
+        if left := differs(exercise, its, answers):
             return f"argument `{name}` afterwards, {left.words}"
     return ""
 
@@ -200,16 +137,6 @@ def _changed(exercise: Exercise, got: list[Outcome]) -> str:
 
 def _names(exercise: Exercise) -> list[str]:
     return list(inspect.signature(exercise.solution).parameters)
-
-
-def _reset_torch() -> None:
-    """The settings and generators that an answer may have changed, as every call finds them."""
-    torch.set_default_dtype(torch.float32)
-    torch.set_grad_enabled(True)
-    random.seed(0)
-    torch.manual_seed(0)
-    if "numpy" in sys.modules:
-        sys.modules["numpy"].random.seed(0)
 
 
 class _Printed(io.StringIO):

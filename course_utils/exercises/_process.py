@@ -51,8 +51,10 @@ class Worker:
 
     def _read(self) -> None:
         assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self._events.put(json.loads(line))
+        with self.process.stdout as lines:
+            for line in lines:
+                if line.endswith(b"\n"):  # a killed process may leave half a line
+                    self._events.put(json.loads(line))
         self._events.put(None)
 
     def _next(self, deadline: float) -> dict[str, Any] | None:

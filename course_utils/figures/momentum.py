@@ -95,27 +95,27 @@ def steps_against_condition(kappas: ArrayLike, gd: ArrayLike, heavy_ball: ArrayL
     plotting.theory(axes, k, heavy_ball[:, 0].mean() * (k / k[0]) ** 0.5, label="_√κ")
     axes.text(k[2], 1.6 * gd[:, 2].mean(), "slope 1", ha="right", color=plotting.INK)
     axes.text(k[2], 1.35 * heavy_ball[:, 2].mean(), "slope ½", ha="right", color=plotting.INK)
-    title = "Thirty times the condition number: thirty times the steps, or six"
+    title = "Thirty times κ: thirty times the steps, or six"
     plotting.finish(axes, title=title, x="condition number κ", y="steps to 10⁻⁸ of the start")
     return figure
 
 
 def noise_against_beta(betas: ArrayLike, equal: ArrayLike, matched: ArrayLike, *, lr: float) -> Figure:
-    """Variance at rest relative to plain SGD's, at equal η and at matched η / (1 - β).
+    """Variance at rest relative to plain SGD's, at equal η and at equal η / (1 - β).
 
     Args: betas: (B,). equal, matched: (S, B) variances divided by plain SGD's.
     """
     figure, axes = plotting.subplots(size=(6.8, 3.8))
-    betas = np.asarray(betas, float)
-    plotting.log_ticks(axes, "y")
-    plotting.band(axes, betas, equal, label="equal η", color=plotting.colour("momentum"))
-    plotting.band(axes, betas, matched, label="equal η / (1 − β)", color=plotting.colour("nesterov"))
-    base = quadratics.noise_level(lr, 0.0, 1.0, 1.0)
-    plotting.theory(
-        axes, betas, [quadratics.noise_level(lr, b, 1.0, 1.0) / base for b in betas], label="_theory"
-    )
-    same = [quadratics.noise_level(lr * (1 - b), b, 1.0, 1.0) / base for b in betas]
-    plotting.theory(axes, betas, same, label="_theory")
+    longer = 1 / (1 - np.asarray(betas, float))
+    plotting.log_ticks(axes)
+    plotting.band(axes, longer, equal, label="equal η", color=plotting.colour("momentum"))
+    plotting.band(axes, longer, matched, label="equal η / (1 − β)", color=plotting.colour("nesterov"))
+    base, dense = quadratics.noise_level(lr, 0.0, 1.0, 1.0), np.geomspace(1, longer[-1], 60)
+    for rate in (lr, lr / dense):
+        rates = np.broadcast_to(rate, dense.shape)
+        levels = [quadratics.noise_level(r, 1 - 1 / k, 1.0, 1.0) for r, k in zip(rates, dense, strict=True)]
+        plotting.theory(axes, dense, np.array(levels) / base, label="_theory")
+    axes.set_xticks(longer, [f"{k:.3g}\n{b:g}" for k, b in zip(longer, np.asarray(betas), strict=True)])
     title = "Momentum amplifies noise only because its steps are longer"
-    plotting.finish(axes, title=title, x="momentum β", y="variance at rest, plain SGD = 1")
+    plotting.finish(axes, title=title, x="1 / (1 − β), and β below it", y="variance at rest, plain SGD = 1")
     return figure

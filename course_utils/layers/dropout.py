@@ -15,10 +15,10 @@ class Dropout(nn.Module):
         y    = x * keep / (1 - p)        training: E[y] = x, Var[y] = p / (1 - p) * x**2
         y    = x                         eval
 
-    The draw is a uniform number compared with p in place, several times faster on a CPU than torch's. It is
-    made in float32 at least, because sixteen bits cannot hit p. Until the backward the mask stays in memory
-    in x's dtype (torch's takes one byte a number). Under `torch.func.vmap(..., randomness="different")` every
-    model gets its own mask.
+    The draw is a uniform number compared with p in place, two to three times as fast on a CPU as torch's. It
+    is made in float32 at least, because sixteen bits cannot hit p. Until the backward the mask stays in
+    memory in x's dtype (torch's takes one byte a number). Under `torch.func.vmap` with
+    `randomness="different"` every model gets its own mask.
 
     Args:
         p: probability of zeroing, in [0, 1]. At 1 the output is zero.
@@ -26,7 +26,8 @@ class Dropout(nn.Module):
     Shape: any floating x; y has its shape and dtype.
     Raises: ValueError if p is outside [0, 1] or x holds whole numbers.
     Source: Srivastava et al. (2014), section 10, for the scaling in training.
-    Agrees with: `torch.nn.Dropout`, given the mask; the masks themselves differ.
+    Agrees with: `torch.nn.Dropout`, given the mask (bit for bit in float32 and float64; in sixteen bits this
+        one rounds once); the masks themselves differ.
     """
 
     def __init__(self, p: float = 0.5, *, generator: torch.Generator | None = None) -> None:
@@ -39,10 +40,14 @@ class Dropout(nn.Module):
         if not self.training or self.p == 0:
             return x
         require(x.is_floating_point(), "floating x", cure="convert it with x.float()", dtype=x.dtype)
-        draw = torch.rand_like(x, dtype=torch.promote_types(x.dtype, torch.float32), generator=self.generator)
-        keep = draw.ge_(self.p).to(x.dtype)  # 1 with probability 1 - p, else 0
+        dtype = torch.promote_types(x.dtype, torch.float32)
+        if self.generator is None:
+            draw = torch.rand_like(x, dtype=dtype)
+        else:  # a call of its own, because vmap runs it model by model
+            draw = torch.rand_like(x, dtype=dtype, generator=self.generator)
+        keep = draw.sub_(self.p).ceil_().to(x.dtype)  # 1 where the draw is above p, else 0
         scale = 1 / (1 - self.p) if self.p < 1 else 0.0
-        return x * keep * scale
+        return (x * keep).mul_(scale)
 
     def extra_repr(self) -> str:
         return f"p={self.p}"

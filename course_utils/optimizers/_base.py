@@ -110,7 +110,7 @@ class Optimizer(torch.optim.Optimizer):
         """Load what `state_dict()` of this optimizer, or of torch's of the same name, returned."""
         for group in state_dict["param_groups"]:
             missing = sorted(self.defaults.keys() - group.keys() - {"differentiable"})  # torch adds that one
-            require(not missing, f"the state_dict of a {type(self).__name__}", missing=missing)
+            require(not missing, f"{type(self).__name__}'s state_dict", missing=missing)
             self._check_numbers(group)
         super().load_state_dict(state_dict)
 
@@ -122,8 +122,7 @@ class Optimizer(torch.optim.Optimizer):
 
     def _check_numbers(self, group: Group) -> None:
         for name, value in group.items():
-            values = value if isinstance(value, tuple) else (value,)
-            plain = not any(isinstance(v, Tensor) for v in values)
+            plain = name == "params" or not any(isinstance(v, Tensor) for v in _each(value))
             require(plain, "plain numbers as hyperparameters", cure=f"write float({name})", **{name: value})
         self.check(group)
 
@@ -138,5 +137,9 @@ def from_zero_to_one(group: Group, *names: str) -> None:
     """Raise ValueError unless each named hyperparameter, or each number of a tuple, is in [0, 1)."""
     for name in names:
         value = group[name]
-        within = all(0 <= beta < 1 for beta in (value if isinstance(value, tuple) else (value,)))
+        within = all(0 <= number < 1 for number in _each(value))
         require(within, f"0 <= {name} < 1", **{name: value})
+
+
+def _each(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, tuple | list) else [value]

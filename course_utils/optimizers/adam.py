@@ -60,7 +60,7 @@ class Adam(Optimizer):
         at_least_zero(group, "lr", "eps", "weight_decay")
         from_zero_to_one(group, "betas")
         decoupled = group.get("decoupled_weight_decay", False)  # in a state_dict of torch's AdamW
-        require(not decoupled, "the state_dict of an Adam", cure="load it into AdamW", decoupled=decoupled)
+        require(not decoupled, "Adam's state_dict", cure="load it into AdamW", decoupled=decoupled)
 
     def init_state(self, p: Tensor, group: Group) -> State:
         state = {"exp_avg": torch.zeros_like(p), "exp_avg_sq": torch.zeros_like(p)}

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from course_utils._checks import require
 
-BLOCK = (
-    2**18
-)  # entries of a block on the CPU: its temporaries stay in the cache, and malloc reuses their pages
-ALIGN = 64  # bytes; every parameter starts where an allocation of its own would
+# Entries of a block on the CPU: its temporaries stay in the cache, and malloc reuses their pages.
+BLOCK = 2**18
+# Bytes: every parameter starts as well aligned as an allocation of its own would.
+ALIGN = 64
 
 
 class Block(nn.Parameter):
@@ -39,6 +39,7 @@ class Block(nn.Parameter):
     def grad(self, value: Tensor | None) -> None:
         if value is None:  # zero_grad(set_to_none=True)
             for piece in self._pieces:
+                piece.check()
                 piece.p.grad = piece.gradient
             self._gradient.zero_()
         else:
@@ -65,19 +66,22 @@ class _Piece:
         self.p, self.gradient, self.owner, self.name = p, gradient, owner, name
         self.address = p.data_ptr()
 
-    def put_in_place(self) -> None:
-        """Bring a gradient that backward has made anew, after `module.zero_grad()`, into the buffer."""
-        p = self.p
-        if p.data_ptr() != self.address or self.owner.get(self.name) is not p:
+    def check(self) -> None:
+        if self.p.data_ptr() != self.address or self.owner.get(self.name) is not self.p:
             raise RuntimeError(
                 f"need the parameters where FlatParameters put them, got another tensor for {self.name!r}; "
                 "make FlatParameters and the optimizer after .to(...) or load_state_dict(..., assign=True)"
             )
-        if p.grad is None:
+
+    @torch.no_grad()
+    def put_in_place(self) -> None:
+        """Bring a gradient that backward has made anew, after `module.zero_grad()`, into the buffer."""
+        self.check()
+        if self.p.grad is None:
             self.gradient.zero_()
         else:
-            self.gradient.copy_(p.grad)
-        p.grad = self.gradient
+            self.gradient.copy_(self.p.grad)
+        self.p.grad = self.gradient
 
 
 class FlatParameters:
@@ -105,8 +109,8 @@ class FlatParameters:
         not None. The optimizer's state_dict has one entry per block, and loads only into the same layout.
 
     Raises: ValueError if there is nothing to lay out, or a parameter is in two groups; RuntimeError at the
-        next step if the module was moved or cast since (`.to(...)`): do that first. Optimizers that mix the
-        entries of a parameter (Muon, SAM) refuse a flat one.
+        next step or `zero_grad()` if the module was moved or cast since (`.to(...)`): do that first.
+        Optimizers that mix the entries of a parameter (Muon, SAM) refuse a flat one.
     """
 
     def __init__(
@@ -129,6 +133,8 @@ class FlatParameters:
         seen: set[Tensor] = set()
         for group in listed if self._grouped else [{"params": listed}]:
             params = [group["params"]] if isinstance(group["params"], Tensor) else list(group["params"])
+            tensors = all(isinstance(p, Tensor) for p in params)
+            require(tensors, "tensors", cure="pass parameters(), not named_parameters()")
             unique = [p for p in dict.fromkeys(params) if p.requires_grad]
             require(seen.isdisjoint(unique), "each parameter in one group", cure="remove it from the others")
             seen.update(unique)
@@ -160,7 +166,7 @@ class FlatParameters:
                 view = values[start:stop].view(p.shape)
                 piece = _Piece(p, view, gradients[start:stop].view(p.shape), owner, name)
                 spans.append((start, stop, piece))
-            length = block or (BLOCK if device.type == "cpu" else starts[-1])
+            length = block or (BLOCK if device.type == "cpu" else max(1, starts[-1]))
             for lo in range(0, starts[-1], length):
                 hi = lo + length
                 part = Block(values[lo:hi])

@@ -12,7 +12,7 @@ from course_utils.optimizers._base import Group, Optimizer, Params, at_least_zer
 
 
 class SAM(Optimizer):
-    """Sharpness-aware minimisation: climb by `rho`, take the gradient there, step with it from below.
+    """SAM: climb by `rho`, take the gradient up there, and step with it from where you were.
 
         first_step:   e = rho * g / norm(g);  p <- p + e       norm over all parameters of all groups together
         (compute the gradient again, at p + e)

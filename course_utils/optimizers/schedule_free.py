@@ -84,13 +84,13 @@ class ScheduleFreeSGD(ScheduleFree):
         y  <- (1 - momentum) * z + momentum * x
 
     Args:
-        lr: step size, >= 0; works at larger values than SGD's with a schedule.
+        lr: step size, >= 0; ten to fifty times that of SGD with a schedule, say its authors.
         momentum: in [0, 1], how far y leans towards the average.
         weight_decay: >= 0, strength of the L2 penalty, taken at y.
         warmup_steps: >= 0, steps over which the rate rises to `lr`.
     Shape: parameters of any shape; each entry is stepped on its own.
     Raises: ValueError if a hyperparameter is out of range, or a step is taken after `eval()`.
-    Source: Defazio et al. (2024), "The road less scheduled", equations 3 to 5, with Algorithm 1's weights.
+    Source: Defazio et al. (2024), "The road less scheduled", with Algorithm 1's weights.
         torch has none; the tests hold it to these lines. See `ScheduleFree` for train() and eval().
     """
 

@@ -16,7 +16,8 @@ class SGD(Optimizer):
         d   = g + momentum * m  if nesterov  else  m
         p  <- p - lr * d
 
-    Without momentum, d = g. With steady gradients, momentum makes the step 1 / (1 - momentum) times as long.
+    Without momentum, d = g. With steady gradients momentum (undampened) makes steps 1 / (1 - momentum) times
+    as long.
 
     Args:
         lr: step size, >= 0, in units of p per unit of gradient.
@@ -27,7 +28,7 @@ class SGD(Optimizer):
         maximize: climb instead of descend.
     Shape: parameters of any shape; each entry is stepped on its own.
     Raises: ValueError if a hyperparameter is out of range.
-    Source: Polyak (1964); Nesterov's form after Sutskever et al. (2013), section 2.
+    Source: Polyak (1964); Nesterov's form after Sutskever et al. (2013), section 2, with lr outside m.
     Agrees with: `torch.optim.SGD`.
     """
 

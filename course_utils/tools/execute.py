@@ -55,7 +55,7 @@ def execute(job: Job) -> Result:
             source = lessons.read(job.path)
             result.title = lessons.title(source)
             with kernel.variables(kernel.environment(written, scratch)):
-                _papermill(source, job, folder, deadline=begun + job.lesson_limit)
+                _papermill_twice(source, job, folder, deadline=begun + job.lesson_limit)
         except Exception as problem:  # whatever it is, the other lessons go on
             result.error = _explain(problem, job)
         records = {path.name: path.read_bytes() for path in sorted(written.glob("claims-*.json"))}
@@ -79,6 +79,20 @@ def _judge(result: Result, record: dict[str, Any] | None, *, foreign: list[str])
     problems += complaints(record, result.profile, finished=not result.error)
     result.claims = dict(Counter(claim["verdict"] for claim in record["claims"])) if record else {}
     result.error, result.state = "\n".join(problems), "failed" if problems else "passed"
+
+
+def _papermill_twice(source: nbformat.NotebookNode, job: Job, folder: Path, *, deadline: float) -> None:
+    """Start the kernel again, once, where it ended before its first answer.
+
+    Its ports are chosen some time before it opens them: a lesson that starts at the same moment can
+    have taken one.
+    """
+    try:
+        _papermill(source, job, folder, deadline=deadline)
+    except RuntimeError as problem:
+        if "before replying" not in str(problem):
+            raise
+        _papermill(source, job, folder, deadline=deadline)
 
 
 def _papermill(source: nbformat.NotebookNode, job: Job, folder: Path, *, deadline: float) -> None:

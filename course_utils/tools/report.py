@@ -87,7 +87,7 @@ def _lesson(result: Result, folders: Folders, beside: Path, *, pages: bool) -> d
         "claims": result.claims,
         "rows": rows,
         "device": record["device"] if record else "",
-        "copy": _link(copy, beside) if copy.exists() else None,
+        "notebook": _link(copy, beside) if copy.exists() else None,
         "page": _link(page, beside) if page else None,
     }
 

@@ -94,26 +94,48 @@ BROKEN = [
     pytest.param(rules.no_errors, _add(new_output("stream", name="stderr", text="warning")), id="stderr"),
     pytest.param(rules.parameters, _second_parameters, id="two parameters cells"),
     pytest.param(rules.parameters, _set(0, "metadata", nbformat.from_dict({})), id="no parameters cell"),
-    pytest.param(rules.parameters, _set(0, "source", 'PROFILE = "smoke"\nSEED = 0\nDEVICE = "cpu"'), id="another default"),
+    pytest.param(
+        rules.parameters,
+        _set(0, "source", 'PROFILE = "smoke"\nSEED = 0\nDEVICE = "cpu"'),
+        id="another default",
+    ),
     pytest.param(rules.headings, _swap, id="headings swapped"),
     pytest.param(rules.headings, _drop("Agreement"), id="a heading missing"),
-    pytest.param(rules.headings, lambda lesson: lesson.notebook.cells.append(new_markdown_cell("# Two")), id="two titles"),
+    pytest.param(
+        rules.headings,
+        lambda lesson: lesson.notebook.cells.append(new_markdown_cell("# Two")),
+        id="two titles",
+    ),
     pytest.param(rules.alt_text, _short_alt, id="short alt text"),
     pytest.param(rules.alt_text, _html_alt, id="img without alt"),
     pytest.param(rules.stable_ids, lambda lesson: lesson.code[0].update(id="cell-0"), id="an id twice"),
     pytest.param(rules.stable_ids, lambda lesson: lesson.code[0].update(id="Cell_0"), id="an odd id"),
     pytest.param(rules.no_machine, _path, id="a machine path"),
     pytest.param(rules.no_machine, _add(PLAIN), id="an address in memory"),
-    pytest.param(rules.no_machine, lambda lesson: lesson.notebook.metadata.update(papermill={}), id="papermill's traces"),
+    pytest.param(
+        rules.no_machine,
+        lambda lesson: lesson.notebook.metadata.update(papermill={}),
+        id="papermill's traces",
+    ),
     pytest.param(rules.no_widgets, _add(WIDGET), id="a widget"),
-    pytest.param(rules.no_exemptions, _set(1, "source", "# NBVAL_IGNORE_OUTPUT\nshow(figure)"), id="an exemption"),
+    pytest.param(
+        rules.no_exemptions, _set(1, "source", "# NBVAL_IGNORE_OUTPUT\nshow(figure)"), id="an exemption"
+    ),
     pytest.param(rules.small, _set(1, "source", "x = 1\n" * 21), id="a long cell"),
     pytest.param(rules.small, lambda lesson: setattr(lesson, "size", 1_000_000), id="a large file"),
     pytest.param(rules.claims_are_listed, _drop("What we saw"), id="a claim not listed"),
     pytest.param(rules.claims_are_listed, _set(3, "source", "pass"), id="a listed claim not made"),
-    pytest.param(rules.claims_are_listed, _set(3, "source", 'claim(f"01.{x}", "One.", 1, about=1, tol=0)'), id="an id not written out"),
-    pytest.param(rules.claims_are_listed, lambda lesson: setattr(lesson, "name", "02_other"), id="another lesson's number"),
-]  # fmt: skip
+    pytest.param(
+        rules.claims_are_listed,
+        _set(3, "source", 'claim(f"01.{x}", "One.", 1, about=1, tol=0)'),
+        id="an id not written out",
+    ),
+    pytest.param(
+        rules.claims_are_listed,
+        lambda lesson: setattr(lesson, "name", "02_other"),
+        id="another lesson's number",
+    ),
+]
 
 
 @pytest.mark.parametrize(("rule", "change"), BROKEN)

@@ -1,0 +1,28 @@
+"""Every lesson runs at the smoke profile, smaller than at standard, within its 8 seconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from course_utils.tools import records
+from course_utils.tools.records import Folders
+from course_utils.tools.run import run
+from tests.notebooks.rules import NOTEBOOKS
+
+SMOKE_LIMIT = 8  # seconds of a lesson's own, from the guide
+START_UP = 12  # seconds allowed for a kernel and its imports on a machine that does other things, too
+
+
+@pytest.mark.slow
+def test_every_lesson_runs_at_smoke(tmp_path: Path) -> None:
+    results = run(NOTEBOOKS, tmp_path, parameters={"PROFILE": "smoke"}, workers=2, bar=False)
+    assert {result.lesson for result in results} == {path.stem for path in NOTEBOOKS.glob("*.ipynb")}
+    assert {result.lesson: result.error for result in results if result.state != "passed"} == {}
+    for result in results:
+        record = records.claims(Folders(tmp_path, "smoke").records, result.lesson)
+        assert record is not None, result.lesson
+        assert record["profile"] == "smoke", result.lesson
+        assert any(size["smoke"] < size["standard"] for size in record["sizes"].values()), result.lesson
+        assert result.seconds < SMOKE_LIMIT + START_UP, result.lesson
