@@ -1,3 +1,33 @@
-"""The course's companion package."""
+"""The course's companion package: what the lessons build, in the order in which they build it.
+
+What a learner reads:
+
+    losses           functions of (prediction, target)                          lesson 01
+    problems         surfaces with known minima                                  02
+    optimizers       SGD to Muon, one file and one `update` each                 02, 05 to 08, 18
+    averaging        averages of a series, and of weights                        04, 16
+    schedules        step -> multiplier of the learning rate                     09, 10
+    regularizers     penalties, proximal step, clipping, decay groups            08, 12, 18
+    layers           dropout and normalisation                                   13, 14
+    augmentation     changes to images, one draw per example; mixup, CutMix      15
+    early_stopping   when to stop, and what to keep                              16
+    mixed_precision  number formats, loss scaling, what to compute in sixteen bits   17
+
+What the experiments stand on:
+
+    profiles         how large a lesson runs
+    claims           claim(): a sentence, a measured value, its bounds
+    data             small real data, synthetic sets, splits that are fair
+    training         fit(): the loop, once
+    seeds            many seeds trained in one run
+    intervals        what a sample of seeds says about a mean
+    trajectories     where an optimizer goes, and how far two of them part
+    quadratics       what theory says of a quadratic
+    plotting         one style, alt text, names at the ends of lines
+    figures          the lessons' figures, drawn from tested data
+
+What runs the course: `exercises` (check, hint, solution) and `tools` (`python -m course_utils`).
+Nothing is imported here: a lesson imports what it uses, and pays for no more.
+"""
 
 __version__ = "0.1.0"

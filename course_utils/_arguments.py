@@ -20,7 +20,7 @@ PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 def check_numbers(epochs: int, batch_size: int, accumulate: int, clip_norm: float | None) -> None:
     counts: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "accumulate": accumulate}
     for name, value in counts.items():
-        require(isinstance(value, int) and value >= 1, f"a whole number {name} >= 1", got=value)
+        require(isinstance(value, int) and value >= 1, f"a whole number {name} >= 1", **{name: value})
     cure = "leave clip_norm out to clip nothing"
     require(clip_norm is None or clip_norm > 0, "clip_norm > 0", cure=cure, clip_norm=clip_norm)
 

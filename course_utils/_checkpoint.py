@@ -29,8 +29,8 @@ def load(path: str | Path, parts: dict[str, Any]) -> None:
     require(ours, "a checkpoint that fit() wrote", cure="give another checkpoint=", file=str(path))
     for name, part in parts.items():
         then, now = ("without" if one is None else "with" for one in (state[name], part))
-        cure = "give the arguments of the run that wrote it"
-        require(then == now, f"to resume {then} {name}, as {path} was written", cure=cure, got=f"{now} it")
+        cure = "give the same arguments, or another checkpoint="
+        require(then == now, f"to resume {then} {name}, as the run that wrote {path}", cure=cure)
     for name, part in parts.items():
         if part is not None:
             part.load_state_dict(state[name])

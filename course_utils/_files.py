@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
+import secrets
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -23,17 +24,19 @@ def write_whole(path: str | Path, write: bytes | str | Callable[[BinaryIO], None
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+    name = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(name, "xb") as file:  # not tempfile's: that is for its owner's eyes only
             if callable(write):
                 write(file)
             else:
                 file.write(write.encode() if isinstance(write, str) else write)
             file.flush()
             os.fsync(file.fileno())
+        if target.exists():
+            shutil.copymode(target, name)
         os.replace(name, target)
     except BaseException:
         with contextlib.suppress(OSError):
-            os.unlink(name)
+            name.unlink()
         raise

@@ -58,13 +58,13 @@ def generators_in(thing: object) -> Iterator[torch.Generator]:
     Looked through: short lists, tuples, dicts; attributes of modules, loaders, samplers and data sets; what a
     function closes over, names (other functions apart) or has as default; `functools.partial`; bound methods.
     """
-    seen: set[int] = set()
+    seen: dict[int, object] = {}  # holds what it has seen: the id of an object that is gone may come again
     waiting: list[Any] = [thing]
     while waiting:
         current = waiting.pop()
         if id(current) in seen:
             continue
-        seen.add(id(current))
+        seen[id(current)] = current
         if isinstance(current, torch.Generator):
             yield current
         elif isinstance(current, (list, tuple)):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -13,8 +15,7 @@ from torch.func import functional_call, stack_module_state, vmap
 from course_utils import losses
 from course_utils.layers.dropout import Dropout
 
-Loss = Callable[[Tensor, Tensor], Tensor]
-IGNORED = -100  # the default `ignore_index` of cross-entropy
+Loss = Callable[..., Tensor]  # (prediction, target) -> mean
 Named = list[tuple[str, Tensor]]
 
 
@@ -23,7 +24,9 @@ class StackedNets:
 
     def __init__(self, models: list[nn.Module]) -> None:
         parameters, buffers = stack_module_state(models)
-        self.parameters = {name: p.detach().clone().requires_grad_() for name, p in parameters.items()}
+        self.parameters = {
+            name: p.detach().clone().requires_grad_(p.requires_grad) for name, p in parameters.items()
+        }
         self.buffers = {name: b.detach().clone() for name, b in buffers.items()}
         self.base = copy.deepcopy(models[0]).to("meta")
 
@@ -33,11 +36,13 @@ class StackedNets:
     def tensors(self) -> dict[str, Tensor]:
         return {**self.parameters, **self.buffers}
 
-    def state(self) -> dict[str, Tensor]:
-        return self.tensors()
+    def set_mode(self, training: bool) -> None:
+        if self.base.training != training:
+            self.base.train(training)
 
     def forward(self, x: Tensor, *, training: bool) -> Tensor:
-        self.base.train(training)
+        """Outputs (S, b, ...) for inputs (S, b, ...)."""
+        self.set_mode(training)
 
         def one(parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor) -> Tensor:
             output: Tensor = functional_call(self.base, (parameters, buffers), (x,))
@@ -55,12 +60,13 @@ class StackedDenseNets(StackedNets):
 
     def __init__(self, models: list[nn.Module]) -> None:
         super().__init__(models)
-        self.layers = list(self.base.named_children())
+        # Not named_children(), which leaves the second use of an activation out.
+        self.layers = [(name, layer) for name, layer in self.base._modules.items() if layer is not None]
 
     def forward(self, x: Tensor, *, training: bool) -> Tensor:
         if x.ndim != 3 and type(self.layers[0][1]) is not nn.Flatten:
             return super().forward(x, training=training)  # linear layers over further dimensions
-        self.base.train(training)
+        self.set_mode(training)
         x = x.flatten(2).mT  # (S, features, b)
         for name, layer in self.layers:
             if isinstance(layer, nn.Linear):
@@ -76,17 +82,16 @@ _DENSE = (nn.Linear, nn.Flatten, nn.Dropout, Dropout, *_ENTRYWISE)
 
 
 def stack(models: list[nn.Module]) -> StackedNets:
-    """The models as one: by batched matrix products where they are plain dense stacks, else by a vmap."""
+    """The models as one: by batched matrix products where they are plain stacks of layers, else by a vmap."""
     first = models[0]
-    children = list(first.children()) if type(first) is nn.Sequential else []
-    dense = bool(children) and all(type(child) in _DENSE for child in children)
-    distinct = len(set(children)) == len(children)  # a layer used twice is trained once
-    flat = all((c.start_dim, c.end_dim) == (1, -1) for c in children if isinstance(c, nn.Flatten))
-    trained = all(p.requires_grad for p in first.parameters())
-    return (StackedDenseNets if dense and distinct and flat and trained else StackedNets)(models)
+    layers = list(first) if type(first) is nn.Sequential else []
+    dense = bool(layers) and all(type(layer) in _DENSE for layer in layers)
+    flat = all((c.start_dim, c.end_dim) == (1, -1) for c in layers if isinstance(c, nn.Flatten))
+    shared = sum(len(list(layer.parameters())) for layer in layers) > len(list(first.parameters()))
+    return (StackedDenseNets if dense and flat and not shared else StackedNets)(models)
 
 
-# The mean of these over a batch is the plain mean of `reduction="none"`, several times faster than a vmap over seeds.
+# Losses whose mean over a batch is the plain mean of `reduction="none"`, which takes all seeds at once.
 _ENTRYWISE_LOSSES = (
     F.mse_loss,
     F.l1_loss,
@@ -100,13 +105,14 @@ _CROSS_ENTROPIES = (F.cross_entropy, losses.cross_entropy)
 
 def per_seed(loss: Loss, prediction: Tensor, target: Tensor) -> Tensor:
     """Mean loss of each seed, (S,), from predictions and targets of shape (S, b, ...)."""
-    if loss in _ENTRYWISE_LOSSES and target.shape == prediction.shape:
+    rule: Any = loss
+    if isinstance(loss, partial) and not loss.args and loss.keywords.keys() <= {"label_smoothing"}:
+        rule = loss.func
+    if rule in _ENTRYWISE_LOSSES and target.shape == prediction.shape:
         return loss(prediction, target, reduction="none").flatten(1).mean(1)
-    if loss in _CROSS_ENTROPIES and prediction.ndim == 3:  # as a batch of S with b further positions
-        if target.is_floating_point():
-            return loss(prediction.mT, target.mT, reduction="none").mean(1)
-        values = loss(prediction.mT, target, reduction="none")
-        return values.sum(1) / (target != IGNORED).sum(1)
+    if rule in _CROSS_ENTROPIES and prediction.ndim == 3:  # (S, C, b): S examples with b positions each
+        moved = target.mT if target.is_floating_point() else target
+        return loss(prediction.mT, moved, reduction="none").mean(1)
     return vmap(loss, randomness="different")(prediction, target)
 
 

@@ -92,7 +92,7 @@ def claim(
     _write(id[:2], run, claims)
     line = f"{said}  {id}  {sentence}  ({describe(bounds)})"
     if said == "fails" and os.environ.get("COURSE_COLLECT_CLAIMS", "") in ("", "0"):
-        raise ClaimError(f"{line}\nmeasured {measured}; docs: why did a claim fail on my machine")
+        raise ClaimError(f"{line}\nmeasured {measured}")
     print(line if profiles.headless() else f"{line}  measured {_short(measured)}")
 
 

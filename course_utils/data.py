@@ -122,8 +122,11 @@ class Dataset:
         parts = [(_standardise(part_x, x, over), part_y) for part_x, part_y in parts]
         if self.classes == 0:
             parts = [(part_x, _standardise(part_y, y, (0,)).to(dtype)) for part_x, part_y in parts]
-        shaped = [(p.flatten(1) if flat or p.ndim != 3 else p[:, None], t) for p, t in parts]
-        return Split(*(Examples(p.to(dtype), t) for p, t in shaped))
+        if flat:
+            parts = [(part_x.flatten(1), part_y) for part_x, part_y in parts]
+        elif x.ndim == 3:
+            parts = [(part_x[:, None], part_y) for part_x, part_y in parts]
+        return Split(*(Examples(p.to(dtype), t) for p, t in parts))
 
     def splits(self, seeds: Sequence[int], **options: object) -> Splits:
         """One `split` per seed, stacked; `options` as in `split`."""
@@ -253,6 +256,30 @@ def daily_temperature(days: int, *, generator: torch.Generator, noise: float = 3
     return truth, truth + noise * torch.randn(days, generator=generator, dtype=torch.float64)
 
 
+def rare_features(
+    n: int, rates: Tensor, weights: Tensor, *, generator: torch.Generator, noise: float = 0.5
+) -> Examples:
+    """Examples whose features are on (1) or off (0), some of them rarely, as words are in a text.
+
+        x_j ~ Bernoulli(rates_j),    y = sum_j weights_j x_j + noise * N(0, 1)
+
+    Args:
+        n: examples, for each row of `weights`.
+        rates: (F,), how often each feature is on, in [0, 1].
+        weights: (F,), or (S, F) for S sets at once; its dtype is that of the result.
+        noise: standard deviation of y's noise, >= 0.
+    Returns: x (n, F) and y (n,), or (S, n, F) and (S, n).
+    Raises: ValueError where a size, rate or noise is out of range.
+    """
+    inside = bool(((rates >= 0) & (rates <= 1)).all()) and rates.shape == weights.shape[-1:]
+    require(inside, "0 <= rates <= 1, one per weight", rates=tuple(rates.shape), weights=tuple(weights.shape))
+    require(n >= 1 and noise >= 0, "n >= 1 and noise >= 0", n=n, noise=noise)
+    leading = weights.shape[:-1]
+    x = (torch.rand(*leading, n, len(rates), generator=generator) < rates).to(weights.dtype)
+    clean = (x @ weights[..., None])[..., 0]
+    return Examples(x, clean + noise * torch.randn(clean.shape, generator=generator, dtype=weights.dtype))
+
+
 def _stored(name: str) -> tuple[Tensor, Tensor, tuple[str, ...]]:
     with np.load(_FOLDER / f"{name}.npz") as file:
         names = tuple(str(n) for n in file["names"]) if "names" in file else ()
@@ -280,6 +307,7 @@ def _floating(x: Tensor) -> Tensor:
 
 
 def _standardise(x: Tensor, training: Tensor, over: tuple[int, ...]) -> Tensor:
-    """(x - mean) / std with the training part's statistics; a constant column becomes zero."""
+    """(x - mean) / std with the training part's statistics; a column constant there is only centred."""
     mean, std = training.mean(over, keepdim=True), training.std(over, correction=0, keepdim=True)
-    return (x - mean) / torch.where(std > 0, std, torch.ones_like(std))
+    constant = std <= 16 * torch.finfo(x.dtype).eps * mean.abs()  # what rounding makes of no spread
+    return (x - mean).div_(torch.where(constant, torch.ones_like(std), std))

@@ -41,10 +41,12 @@ class Interval:
     @property
     def distance(self) -> float:
         """|mean| / standard error: how far from zero, in units of its own uncertainty."""
+        if self.mean == 0:
+            return 0.0
         return abs(self.mean) / self.se if self.se > 0 else float("inf")
 
     def __str__(self) -> str:
-        return f"{self.mean:.4g} [{self.low:.4g}, {self.high:.4g}] ({self.level:.0%}, n={self.n})"
+        return f"{self.mean:.4g} [{self.low:.4g}, {self.high:.4g}] ({100 * self.level:g}%, n={self.n})"
 
 
 def mean_interval(values: ArrayLike, *, level: float = 0.99, method: str = "t", seed: int = 0) -> Interval:

@@ -10,6 +10,7 @@ convolutional nets use `each_seed`, which runs them side by side in processes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -17,15 +18,19 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from course_utils._batches import minibatches
 from course_utils._checks import require
 from course_utils._stacked import Loss, Named, StackedNets, clip_per_seed, per_seed, stack
+from course_utils._stepping import TrainingDiverged, set_rate, show_weights
 from course_utils.data import Stacked
 from course_utils.intervals import paired_interval
-from course_utils.training import TrainingDiverged, minibatches, set_rate
 
 __all__ = ["SeedRuns", "Stacked", "each_seed", "paired_interval", "train_seeds"]
 
 T = TypeVar("T")
+
+# torch's optimizers whose step mixes the entries of a parameter; ours say so themselves.
+_MIXES_ENTRIES = (torch.optim.Adafactor, torch.optim.LBFGS, torch.optim.Muon)
 
 
 @dataclass
@@ -48,7 +53,7 @@ class SeedRuns:
 
     def state_dict(self, index: int) -> dict[str, Tensor]:
         """The weights and buffers of the model of `seeds[index]`, ready for `load_state_dict`."""
-        return {name: tensor[index].clone() for name, tensor in self.nets.state().items()}
+        return {name: tensor[index].detach().clone() for name, tensor in self.nets.tensors().items()}
 
 
 def train_seeds(
@@ -98,39 +103,29 @@ def train_seeds(
     """
     seeds = tuple(seeds)
     require(len(seeds) > 0 and steps >= 1, "a seed and steps >= 1", seeds=len(seeds), steps=steps)
+    require(measure_every is None or measure_every >= 1, "measure_every >= 1", measure_every=measure_every)
     require(clip_norm is None or clip_norm > 0, "clip_norm > 0", clip_norm=clip_norm)
     require(patience is None or validation is not None, "validation for patience", patience=patience)
     require(diverged in ("keep", "raise"), 'diverged="keep" or "raise"', diverged=diverged)
     x, y = _checked(train, len(seeds))
-    n = x.shape[1] if isinstance(train, Stacked) else x.shape[0]
-    nets = stack([_seeded(make_model, seed) for seed in seeds])
+    nets = stack([_seeded(make_model, seed, x.device) for seed in seeds])
     parameters = [p for _, p in nets.named_parameters()]
     step_rule = optimizer(parameters)
-    elementwise = getattr(step_rule, "elementwise", not isinstance(step_rule, torch.optim.Muon))
-    require(elementwise, "an elementwise optimizer", got=type(step_rule).__name__, cure="use each_seed")
-    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-    measure_every = measure_every or steps
+    elementwise = getattr(step_rule, "elementwise", not isinstance(step_rule, _MIXES_ENTRIES))
+    cure = "train seed by seed with each_seed"
+    require(elementwise, "an elementwise optimizer", optimizer=type(step_rule).__name__, cure=cure)
+    measure_every = steps if measure_every is None else measure_every
     keeper = _Keeper(nets, patience, len(seeds))
     rows = _Rows()
-    batches: Iterator[Tensor] = iter(())
-    devices = [x.device] if x.is_cuda else []
-    with torch.random.fork_rng(
-        devices
-    ):  # masks and augmentations: reproducible, and the caller's draws untouched
-        torch.manual_seed(seeds[0])
-        for step in range(steps):
-            index = next(batches, None)
-            if index is None:
-                batches = minibatches(n, batch_size or n, *generators)
-                index = next(batches)
-            bx, by = _gather(x, y, index.view(len(seeds), -1).to(x.device), isinstance(train, Stacked))
+    with _draws_of(seeds[0], x.device):  # masks and augmentations of all seeds together
+        for step, (bx, by) in zip(range(steps), _batches(x, y, train, batch_size, seeds), strict=False):
             if augment is not None:
-                bx = augment(bx.flatten(0, 1)).view(bx.shape)
+                bx = augment(bx.flatten(0, 1)).unflatten(0, bx.shape[:2])
             for p in parameters:
                 p.grad = None
             values = per_seed(loss, nets.forward(bx, training=True), by)
-            objective = values.sum() if penalty is None else values.sum() + penalty(nets.named_parameters())
-            objective.backward()
+            terms = [values] if penalty is None else [values, penalty(nets.named_parameters())]
+            torch.autograd.backward(terms, [torch.ones_like(term) for term in terms])  # of their sum
             if clip_norm is not None:
                 clip_per_seed(parameters, clip_norm)
             if schedule is not None:
@@ -138,11 +133,13 @@ def train_seeds(
             step_rule.step()
             rows.seen(values.detach())
             if (step + 1) % measure_every == 0 or step + 1 == steps:
+                show_weights(step_rule, "eval")
                 rows.measure(step + 1, *_measure(nets, validation, loss, metric, len(seeds)))
                 if diverged == "raise" and not bool(torch.isfinite(rows.last).all()):
                     raise TrainingDiverged(f"a seed's loss is not finite at step {step + 1}; lower the rate")
-                if keeper.stop(step + 1, rows.validation[-1]):
+                if keeper.stop(step + 1, rows.validation[-1]) or step + 1 == steps:
                     break
+                show_weights(step_rule, "train")
     keeper.restore()
     stopped_at = keeper.best_step if patience is not None else torch.full((len(seeds),), rows.steps[-1])
     return SeedRuns(seeds, rows.steps, *rows.tensors(), stopped_at, nets)
@@ -166,9 +163,19 @@ def _one_thread(run: Callable[[int], T], seed: int) -> T:
     return run(seed)
 
 
-def _seeded(make_model: Callable[[], nn.Module], seed: int) -> nn.Module:
-    with torch.random.fork_rng([]):
-        torch.manual_seed(seed)
+@contextmanager
+def _draws_of(seed: int, device: torch.device) -> Iterator[None]:
+    """torch's global draws begin at `seed`; afterwards they go on where they were."""
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        if device.type == "cpu":  # torch.manual_seed goes through every kind of GPU: 0.3 ms
+            torch.default_generator.manual_seed(seed)
+        else:
+            torch.manual_seed(seed)
+        yield
+
+
+def _seeded(make_model: Callable[[], nn.Module], seed: int, device: torch.device) -> nn.Module:
+    with _draws_of(seed, device):
         return make_model()
 
 
@@ -179,18 +186,28 @@ def _checked(examples: Stacked | tuple[Tensor, Tensor], count: int) -> tuple[Ten
         require(x.shape[1] == y.shape[1], "as many inputs as targets", x=x.shape[1], y=y.shape[1])
     else:
         require(len(x) == len(y), "as many inputs as targets", x=len(x), y=len(y))
+    ignored = 0 if y.is_floating_point() else int((y == -100).sum())  # a mean over fewer than all examples
+    require(ignored == 0, "a target for every example", ignored=ignored, cure="leave out those marked -100")
     return x, y
 
 
-def _gather(x: Tensor, y: Tensor, index: Tensor, stacked: bool) -> tuple[Tensor, Tensor]:
-    """Rows `index` (S, b) of every seed's own examples, or of the shared ones."""
-    if stacked:  # row i of seed s is row s * N + i of all
-        offset = torch.arange(x.shape[0], device=x.device)[:, None] * x.shape[1]
-        x, y, index = x.flatten(0, 1), y.flatten(0, 1), index + offset
-    flat, shape = index.flatten(), index.shape
-    return x.index_select(0, flat).view(*shape, *x.shape[1:]), y.index_select(0, flat).view(
-        *shape, *y.shape[1:]
-    )
+def _batches(
+    x: Tensor, y: Tensor, train: object, batch_size: int | None, seeds: tuple[int, ...]
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Minibatches (S, b, ...) without end, each seed's in an order of its own, drawn anew in every epoch."""
+    n, first = len(x), torch.zeros(1, 1, dtype=torch.int64)
+    if isinstance(train, Stacked):  # row i of seed s is row s * n + i of all
+        n, x, y = x.shape[1], x.flatten(0, 1), y.flatten(0, 1)
+        first = torch.arange(len(seeds))[:, None] * n
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    while True:
+        for order in minibatches(n, n if batch_size is None else batch_size, *generators):
+            index = (order.view(len(seeds), -1) + first).to(x.device)  # (S, b)
+            row = index.flatten()
+            yield (
+                x.index_select(0, row).view(*index.shape, *x.shape[1:]),
+                y.index_select(0, row).view(*index.shape, *y.shape[1:]),
+            )
 
 
 @torch.no_grad()

@@ -275,6 +275,7 @@ def test_interrupt_leaves_finished_lessons_and_no_process(tmp_path: Path) -> Non
     nbformat.read(build / "executed" / "standard" / "01_quick.ipynb", 4)
     assert records.earlier(build / "records" / "standard", "01_quick") is not None
     assert old.exists(), "the record of an earlier run stays until the lesson has ended"
+    assert records.earlier(build / "records" / "standard", "02_long") is None
     assert not (build / "executed" / "standard" / "02_long.ipynb").exists()
     assert not list(build.rglob("*.part"))
 
@@ -295,7 +296,7 @@ def test_lost_worker_is_replaced(tmp_path: Path) -> None:
     lesson(tmp_path / "02_fine.ipynb", "print('fine')")
     first, second = run(tmp_path, tmp_path / "build", workers=1, bar=False)
     assert first.state == "failed"
-    assert "ended by itself" in first.error
+    assert "was killed, or ran out of memory" in first.error
     assert second.state == "passed"
 
 
@@ -304,6 +305,15 @@ def test_lesson_as_a_whole_has_a_limit() -> None:
     assert 4 < left <= 5
     assert execute._limits(60.0, deadline=time.monotonic() + 500)(None) == 60
     assert 0 < execute._limits(60.0, deadline=time.monotonic() - 1)(None) < 1, "zero would mean no limit"
+
+
+def test_run_ends_where_nothing_can_be_written(tmp_path: Path) -> None:
+    lesson(tmp_path / "01_fine.ipynb", "1")
+    (tmp_path / "build").mkdir()
+    (tmp_path / "build" / "executed").write_text("a file where a folder should be")
+    (result,) = run(tmp_path, tmp_path / "build", bar=False)
+    assert result.state == "failed"
+    assert "could not be kept" in result.error
 
 
 @pytest.mark.parametrize(

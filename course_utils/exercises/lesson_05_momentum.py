@@ -244,7 +244,7 @@ EXERCISES = (
     """The new (p, v) after one step: v is PyTorch's momentum buffer, g the gradient at p."""
     ...
 ''',
-        note="`torch.optim.SGD(lr, momentum=beta)` does this, except that its first velocity is the first gradient.",
+        note="`torch.optim.SGD(params, lr, momentum=beta)` does this; its velocity is called `momentum_buffer`.",
     ),
     Exercise(
         "05.averaged_rate",

@@ -52,7 +52,7 @@ def two_paths(steps: int = 48, upto: int | None = None) -> Figure:
         left = points[-1].norm() / points[0].norm()
         axes.text(-1.6, height, f"{name}: {left:.1g} of the way left", color=plotting.colour(key))
     axes.plot(0, 0, marker="*", color=plotting.INK, markersize=10, label="_minimum")
-    title = f"After {end} steps momentum is at the bottom, gradient descent is not"
+    title = f"{end} steps: momentum has arrived, gradient descent has not"
     if upto is not None and upto < steps:
         title = f"Step {end}"
     plotting.finish(axes, title=title, x="θ₁", y="θ₂", names=False)

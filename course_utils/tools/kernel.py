@@ -24,7 +24,7 @@ def environment(records: str | Path, scratch: str | Path) -> dict[str, str]:
     """
     spec = Path(scratch) / "jupyter" / "kernels" / "python3" / "kernel.json"
     spec.parent.mkdir(parents=True, exist_ok=True)
-    quiet = get_kernel_dict(extra_arguments=["--log-level=ERROR"])  # its argv begins with sys.executable
+    quiet = get_kernel_dict(extra_arguments=["--log-level=CRITICAL"])  # its argv begins with sys.executable
     spec.write_text(json.dumps(quiet), encoding="utf-8")
     found = os.environ.get("JUPYTER_PATH")
     return {

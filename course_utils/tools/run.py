@@ -162,7 +162,15 @@ class _Worker(threading.Thread):
                     result = pool.submit(_execute, job).result()
                 except BrokenProcessPool:
                     pool = None
-                    result = _lost(job)
+                    if self.stop.is_set():  # ended on purpose: the records stay as they were
+                        return
+                    result = _failed(
+                        job, "the process of this lesson was killed, or ran out of memory; try --workers 1"
+                    )
+                except Exception as problem:  # a full disk, a folder that cannot be written
+                    result = _failed(
+                        job, f"what it gave could not be kept: {type(problem).__name__}: {problem}"
+                    )
                 if not self.stop.is_set():
                     self.report(("finished", job.path.stem, result))
         finally:
@@ -197,8 +205,10 @@ def _execute(job: Job) -> Result:
     return execute(job)
 
 
-def _lost(job: Job) -> Result:
-    message = "the process that ran this lesson ended by itself: killed, or out of memory; try --workers 1"
+def _failed(job: Job, message: str) -> Result:
+    """The result of a lesson whose process could not give one; an earlier run's claims are not this one's."""
     result = Result(job.path.stem, profile=job.folders.profile, state="failed", error=message)
-    result.save(job.folders.records)
+    with contextlib.suppress(OSError):
+        result.save(job.folders.records)
+        (job.folders.records / f"claims-{job.path.name[:2]}.json").unlink(missing_ok=True)
     return result

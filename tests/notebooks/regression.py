@@ -25,6 +25,7 @@ def regression(notebooks: Path, scratch: Path, *, workers: int = 2) -> subproces
     environment = {**os.environ, **kernel.environment(records, scratch)}
     command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-sanitize-with", str(HERE / "sanitize.cfg")]
     command += ["--nbval-cell-timeout", "300", "-p", "no:cacheprovider", "-q", "--color", "no"]
+    command += ["--rootdir", str(notebooks)]  # ids begin with the lesson's name: loadscope keeps it whole
     command += ["-n", str(workers), "--dist", "loadscope"] if workers > 1 else ["-n", "0"]
     return subprocess.run(
         [*command, *map(str, sorted(notebooks.glob("*.ipynb")))],

@@ -30,16 +30,17 @@ MEASURED = 'One is one.\\", 1.0'  # as it stands in the file
 
 @pytest.fixture(scope="module")
 def notebooks(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with one small lesson, true and executed in place as `make notebooks` does."""
+    """A folder with two small lessons, true and executed in place as `make notebooks` does."""
     folder = tmp_path_factory.mktemp("notebooks")
     statement = 'claim("01.one", "One is one.", 1.0, about=1, tol=0)'
     lesson(folder / "01_true.ipynb", START, statement, PICTURE, "size.seeds")
+    lesson(folder / "02_counts.ipynb", "count = 1", *["count += 1; count"] * 6)
     assert normalize.regenerate(folder) == {}
     return folder
 
 
 def damaged(notebooks: Path, tmp_path: Path, changes: dict[str, str]) -> Path:
-    """A copy of the folder with texts of its lesson's file replaced."""
+    """A folder with the first lesson alone, texts of its file replaced."""
     text = (notebooks / "01_true.ipynb").read_text(encoding="utf-8")
     for old, new in changes.items():
         assert text.count(old) == 1, old
@@ -56,10 +57,10 @@ def command(notebooks: Path, build: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*line, "--no-pages"], capture_output=True, text=True, timeout=120)
 
 
-def test_regression_passes_a_true_lesson(notebooks: Path, tmp_path: Path) -> None:
+def test_regression_passes_true_lessons_each_whole_on_one_worker(notebooks: Path, tmp_path: Path) -> None:
     done = regression(notebooks, tmp_path)
     assert done.returncode == 0, done.stdout
-    assert "5 passed" in done.stdout
+    assert "13 passed" in done.stdout
     assert (tmp_path / "records" / "claims-01.json").exists()
 
 
@@ -104,7 +105,7 @@ def test_false_claim_fails_the_course(notebooks: Path, tmp_path: Path) -> None:
 
 
 def test_true_lesson_passes_the_course(notebooks: Path, tmp_path: Path) -> None:
-    done = command(notebooks, tmp_path / "build")
+    done = command(damaged(notebooks, tmp_path, {}), tmp_path / "build")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 of 1 lessons passed at standard" in done.stdout
     page = (tmp_path / "build" / "report" / "index.html").read_text(encoding="utf-8")
