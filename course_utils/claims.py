@@ -153,10 +153,15 @@ def _bounds(**given: float | None) -> dict[str, float]:
 def _ends(measured: float | Interval | torch.Tensor) -> tuple[float, float, int | None, Any]:
     """Low end, high end, number of seeds, and what goes to the record."""
     if isinstance(measured, Interval):
-        value = {name: getattr(measured, name) for name in ("mean", "low", "high", "n", "level")}
+        value = {name: _json(getattr(measured, name)) for name in ("mean", "low", "high", "n", "level")}
         return measured.low, measured.high, measured.n, value
     number = float(measured.detach() if isinstance(measured, torch.Tensor) else measured)
-    return number, number, None, number if math.isfinite(number) else str(number)
+    return number, number, None, _json(number)
+
+
+def _json(number: float) -> float | str:
+    """JSON has no NaN and no infinity."""
+    return number if math.isfinite(number) else str(number)
 
 
 def _judge(low: float, high: float, bounds: dict[str, float]) -> str:

@@ -174,7 +174,7 @@ TABLE: tuple[Pair, ...] = (
         "ε, corrected", "√(v/c) + ε", "(√v + ε)/√c", "TensorFlow", _adam, replace(_ADAM, eps_place="scaled")
     ),
     Pair("first buffer", "v₀ = 0", "v₀ = 1", "TensorFlow 1", _rmsprop, replace(_PLAIN, first="ones")),
-    Pair("decay order", "before step", "after step", "own code", _adamw, replace(_DECAY, decay="after")),
+    Pair("decay order", "before step", "after step", "hand-written", _adamw, replace(_DECAY, decay="after")),
     Pair("rate in velocity", *_inside),
     Pair("the same, η halved", *_inside, halve_at=20),
 )

@@ -102,7 +102,7 @@ def huber_mean(y: Tensor, *, delta: float = 1.0) -> Tensor:
 def _check(x: Tensor, y: Tensor) -> None:
     require(x.shape == y.shape, "x and y of one shape", x=tuple(x.shape), y=tuple(y.shape))
     require(x.ndim >= 1 and x.shape[-1] >= 2, "two points or more", shape=tuple(x.shape))
-    require(bool((x.amax(-1) > x.amin(-1)).all()), "x that differ", cure="a vertical line is no function of x")
+    require(bool((x.amax(-1) > x.amin(-1)).all()), "x that differ", cure="a vertical line has no slope")
 
 
 def _weighted_line(x: Tensor, y: Tensor, w: Tensor) -> Tensor:

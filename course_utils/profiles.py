@@ -48,6 +48,11 @@ class Run:
                 f"0 < smoke <= standard <= full for {name}",
                 sizes=values,
             )
+            require(
+                all(isinstance(value, int) for value in values),
+                f"whole numbers for {name}",
+                sizes=values,
+            )
             self.declared[name] = dict(zip(PROFILES, values, strict=True))
             chosen[name] = self.declared[name][self.profile]
         return SimpleNamespace(**chosen)

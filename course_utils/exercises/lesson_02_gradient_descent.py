@@ -259,7 +259,7 @@ def largest_curvature(grad: Function, p: Tensor, v: Tensor, steps: int, h: float
     for _ in range(steps):
         v = v / v.norm()
         av = (grad(p + h * v) - grad(p - h * v)) / (2 * h)
-        found, v = (v @ av).item(), av
+        found, v = float(v @ av), av
     return found
 
 
@@ -267,14 +267,14 @@ def _size_only(grad: Function, p: Tensor, v: Tensor, steps: int, h: float = 1e-4
     for _ in range(steps):
         v = v / v.norm()
         v = (grad(p + h * v) - grad(p - h * v)) / (2 * h)
-    return v.norm().item()
+    return float(v.norm())
 
 
 def _not_normalised(grad: Function, p: Tensor, v: Tensor, steps: int, h: float = 1e-4) -> float:
     found = 0.0
     for _ in range(steps):
         av = (grad(p + h * v) - grad(p - h * v)) / (2 * h)
-        found, v = (v @ av).item(), av
+        found, v = float(v @ av), av
     return found
 
 
@@ -297,7 +297,7 @@ def _gradient_of_v(grad: Function, p: Tensor, v: Tensor, steps: int, h: float = 
     for _ in range(steps):
         v = v / v.norm()
         av = grad(v)
-        found, v = (v @ av).item(), av
+        found, v = float(v @ av), av
     return found
 
 

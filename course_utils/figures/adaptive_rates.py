@@ -64,7 +64,7 @@ def two_valleys() -> Figure:
     """The ravine along the axes and turned by 45 degrees, side by side."""
     figure, panels = plotting.subplots(1, 2, size=(9.6, 4.2))
     for axes, degrees, title in zip(
-        panels, (0.0, 45.0), ("Along the axes AdaGrad goes straight", "Turned, it zigzags too"), strict=True
+        panels, (0.0, 45.0), ("Along the axes AdaGrad runs", "Turned by 45° it creeps"), strict=True
     ):
         _draw_valley(axes, degrees)
         plotting.finish(axes, title=title, x="θ₁", y="θ₂", names=False)
@@ -73,7 +73,7 @@ def two_valleys() -> Figure:
 
 def _draw_valley(axes: Axes, degrees: float) -> None:
     plotting.contours(axes, valley(degrees), ((-4.0, 1.6), (-3.6, 1.6)))
-    for method, name, y in (("gd", "gradient descent", 0.11), ("adagrad", "AdaGrad", 0.04)):
+    for method, name, y in (("gd", "gradient descent", 0.95), ("adagrad", "AdaGrad", 0.89)):
         colour = plotting.colour(method)
         plotting.path(axes, valley_path(method, degrees)[:41], label=f"_{name}", color=colour)
         words = f"{name}: {steps_down(method, degrees)} steps to a millionth of the height"
@@ -157,7 +157,7 @@ def step_against_gradient(eps: float = 1e-8) -> Figure:
         axes.axvline(at, color=plotting.LIGHT, linewidth=1.0, zorder=0)
         axes.text(at, 1.6e-8, f" {name}", color=plotting.GREY)
     axes.set(xlim=(g[0], g[-1]), ylim=(1e-8, 3))
-    title = "Inside the root ε stops gradients that are ten thousand times larger"
+    title = "Inside the root the same ε stops far larger gradients"
     plotting.finish(axes, title=title, x="size of the gradient", y="step, in units of η", names=False)
     return figure
 
@@ -169,7 +169,7 @@ def lab_curvatures(p: Tensor) -> Tensor:
 
 @functools.cache
 def table_distances(steps: int = 100) -> dict[str, Tensor]:
-    """Name of each row of `conventions.TABLE` -> the distance it causes, step by step, on the lab's quadratic."""
+    """Name of each row of `conventions.TABLE` -> its distance, step by step, on the lab's quadratic."""
     return {pair.name: pair.apart(lab_curvatures, torch.ones_like(LAB), steps) for pair in TABLE}
 
 
@@ -229,7 +229,7 @@ def lab(eps: float, inside: int, first: int, decay: int, rate_inside: int) -> Fi
     axes.text(LAB_HALVING + 0.5, 3e-18, "η is halved", color=plotting.GREY)
     for level, name in ((1.1e-16, "rounding in float64"), (1.3e-6, "default tolerance of a float32 test")):
         axes.axhline(level, color=plotting.INK, linewidth=0.9, linestyle=(0, (5, 3)), zorder=1)
-        axes.text(LAB_STEPS, 1.6 * level, name, color=plotting.GREY, ha="right", va="bottom")
+        axes.text(1.6, level / 2, name, color=plotting.GREY, va="top")
     axes.plot(np.arange(1, LAB_STEPS + 1), distance[1:], color=plotting.VERMILION)
     axes.set(yscale="log", ylim=(1e-18, 10), xlim=(1, LAB_STEPS))
     axes.set_yticks([1e-16, 1e-12, 1e-8, 1e-4, 1])
@@ -252,6 +252,6 @@ def lab(eps: float, inside: int, first: int, decay: int, rate_inside: int) -> Fi
             color=plotting.VERMILION if other else plotting.INK, fontweight="bold" if other else "normal",
         )  # fmt: skip
     words.text(0.0, 0.0, "orange: not as in PyTorch", color=plotting.VERMILION, transform=words.transAxes)
-    title = f"{changed or 'No'} convention{'s' * (changed != 1)} changed: distance from PyTorch"
+    title = f"{('No', 'One', 'Two', 'Three', 'Four', 'All')[changed]} changed: so far from PyTorch"
     plotting.finish(axes, title=title, x="step", y="distance, relative to the point", names=False)
     return figure

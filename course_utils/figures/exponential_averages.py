@@ -15,14 +15,19 @@ from course_utils import plotting
 from course_utils.averaging import ewma
 from course_utils.data import daily_temperature
 
-BETA_COLOURS = {0.5: plotting.SKY, 0.9: plotting.BLUE, 0.98: plotting.VERMILION}
-CORRECTED, FIRST, UNCORRECTED = plotting.GREEN, plotting.PURPLE, plotting.ORANGE
+BETA_COLOURS = {0.5: plotting.ORANGE, 0.9: plotting.BLUE, 0.98: plotting.PURPLE}
+CORRECTED, FIRST = plotting.BLUE, plotting.VERMILION
 FIRST_OF_JULY = 181  # the thermometer is set up in summer, where a start at zero shows
 
 
 def kernel(beta: float, ages: int) -> Tensor:
     """Weights (1 - beta) beta**k of the values that are k = 0 .. ages - 1 steps old."""
     return (1 - beta) * beta ** torch.arange(ages, dtype=torch.float64)
+
+
+def half_life(beta: float) -> float:
+    """Steps in which a weight falls to half, 0 at beta = 0."""
+    return math.log(0.5) / math.log(beta) if beta > 0 else 0.0
 
 
 @functools.cache
@@ -54,7 +59,7 @@ def three_lengths(beta: float = 0.9) -> Figure:
     figure, axes = plotting.subplots(size=(7.2, 3.7))
     window = round((1 + beta) / (1 - beta))
     ages, weights = np.arange(45), kernel(beta, 45).numpy()
-    half, constant = math.log(0.5) / math.log(beta), 1 / (1 - beta)
+    half, constant = half_life(beta), 1 / (1 - beta)
     for low, high, color in (
         (-1, half, plotting.BLUE),
         (half, constant, plotting.SKY),
@@ -73,7 +78,7 @@ def three_lengths(beta: float = 0.9) -> Figure:
         (3, 0.094, "half of the weight: the half-life", plotting.BLUE),
         (7.3, 0.062, "time constant 1 / (1 − β): 65% lies before it", plotting.SKY),
         (window + 0.4, 1 / window, f"plain mean of {window} values: same lag, same noise", plotting.INK),
-        (18, 0.021, "a third of the weight is older than the time constant", plotting.GREY),
+        (19.6, 0.021, "a third of the weight is older than the time constant", plotting.GREY),
     ):
         axes.text(x, y, text, color=color, va="center")
     axes.set(xlim=(0, 45), ylim=(0, 0.108))
@@ -154,21 +159,12 @@ def variance_left(
     return figure
 
 
-def stored_correction(beta: float, steps: int = 400) -> Tensor:
-    """What becomes of a constant 1 where the corrected value is put back into the state, (steps,)."""
-    m, seen = 0.0, []
-    for t in range(1, steps + 1):
-        m = (beta * m + (1 - beta)) / (1 - beta**t)
-        seen.append(m)
-    return torch.tensor(seen, dtype=torch.float64)
-
-
 def kernel_and_curve(beta: float, noise: float) -> Figure:
     """The kernel of one beta, and what it makes of the temperature with that much noise (°C)."""
     figure, (left, right) = plotting.subplots(1, 2, size=(9.2, 3.6), width_ratios=(1, 1.6))
     ages, weights = np.arange(60), kernel(beta, 60).numpy()
     left.bar(ages + 0.5, weights, width=0.9, color=plotting.BLUE)
-    half = math.log(0.5) / math.log(beta) if beta > 0 else 0.0
+    half = half_life(beta)
     left.axvline(half, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
     left.set(xlim=(0, 60), ylim=(0, 1.08 * weights[0]))
     place = (half + 1.5, "left") if half < 30 else (half - 1.5, "right")
@@ -182,7 +178,7 @@ def kernel_and_curve(beta: float, noise: float) -> Figure:
     right.set(xlim=(0, days[-1]), ylim=(-12, 32))
     error = (ewma(seen, beta) - truth)[100:].square().mean().sqrt()
     title = f"noise {noise:g} °C: the average is off by {error:.1f} °C"
-    plotting.finish(right, title=title, x="days since the first of July", y="°C", names=False)
+    plotting.finish(right, title=title, x="days since the first of July", y="temperature, °C", names=False)
     return figure
 
 
@@ -191,16 +187,11 @@ def walk(day: int, beta: float = 0.9, last: int = 160) -> Figure:
     figure, axes = plotting.subplots(size=(6.6, 3.4))
     truth, seen = (series[:last] for series in temperatures())
     days, m = np.arange(1, last + 1), ewma(seen, beta).numpy()
-    weights = np.zeros(last)
-    weights[:day] = kernel(beta, day).numpy()[::-1]
-    axes.plot(days[:day], seen[:day].numpy(), ".", color=plotting.LIGHT, markersize=5)
+    weights = kernel(beta, day).flip(0).numpy()
+    axes.plot(days[:day], seen[:day].numpy(), ".", color=plotting.LIGHT, markersize=5, zorder=1)
+    shade = weights / weights.max()
     axes.scatter(
-        days[:day],
-        seen[:day].numpy(),
-        s=22,
-        color=plotting.BLUE,
-        alpha=weights[:day] / weights.max(),
-        linewidths=0,
+        days[:day], seen[:day].numpy(), s=24, color=plotting.BLUE, alpha=shade, linewidths=0, zorder=2
     )
     axes.plot(days, truth.numpy(), color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
     axes.plot(days[:day], m[:day], color=plotting.VERMILION)

@@ -6,6 +6,7 @@ import functools
 
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
@@ -55,7 +56,9 @@ def factor_against_rate(shares: ArrayLike, factors: ArrayLike, *, kappa: float) 
     axes.axhline(1, color=plotting.GREY, linewidth=0.8)
     axes.axvspan(2, x[-1], color=plotting.VERMILION, alpha=0.12, linewidth=0)
     axes.plot(best, (kappa - 1) / (kappa + 1), marker="*", markersize=12, color=plotting.INK, label="_best")
-    axes.annotate("best, 2/(L + μ)", (best - 0.04, low), ha="right", va="center")
+    axes.set_ylim(low - 0.035, high + 0.01)
+    axes.text(best, low - 0.012, "best, 2/(L + μ)", ha="center", va="top")
+    axes.text(0.9, 0.965, "measured, and theory (dashed)", color=plotting.BLUE)
     axes.annotate("2/L", (2, high), ha="right", va="center", xytext=(-4, 0), textcoords="offset points")
     axes.text(0.35, 1.004, "no progress", color=plotting.GREY, va="bottom")
     title = "The best step is just below the one that diverges"
@@ -73,11 +76,11 @@ def line_search_curves(fixed: ArrayLike, exact: ArrayLike, shortened: ArrayLike)
         (shortened, "0.9 × exact", plotting.GREEN),
     ):
         logs = np.log10(np.maximum(np.asarray(values, float), 1e-16))
-        keep = int((logs.max(0) > -16 + 1e-9).sum())  # until the first run is at the bottom
+        keep = int((logs.mean(0) > -12.5).sum())  # the name stands at the end, above the axis
         plotting.band(axes, np.arange(keep), logs[:, :keep], label=name, color=color)
     axes.set_ylim(-14, 0.5)
     axes.set_yticks([0, -4, -8, -12], ["1", "10⁻⁴", "10⁻⁸", "10⁻¹²"])
-    title = "Going 10% less far than the best point of the line is much faster"
+    title = "Stopping short of the line's lowest point is far faster"
     plotting.finish(axes, title=title, x="step", y="f, relative to the start")
     return figure
 
@@ -97,7 +100,7 @@ def error_against_h(h: ArrayLike, forward: ArrayLike, central: ArrayLike) -> Fig
         plotting.theory(axes, x[line > 1e-12], line[line > 1e-12], label="_theory")
     axes.set_ylim(1e-13, 10)
     axes.invert_xaxis()
-    title = "Too large a step h is a wrong slope, too small a step is rounding"
+    title = "Large h: the wrong slope. Small h: rounding"
     plotting.finish(axes, title=title, x="step h of the difference", y="relative error")
     return figure
 
@@ -156,22 +159,23 @@ def basin_maps(rates: tuple[float, ...] = (0.01, 0.0165, 0.0195)) -> Figure:
             xs, ys, basins(lr).numpy(), cmap=ListedColormap(colours), vmin=-0.5, vmax=5.5, shading="nearest"
         )
         for minimum, curvature in zip(problem.minima.tolist(), curvatures.tolist(), strict=True):
-            axes.plot(*minimum, marker="*", markersize=9, color=plotting.INK)
+            ink = "white" if 2 / curvature < lr else plotting.INK
+            axes.plot(*minimum, marker="*", markersize=9, color=ink)
             above = minimum[1] < 0
             axes.annotate(
                 f"2/λ = {2 / curvature:.4f}",
                 minimum,
-                xytext=(0, 7 if above else -7),
+                xytext=(5 if minimum[0] < -3 else 0, 7 if above else -7),
                 textcoords="offset points",
                 ha="center",
                 va="bottom" if above else "top",
                 fontsize=8,
-                color="white" if 2 / curvature < lr else plotting.INK,
+                color=ink,
             )
         axes.set_aspect("equal")
         count = int((2 / curvatures > lr).sum())
         words = {4: "four", 3: "three", 2: "two", 1: "one", 0: "no"}[count]
-        title = f"η = {lr:g}: {words} minima can hold"
+        title = f"η = {lr:g}: {words} minima hold"
         plotting.finish(axes, title=title, x="θ₁", y="", names=False)
     panels[0].set_ylabel("θ₂")
     return figure
@@ -203,10 +207,13 @@ def edge(
     plotting.finish(left, title="Squared error stays at the edge", x="step", y="sharpness (dashed: 2/η)")
     t = np.asarray(entropy_steps, float) + 1  # a logarithmic axis has no 0
     plotting.log_ticks(right, "x")
-    plotting.band(right, t, entropy, label=f"η = {entropy_rate:g}", color=plotting.ORANGE)
+    plotting.band(right, t, entropy, label="_entropy", color=plotting.ORANGE)
     plotting.theory(right, t, np.full(len(t), 2 / entropy_rate), label="_edge")
+    right.text(t[-1], 2.06 / entropy_rate, f"2/η, η = {entropy_rate:g}", ha="right", va="bottom")
     right.set_ylim(0)
-    plotting.finish(right, title="Cross-entropy passes it and leaves", x="step + 1", y="sharpness")
+    plotting.finish(
+        right, title="Cross-entropy passes it and leaves", x="step + 1", y="sharpness", names=False
+    )
     return figure
 
 
@@ -227,7 +234,7 @@ def rate_and_path(share: float) -> Figure:
     for at, name in ((MU, "μ"), (L, "L")):
         height = abs(1 - share / L * at)
         left.plot(at, height, marker="o", markersize=8, color=color, label="_end")
-        left.annotate(name, (at, height), xytext=(0, 9), textcoords="offset points", ha="center")
+        left.annotate(name, (at, height), xytext=(0, -18), textcoords="offset points", ha="center")
     left.set(ylim=(0, 1.3), xlim=(-0.5, L * 1.08))
     plotting.finish(left, title="Factor of each direction", x="curvature λ", y="|1 − ηλ|", names=False)
     _draw_path(right, share, 40, color)
@@ -240,13 +247,12 @@ def rate_and_path(share: float) -> Figure:
 def sweep(share: float) -> Figure:
     """One frame of the film: the path in the ravine for η = share / L."""
     figure, axes = plotting.subplots(size=(6.2, 3.5))
-    color = plotting.VERMILION if share > 2 else plotting.BLUE
-    _draw_path(axes, share, 40, color)
+    _draw_path(axes, share, 40, plotting.BLUE)  # one colour: a film has the palette of its last frame
     plotting.finish(axes, title=f"η = {share:.2f}/L", x="θ₁", y="θ₂", names=False)
     return figure
 
 
-def _draw_path(axes: plotting.Axes, share: float, steps: int, color: str) -> None:
+def _draw_path(axes: Axes, share: float, steps: int, color: str) -> None:
     plotting.contours(axes, quadratic((MU, L), angle=ANGLE), ((-4.4, 3.0), (-2.2, 2.6)))
     plotting.path(axes, ravine_path(share, steps).clamp(-50, 50), label="_path", color=color)
     axes.plot(*START.tolist(), marker="o", markersize=7, color=plotting.INK)

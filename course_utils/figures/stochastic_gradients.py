@@ -28,7 +28,7 @@ WITH_REPLACEMENT, SHUFFLED = plotting.ORANGE, plotting.BLUE
 
 @functools.cache
 def two_measurements() -> tuple[Tensor, Tensor]:
-    """Body-mass index and the blood measurement s5 of 353 diabetes patients, (353, 2), and the target (353,)."""
+    """Body-mass index and s5 (a blood measurement) of the diabetes patients, (353, 2), and the target (353,)."""
     x, y = data.diabetes().split(0, train=353, validation=1, dtype=torch.float64).train
     return x[:, [2, 8]], y
 
@@ -49,7 +49,7 @@ def many_arrows(batch_size: int = 8, count: int = 40) -> Figure:
     axes.set_aspect("equal")
     plotting.contours(axes, lambda p: (p @ x.T - y).square().mean(-1), ((-1.05, 1.05), (-0.62, 0.82)))
     for place, where, words in (
-        (torch.tensor([-0.6, -0.35], dtype=x.dtype), (-1.0, 0.02), "far from the minimum\nall batches agree"),
+        (torch.tensor([-0.6, -0.35], dtype=x.dtype), (-0.48, -0.5), "far from the minimum\nbatches agree"),
         (best + 0.03, (0.42, -0.28), "near it\nthey point\neverywhere"),
     ):
         for g in batch_gradients(place, batch_size, count):
@@ -57,15 +57,15 @@ def many_arrows(batch_size: int = 8, count: int = 40) -> Figure:
         _arrow(axes, place, -0.5 * x.T @ (x @ place - y) / len(x), plotting.INK, 2.2)
         axes.text(*where, words, color=plotting.INK)
     axes.plot(*best.tolist(), marker="*", color=plotting.VERMILION, markersize=12, zorder=6)
-    title = f"Steps of 40 batches of {batch_size} patients, and of all patients (dark)"
+    title = "Where the gradient is long, batches agree"
     plotting.finish(axes, title=title, x="weight of body-mass index", y="weight of s5", names=False)
     return figure
 
 
 def _arrow(axes: Axes, start: Tensor, step: Tensor, color: str, width: float) -> None:
-    end = (start + step).tolist()
+    (x, y), (end_x, end_y) = start.tolist(), (start + step).tolist()
     style = {"arrowstyle": "->", "color": color, "linewidth": width, "shrinkA": 0, "shrinkB": 0}
-    axes.annotate("", end, start.tolist(), arrowprops=style, zorder=4 if width < 2 else 5)
+    axes.annotate("", (end_x, end_y), (x, y), arrowprops=style, zorder=4 if width < 2 else 5)
 
 
 def variance_against_batch(sizes: ArrayLike, measured: ArrayLike, *, n: int) -> Figure:
@@ -112,7 +112,9 @@ def through_an_epoch(
 ) -> Figure:
     """Variance at rest through two epochs, batches drawn with replacement and reshuffled.
 
-    Args: replaced, shuffled: (S, 2 * steps + 1), from an epoch's end on. noise: variance of one batch's gradient.
+    Args:
+        replaced, shuffled: (S, 2 * steps + 1), from an epoch's end on.
+        noise: variance of one batch's gradient.
     """
     figure, axes = plotting.subplots(size=(6.8, 3.9))
     t = np.arange(2 * steps + 1) / steps

@@ -32,7 +32,9 @@ LONGEST_CELL = 20  # lines
 LARGEST = 1_000_000  # bytes
 SHORTEST_ALT = 40  # characters
 ID = r"\d\d\.[a-z0-9]+(?:-[a-z0-9]+)*"
-MACHINE = re.compile(r"(/home/|/root/|/Users/|/tmp/|/var/folders/|/private/|/work/|site-packages|[A-Z]:\\)")
+HERE = {re.escape(f"{folder}/") for folder in (Path.home(), NOTEBOOKS.parents[1])} - {"/"}
+PLACES = ["/home/", "/Users/", "/tmp/", "/var/folders/", "/private/", "site-packages", r"[A-Z]:\\"]
+MACHINE = re.compile("|".join([*PLACES, *HERE]))
 
 
 @dataclass

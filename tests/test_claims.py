@@ -1,0 +1,331 @@
+"""claim(): what holds, what fails, what is judged, and what is kept of it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from course_utils import claims, profiles
+from course_utils.claims import ClaimError, claim
+from course_utils.intervals import Interval
+from tests.mutants import mutant
+
+SENTENCE = "Both take the same steps."
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A reader runs the lesson: records in a folder of their own, no runner."""
+    monkeypatch.setenv("COURSE_RECORD_DIR", str(tmp_path))
+    for name in ("COURSE_HEADLESS", "COURSE_COLLECT_CLAIMS"):
+        monkeypatch.delenv(name, raising=False)
+    profiles.start("standard", 0)
+    yield tmp_path
+    profiles.start("standard", 0)
+
+
+def interval(low: float, high: float, n: int = 12) -> Interval:
+    return Interval((low + high) / 2, low, high, (high - low) / 6, n, 0.99)
+
+
+def record(folder: Path, lesson: str = "05") -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / f"claims-{lesson}.json").read_text(encoding="utf-8"))
+    return found
+
+
+def verdict_of(module: Any, measured: Any, **bounds: Any) -> str:
+    """What the record says, whether or not the claim raised."""
+    with contextlib.suppress(module.ClaimError):
+        module.claim("05.case", SENTENCE, measured, **bounds)
+    path = Path(os.environ["COURSE_RECORD_DIR"]) / "claims-05.json"
+    return str(json.loads(path.read_text(encoding="utf-8"))["claims"][-1]["verdict"])
+
+
+CASES: list[tuple[Any, dict[str, float], bool]] = [
+    (1.0, {"at_least": 1.0}, True),
+    (0.999, {"at_least": 1.0}, False),
+    (1.0, {"at_most": 1.0}, True),
+    (1.001, {"at_most": 1.0}, False),
+    (0.5, {"at_least": 0.0, "at_most": 1.0}, True),
+    (-0.1, {"at_least": 0.0, "at_most": 1.0}, False),
+    (1.1, {"at_least": 0.0, "at_most": 1.0}, False),
+    (2.25, {"about": 2.0, "tol": 0.25}, True),
+    (2.26, {"about": 2.0, "tol": 0.25}, False),
+    (1.74, {"about": 2.0, "tol": 0.25}, False),
+    (3.0, {"about": 3.0, "tol": 0.0}, True),
+    (-0.5, {"within": 0.5}, True),
+    (-0.51, {"within": 0.5}, False),
+    (0.51, {"within": 0.5}, False),
+    (True, {"about": 1, "tol": 0}, True),
+    (False, {"about": 1, "tol": 0}, False),
+    (torch.tensor(0.25), {"at_most": 0.25}, True),
+    (math.inf, {"at_least": 0.0}, True),
+    (math.inf, {"at_most": 9.0}, False),
+    (interval(0.1, 0.5), {"at_least": 0.1}, True),
+    (interval(0.0, 0.5), {"at_least": 0.1}, False),
+    (interval(0.1, 0.5), {"at_most": 0.5}, True),
+    (interval(0.1, 0.6), {"at_most": 0.5}, False),
+    (interval(1.8, 2.2), {"about": 2.0, "tol": 0.25}, True),
+    (interval(1.8, 2.3), {"about": 2.0, "tol": 0.25}, False),
+    (interval(1.7, 2.2), {"about": 2.0, "tol": 0.25}, False),
+    (interval(-0.1, 0.1), {"within": 0.125}, True),
+    (interval(-0.2, 0.1), {"within": 0.125}, False),
+    (interval(-0.1, 0.2), {"within": 0.125}, False),
+]
+
+
+def check_verdicts(module: Any) -> None:
+    for measured, bounds, holds in CASES:
+        assert verdict_of(module, measured, **bounds) == ("holds" if holds else "fails"), (measured, bounds)
+
+
+def check_nan(module: Any) -> None:
+    for bounds in ({"at_least": 0.0}, {"at_most": 0.0}, {"about": 0.0, "tol": 9.0}, {"within": 9.0}):
+        for measured in (math.nan, torch.tensor(math.nan), interval(math.nan, math.nan)):
+            assert verdict_of(module, measured, **bounds) == "fails"
+
+
+def test_every_kind_of_bound() -> None:
+    check_verdicts(claims)
+
+
+def test_nan_never_holds() -> None:
+    check_nan(claims)
+
+
+@settings(max_examples=50, deadline=None, derandomize=True)
+@given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6), st.floats(0, 1e6))
+def test_an_interval_holds_where_both_its_ends_do(a: float, b: float, tol: float) -> None:
+    low, high = sorted((a, b))
+    for bounds in ({"at_least": 3.0}, {"at_most": 3.0}, {"about": 3.0, "tol": tol}, {"within": tol}):
+        ends = [claims.verdict(end, **bounds) == "holds" for end in (low, high)]
+        assert (claims.verdict(interval(low, high), **bounds) == "holds") == all(ends)
+
+
+def test_where_it_fails_a_reader_sees_why(folder: Path) -> None:
+    with pytest.raises(ClaimError, match=r"(?s)fails  05.case .*measured <= 0\.5.*\nmeasured 0\.75"):
+        claim("05.case", SENTENCE, 0.75, at_most=0.5)
+    assert record(folder)["claims"][0]["verdict"] == "fails"  # and it is recorded all the same
+
+
+def test_a_runner_collects_failures(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COURSE_COLLECT_CLAIMS", "1")
+    claim("05.false", SENTENCE, 0.75, at_most=0.5)
+    claim("05.true", SENTENCE, 0.25, at_most=0.5)
+    assert [c["verdict"] for c in record(folder)["claims"]] == ["fails", "holds"]
+    assert capsys.readouterr().out.startswith("fails  05.false")
+    monkeypatch.setenv("COURSE_COLLECT_CLAIMS", "0")
+    with pytest.raises(ClaimError):
+        claim("05.false-again", SENTENCE, 0.75, at_most=0.5)
+
+
+def check_smoke(module: Any) -> None:
+    profiles.start("smoke")
+    assert verdict_of(module, interval(0.0, 9.0), at_most=1.0) == "not judged"
+    assert verdict_of(module, 9.0, at_most=1.0, seeds=3) == "not judged"
+    assert verdict_of(module, 9.0, at_most=1.0) == "fails"
+    for profile in ("standard", "full"):
+        profiles.start(profile)
+        assert verdict_of(module, interval(0.0, 9.0), at_most=1.0) == "fails"
+        assert verdict_of(module, 9.0, at_most=1.0, seeds=3) == "fails"
+
+
+def test_smoke_judges_exact_claims_only() -> None:
+    check_smoke(claims)
+
+
+def test_smoke_does_not_raise_for_a_sample(capsys: pytest.CaptureFixture[str]) -> None:
+    profiles.start("smoke")
+    claim("05.sample", SENTENCE, interval(0.0, 9.0), at_most=1.0)
+    assert capsys.readouterr().out.startswith("not judged  05.sample")
+    with pytest.raises(ClaimError):
+        claim("05.exact", SENTENCE, 9.0, at_most=1.0)
+
+
+def check_line(module: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under a runner the line names nothing that differs between machines."""
+    monkeypatch.setenv("COURSE_HEADLESS", "1")
+    lines = []
+    for measured in (0.1234, 0.4, interval(0.1, 0.3), torch.tensor(0.25)):
+        profiles.start("standard")
+        module.claim("05.case", SENTENCE, measured, at_least=0.0, at_most=0.5)
+        lines.append(capsys.readouterr().out)
+    assert set(lines) == {f"holds  05.case  {SENTENCE}  (0 <= measured <= 0.5)\n"}
+
+
+def test_the_line_is_the_same_whatever_was_measured(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_line(claims, capsys, monkeypatch)
+    monkeypatch.delenv("COURSE_HEADLESS")
+    claim("05.case", SENTENCE, 0.1234, at_most=0.5)
+    assert capsys.readouterr().out.endswith("  measured 0.1234\n")  # a reader sees it too
+
+
+@pytest.mark.parametrize(
+    ("bounds", "line"),
+    [
+        ({"at_least": 2.0}, "measured >= 2"),
+        ({"at_most": 1e-12}, "measured <= 1e-12"),
+        ({"about": 2.5, "tol": 0.01}, "measured = 2.5 ± 0.01"),
+        ({"within": 0.02}, "measured within ±0.02"),
+        ({"at_least": 1.0, "within": 3.0}, "measured >= 1, measured within ±3"),
+    ],
+)
+def test_bounds_in_words(bounds: dict[str, float], line: str) -> None:
+    assert claims.describe(bounds) == line
+
+
+def test_the_record(folder: Path) -> None:
+    run = profiles.start("full", 7)
+    run.sizes(steps=(5, 50, 500))
+    claim("05.mean", SENTENCE, interval(0.1, 0.3), at_least=0.0, at_most=0.5, reference="Polyak (1964)")
+    claim("05.exact", SENTENCE, 1 / 3, about=1 / 3, tol=1e-12, seeds=4)
+    found = record(folder)
+    assert list(found) == ["lesson", "profile", "seed", "device", "versions", "sizes", "claims"]
+    assert (found["lesson"], found["profile"], found["seed"], found["device"]) == ("05", "full", 7, "cpu")
+    assert found["versions"]["torch"] == torch.__version__
+    assert found["sizes"] == {"steps": {"smoke": 5, "standard": 50, "full": 500}}
+    mean, exact = found["claims"]
+    assert list(mean) == [
+        "id", "sentence", "kind", "measured", "bounds", "verdict", "seeds", "reference", "seconds", "used",
+    ]  # fmt: skip
+    assert mean["measured"] == {"mean": 0.2, "low": 0.1, "high": 0.3, "n": 12, "level": 0.99}
+    assert (mean["kind"], mean["seeds"], mean["reference"]) == ("statistical", 12, "Polyak (1964)")
+    assert (exact["measured"], exact["kind"], exact["seeds"]) == (1 / 3, "statistical", 4)
+    assert exact["bounds"] == {"about": 1 / 3, "tol": 1e-12}
+    assert 0 <= mean["seconds"] <= exact["seconds"] < 60
+
+
+def test_the_record_is_json_whatever_was_measured(folder: Path) -> None:
+    for measured in (math.nan, math.inf, interval(math.nan, math.inf)):
+        with pytest.raises(ClaimError):
+            claim("05.odd", SENTENCE, measured, at_most=0.0)
+        text = (folder / "claims-05.json").read_text(encoding="utf-8")
+
+        def refuse(name: str) -> None:
+            raise AssertionError(f"{name} is not JSON")
+
+        json.loads(text, parse_constant=refuse)
+
+
+def test_a_crash_leaves_the_old_record(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    claim("05.one", SENTENCE, 0.0, at_most=1.0)
+    before = (folder / "claims-05.json").read_bytes()
+
+    def crash(*_: object) -> None:
+        raise OSError("the disk is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", crash)
+        with pytest.raises(OSError, match="the disk is gone"):
+            claim("05.two", SENTENCE, 0.0, at_most=1.0)
+    assert [path.name for path in folder.iterdir()] == ["claims-05.json"]
+    assert (folder / "claims-05.json").read_bytes() == before
+
+
+def test_an_id_is_used_once_under_a_runner(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    claim("05.one", SENTENCE, 0.5, at_most=1.0)
+    claim("05.one", SENTENCE, 0.25, at_most=1.0)  # a reader runs a cell again
+    assert [c["measured"] for c in record(folder)["claims"]] == [0.25]
+    monkeypatch.setenv("COURSE_HEADLESS", "1")
+    with pytest.raises(ValueError, match=r"id to be used once in a lesson, got id='05\.one'"):
+        claim("05.one", SENTENCE, 0.5, at_most=1.0)
+
+
+def test_a_lesson_that_starts_again_starts_its_record_again(folder: Path) -> None:
+    claim("05.one", SENTENCE, 0.5, at_most=1.0)
+    claim("06.one", SENTENCE, 0.5, at_most=1.0)
+    profiles.start("standard", 1)
+    claim("05.two", SENTENCE, 0.5, at_most=1.0)
+    assert [c["id"] for c in record(folder)["claims"]] == ["05.two"]
+    assert [c["id"] for c in record(folder, "06")["claims"]] == ["06.one"]
+
+
+@pytest.mark.parametrize(
+    "id", ["5.one", "05.One", "05.", "05.a--b", "05.a_b", "05.a-", "05", "05.a b", "05.a\n"]
+)
+def test_ids_of_the_wrong_form(id: str, folder: Path) -> None:
+    with pytest.raises(ValueError, match=r'need an id like "05\.same-steps"'):
+        claim(id, SENTENCE, 0.0, at_most=1.0)
+    assert not list(folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("bounds", "message"),
+    [
+        ({}, "need a bound: at_least, at_most, about with tol, or within"),
+        ({"about": 1.0}, "need about and tol together"),
+        ({"tol": 1.0}, "need about and tol together"),
+        ({"at_most": math.nan}, "need finite bounds"),
+        ({"at_least": -math.inf}, "need finite bounds"),
+        ({"about": 1.0, "tol": -1.0}, "need tol >= 0"),
+        ({"within": -1.0}, "within >= 0"),
+    ],
+)
+def test_bounds_that_say_nothing(bounds: dict[str, float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        claim("05.one", SENTENCE, 0.0, **bounds)
+
+
+@pytest.mark.parametrize(
+    ("measured", "bounds", "used"),
+    [
+        (0.5, {"at_most": 2.0}, 0.25),
+        (4.0, {"at_least": 1.0}, 0.25),
+        (0.75, {"at_least": 0.0, "at_most": 1.0}, 0.5),
+        (2.1, {"about": 2.0, "tol": 0.4}, 0.25),
+        (interval(-0.1, 0.3), {"within": 0.4}, 0.75),
+        (interval(0.2, 0.6), {"at_least": 0.0}, 0.5),  # half width 0.2, 0.4 from the edge
+        (interval(-0.6, -0.2), {"at_most": 0.0}, 0.5),
+        (3.0, {"about": 3.0, "tol": 0.0}, None),
+    ],
+)
+def test_the_share_of_a_tolerance_that_is_used(
+    measured: Any, bounds: dict[str, float], used: float | None, folder: Path
+) -> None:
+    claim("05.one", SENTENCE, measured, **bounds)
+    assert record(folder)["claims"][0]["used"] == (None if used is None else pytest.approx(used, abs=2e-6))
+
+
+def test_where_records_go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert claims.record_folder() == tmp_path
+    monkeypatch.delenv("COURSE_RECORD_DIR")
+    assert claims.record_folder() == Path(claims.__file__).resolve().parents[1] / "build"
+
+
+MUTANTS: dict[str, tuple[str, str, Any]] = {
+    "interval-by-its-high-end": ("return low >= bound", "return high >= bound", check_verdicts),
+    "interval-by-its-low-end": ("return high <= bound", "return low <= bound", check_verdicts),
+    "strictly-less": ("        return high <= bound", "        return high < bound", check_verdicts),
+    "one-sided-tolerance": ("low >= centre - width and", "True and", check_verdicts),
+    "nan-holds": ("        return low >= bound", "        return not low < bound", check_nan),
+    "smoke-judges-nothing": ("if statistical and run.profile", "if run.profile", check_smoke),
+    "never-judges-a-sample": ('statistical and run.profile == "smoke"', "statistical", check_smoke),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "check"), MUTANTS.values(), ids=MUTANTS)
+def test_mistakes_are_caught(old: str, new: str, check: Any) -> None:
+    with pytest.raises(AssertionError):
+        check(mutant("course_utils.claims", old, new))
+
+
+def test_a_line_that_tells_the_value_is_caught(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = mutant("course_utils.claims", "print(line if profiles.headless() else", "print(")
+    with pytest.raises(AssertionError):
+        check_line(changed, capsys, monkeypatch)
