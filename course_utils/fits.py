@@ -78,6 +78,7 @@ def cauchy_line(x: Tensor, y: Tensor, *, scale: float = 1.0) -> Tensor:
         scale: > 0, in units of y: the error that pulls hardest.
     Otherwise as `least_squares_line`.
     """
+    require(scale > 0, "scale > 0", scale=scale)
     start = huber_line(x, y, delta=scale)
     return _reweighted_line(x, y, lambda r: 1 / (1 + (r / scale) ** 2), start)
 

@@ -1,7 +1,8 @@
 """One style for every figure: findings as titles, lines named at their ends, the same colour for a method.
 
 Functions return the figure and never show it; a lesson shows it with `show(fig, alt=...)`, whose alt text
-says what the figure says. Colours are Okabe & Ito's, told apart by readers of every colour vision.
+says what the figure says. Colours take their hues from Okabe & Ito's palette, darkened until text
+in them is legible on white and apart in lightness where a colour-blind reader sees no difference in hue.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ from numpy.typing import ArrayLike
 from course_utils import intervals, profiles
 from course_utils._checks import require
 
-BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#007A5A", "#B0508C", "#B97900", "#3A8FC0"
+BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#C24A00", "#06533A", "#B5338F", "#877145", "#2C5C78"
 INK, GREY, LIGHT = "#222222", "#6B6B6B", "#D9D9D9"
 
 # A method keeps its colour through the whole course.
 COLOURS = {
     "gd": GREY, "sgd": GREY, "momentum": BLUE, "nesterov": GREEN, "adagrad": ORANGE, "rmsprop": PURPLE,
-    "adadelta": SKY, "adam": VERMILION, "adamw": "#8C2D04", "lion": "#5B3A9E", "muon": "#00616B",
-    "sam": "#7F6000", "schedule-free": "#3B7A00", "plain": GREY, "dropout": BLUE, "batch norm": GREEN,
+    "adadelta": SKY, "adam": VERMILION, "adamw": "#8C0000", "lion": "#6C45C9", "muon": "#103B44",
+    "sam": "#332A14", "schedule-free": "#294C0F", "plain": GREY, "dropout": BLUE, "batch norm": GREEN,
     "early stopping": ORANGE, "ema": PURPLE, "augmentation": VERMILION, "theory": INK,
 }  # fmt: skip
 

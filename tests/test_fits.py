@@ -123,7 +123,7 @@ BAD = [
     pytest.param(lambda x, y: fits.least_absolute_line(x[:1], y[:1]), "two points or more", id="one point"),
     pytest.param(lambda x, y: fits.huber_line(0 * x, y), "x that differ", id="vertical"),
     pytest.param(lambda x, y: fits.huber_line(x, y, delta=0), "delta > 0", id="delta"),
-    pytest.param(lambda x, y: fits.cauchy_line(x, y, scale=-1), "delta > 0", id="scale"),
+    pytest.param(lambda x, y: fits.cauchy_line(x, y, scale=-1), "scale > 0", id="scale"),
     pytest.param(lambda x, y: fits.huber_mean(y, delta=0), "delta > 0", id="delta of the mean"),
 ]
 
@@ -146,5 +146,6 @@ MUTANTS = [
 
 @pytest.mark.parametrize(("check", "old", "new", "arguments"), MUTANTS)
 def test_a_mistake_is_caught(check, old: str, new: str, arguments: tuple[float, ...]) -> None:
+    changed = mutant("course_utils.fits", old, new)
     with pytest.raises(AssertionError):
-        check(mutant("course_utils.fits", old, new), *arguments)
+        check(changed, *arguments)

@@ -92,11 +92,10 @@ def effective_rates(rates: Mapping[str, tuple[str, Tensor]], theory: Mapping[str
     plotting.log_ticks(axes)
     for name, (method, values) in rates.items():
         steps = np.arange(1, values.shape[1] + 1)
-        shown = np.unique(np.geomspace(1, len(steps), 120).astype(int)) - 1
+        shown = np.unique(np.geomspace(10, len(steps), 90).astype(int)) - 1  # before, 1/|g| has no mean
         plotting.band(axes, steps[shown], values[:, shown], label=name, color=plotting.colour(method))
         if name in theory:
-            late = shown[shown >= 9]
-            plotting.theory(axes, steps[late], theory[name][late], label="_theory")
+            plotting.theory(axes, steps[shown], theory[name][shown], label="_theory")
     title = "AdaGrad slows down, RMSprop settles, Adadelta depends on the noise"
     plotting.finish(axes, title=title, x="step t", y="step per unit of gradient")
     return figure
@@ -138,7 +137,7 @@ def rate_sweep(losses: Mapping[str, tuple[ArrayLike, Tensor]]) -> Figure:
         x, y = np.asarray(rates, float), np.asarray(values, float).mean(0)
         axes.plot(x, y, "o", color=colour, markersize=4, label="_points")
         axes.annotate(names[method], (x[0], y[0]), (4, 8), textcoords="offset points", color=colour)
-    title = "On the digits three methods reach the same loss, at rates of their own"
+    title = "Three methods, three best rates, much the same loss"
     plotting.finish(axes, title=title, x="step size η", y="validation loss", names=False)
     return figure
 
@@ -229,7 +228,7 @@ def lab(eps: float, inside: int, first: int, decay: int, rate_inside: int) -> Fi
     axes.text(LAB_HALVING + 0.5, 3e-18, "η is halved", color=plotting.GREY)
     for level, name in ((1.1e-16, "rounding in float64"), (1.3e-6, "default tolerance of a float32 test")):
         axes.axhline(level, color=plotting.INK, linewidth=0.9, linestyle=(0, (5, 3)), zorder=1)
-        axes.text(1.6, level / 2, name, color=plotting.GREY, va="top")
+        axes.text(LAB_STEPS, level / 2, name, color=plotting.GREY, ha="right", va="top")
     axes.plot(np.arange(1, LAB_STEPS + 1), distance[1:], color=plotting.VERMILION)
     axes.set(yscale="log", ylim=(1e-18, 10), xlim=(1, LAB_STEPS))
     axes.set_yticks([1e-16, 1e-12, 1e-8, 1e-4, 1])
@@ -252,6 +251,7 @@ def lab(eps: float, inside: int, first: int, decay: int, rate_inside: int) -> Fi
             color=plotting.VERMILION if other else plotting.INK, fontweight="bold" if other else "normal",
         )  # fmt: skip
     words.text(0.0, 0.0, "orange: not as in PyTorch", color=plotting.VERMILION, transform=words.transAxes)
-    title = f"{('No', 'One', 'Two', 'Three', 'Four', 'All')[changed]} changed: so far from PyTorch"
+    count = ("No convention", "One convention", "Two", "Three", "Four", "All five")[changed]
+    title = f"{count} changed: distance from PyTorch"
     plotting.finish(axes, title=title, x="step", y="distance, relative to the point", names=False)
     return figure

@@ -161,7 +161,7 @@ def saturation(starts: ArrayLike, steps: Mapping[str, ArrayLike], *, lr: float) 
     plotting.log_ticks(right, "y")
     for name, count in steps.items():
         right.plot(starts, count, color=COLOURS[name], marker="o", markersize=4, label=name)
-        dense = np.linspace(np.min(starts), np.max(starts), 100)
+        dense = np.linspace(*(float(end(np.asarray(starts))) for end in (np.min, np.max)), 100)
         plotting.theory(right, dense, steps_in_theory(dense, lr=lr)[name], label="_theory")
     plotting.finish(right, title="The way out is exponential", x="start at logit −a", y="steps to 0")
     return figure

@@ -28,7 +28,7 @@ WITH_REPLACEMENT, SHUFFLED = plotting.ORANGE, plotting.BLUE
 
 @functools.cache
 def two_measurements() -> tuple[Tensor, Tensor]:
-    """Body-mass index and s5 (a blood measurement) of the diabetes patients, (353, 2), and the target (353,)."""
+    """Body-mass index and s5, a blood measurement, of 353 patients, (353, 2), and the target (353,)."""
     x, y = data.diabetes().split(0, train=353, validation=1, dtype=torch.float64).train
     return x[:, [2, 8]], y
 
@@ -208,26 +208,41 @@ def chains(lr: float, batch_size: int, steps: int = 60) -> Tensor:
     return torch.stack(visited)
 
 
-def noise_ball(lr: float, batch_size: float, upto: int | None = None) -> Figure:
-    """Left where the chains are, with the ellipse that should hold 90% of them; right their mean loss."""
+def noise_ball(lr: float, batch_size: float) -> Figure:
+    """Left where the chains end, with the ellipse that should hold 90% of them; right their mean loss."""
     figure, (left, right) = plotting.subplots(1, 2, size=(9.4, 3.9), width_ratios=(1.15, 1))
     path = chains(lr, int(batch_size))
-    end = len(path) - 1 if upto is None else upto
-    levels = [quadratics.noise_level(lr, 0.0, c, NOISE / batch_size**0.5) for c in CURVATURES]
-    plotting.contours(left, quadratic(CURVATURES), ((-3.2, 3.2), (-2.2, 2.2)))
-    left.plot(*path[end].T.numpy(), "o", color=SHUFFLED, markersize=2.2, alpha=0.55)
-    left.plot(*START.tolist(), "o", color=plotting.VERMILION, markersize=6)
-    reach = 2 * math.sqrt(2 * math.log(10))  # of a circle with 90% of a normal distribution, in deviations
-    width, height = (reach * math.sqrt(v) for v in levels)
-    left.add_patch(Ellipse((0, 0), width, height, fill=False, color=plotting.INK, linestyle=(0, (5, 3))))
+    _draw_cloud(left, lr, int(batch_size), len(path) - 1)
     loss = (0.5 * path.square() * torch.tensor(CURVATURES)).sum(-1)
-    floor = sum(c * v for c, v in zip(CURVATURES, levels, strict=True)) / 2
-    steps = np.arange(end + 1)
-    right.plot(steps, loss[: end + 1].mean(1).numpy(), color=SHUFFLED)
+    floor = sum(c * v for c, v in zip(CURVATURES, rest_variances(lr, int(batch_size)), strict=True)) / 2
+    right.plot(np.arange(len(path)), loss.mean(1).numpy(), color=SHUFFLED)
     plotting.theory(right, [0, len(path) - 1], [floor, floor])
     right.set(yscale="log", xlim=(0, len(path) - 1), ylim=(0.01, 30))
-    title = f"Step {end}: {CHAINS} runs, and 90% in theory"
-    plotting.finish(left, title=title, x="θ₁, curvature 1", y="θ₂, curvature 4", names=False)
     title = f"η = {lr:g}, b = {batch_size:g}: the floor of the loss"
     plotting.finish(right, title=title, x="steps", y="mean loss", names=False)
     return figure
+
+
+def cloud(lr: float, batch_size: int, *, upto: int) -> Figure:
+    """Where the chains are after `upto` steps: a frame of a film."""
+    figure, axes = plotting.subplots(size=(5.4, 3.9))
+    _draw_cloud(axes, lr, batch_size, upto)
+    return figure
+
+
+def rest_variances(lr: float, batch_size: int) -> list[float]:
+    """Variance at rest along each of the two directions."""
+    return [quadratics.noise_level(lr, 0.0, c, NOISE / batch_size**0.5) for c in CURVATURES]
+
+
+def _draw_cloud(axes: Axes, lr: float, batch_size: int, step: int) -> None:
+    plotting.contours(axes, quadratic(CURVATURES), ((-3.2, 3.2), (-2.2, 2.2)))
+    axes.plot(*chains(lr, batch_size)[step].T.numpy(), "o", color=SHUFFLED, markersize=2.2, alpha=0.55)
+    axes.plot(*START.tolist(), "o", color=plotting.VERMILION, markersize=6)
+    reach = 2 * math.sqrt(
+        2 * math.log(10)
+    )  # across a circle with 90% of a normal distribution, in deviations
+    width, height = (reach * math.sqrt(v) for v in rest_variances(lr, batch_size))
+    axes.add_patch(Ellipse((0, 0), width, height, fill=False, color=plotting.INK, linestyle=(0, (5, 3))))
+    title = f"Step {step}: {CHAINS} runs, and 90% of them in theory"
+    plotting.finish(axes, title=title, x="θ₁, curvature 1", y="θ₂, curvature 4", names=False)
