@@ -28,7 +28,7 @@ class StackedNets:
             name: p.detach().clone().requires_grad_(p.requires_grad) for name, p in parameters.items()
         }
         self.buffers = {name: b.detach().clone() for name, b in buffers.items()}
-        self.base = copy.deepcopy(models[0]).to("meta")
+        self.base = copy.deepcopy(models[0]).to("meta").train()
 
     def named_parameters(self) -> Named:
         return list(self.parameters.items())

@@ -19,6 +19,7 @@ from torch import Tensor
 from course_utils._checks import require
 
 _MOST_ROUNDS = 1000
+_TIE = 1e-12  # relative: what rounding makes of two equal sums
 
 
 def least_squares_line(x: Tensor, y: Tensor) -> Tensor:
@@ -39,7 +40,8 @@ def least_absolute_line(x: Tensor, y: Tensor) -> Tensor:
     """The line with the least sum of absolute errors; it goes through two of the points.
 
     Through point i the best slope is the median of the slopes (y_j - y_i) / (x_j - x_i), weighted with
-    |x_j - x_i|. All n points are tried. Where several lines are equally good, one of them is returned.
+    |x_j - x_i|. All n points are tried. Of lines that are equally good (to rounding) the one through the
+    first such point is returned.
 
     Args and Shape: as `least_squares_line`. Memory grows with n**2.
     Source: Boscovich (1757), Laplace (1793): the weighted median.
@@ -49,10 +51,11 @@ def least_absolute_line(x: Tensor, y: Tensor) -> Tensor:
     slopes = torch.where(dx == 0, 0, dy / torch.where(dx == 0, 1, dx))
     order = slopes.argsort(-1)
     weight = dx.abs().gather(-1, order).cumsum(-1)
-    middle = (weight >= weight[..., -1:] / 2).long().argmax(-1, keepdim=True)  # the first to reach half
+    half = weight[..., -1:] / 2 * (1 - _TIE)
+    middle = (weight >= half).long().argmax(-1, keepdim=True)  # the first to reach half
     slope = slopes.gather(-1, order).gather(-1, middle)  # (..., i, 1)
     cost = (dy - slope * dx).abs().sum(-1)
-    best = cost.argmin(-1, keepdim=True)
+    best = (cost <= cost.amin(-1, keepdim=True) * (1 + _TIE)).long().argmax(-1, keepdim=True)
     b = slope[..., 0].gather(-1, best)
     return torch.cat([y.gather(-1, best) - b * x.gather(-1, best), b], -1)
 

@@ -42,7 +42,9 @@ class SeedRuns:
     train_loss: Tensor  # (S, K): mean over the batches since the last measurement
     validation_loss: Tensor  # (S, K)
     validation_metric: Tensor  # (S, K); NaN without a metric
-    stopped_at: Tensor  # (S,): the step whose weights are kept under `patience`, else the last step
+    stopped_at: (
+        Tensor  # (S,): the step whose weights are kept under `patience` (0: no finite loss), else the last
+    )
     nets: StackedNets = field(repr=False)
 
     def predict(self, x: Tensor | Stacked) -> Tensor:
@@ -96,7 +98,7 @@ def train_seeds(
         clip_norm: largest gradient norm of each seed, > 0.
         measure_every: steps between measurements (default: only after the last step).
         patience: keep, for each seed, the weights of its lowest validation loss, and stop it once that many
-            measurements in a row are no lower.
+            measurements in a row are no lower. Rows go on until every seed has stopped.
         diverged: what a loss that is NaN or infinite does: "keep" goes on (the other seeds are unharmed),
             "raise" stops with `TrainingDiverged`.
     Raises: ValueError for arguments that do not fit together; TrainingDiverged.

@@ -1,4 +1,4 @@
-"""The conventions lab: parity with torch where a mixture has a name there, else with formulas; and mutants."""
+"""The conventions lab: parity with torch where a mixture has a name there, else with formulas; mutants."""
 
 from __future__ import annotations
 

@@ -67,8 +67,8 @@ def test_the_lab_counts_what_is_changed(count: int) -> None:
     for i in range(count):
         choice[i] = 1e-6 if i == 0 else 1
     title = figures.lab(*choice).axes[0].get_title(loc="left")  # type: ignore[arg-type]
-    words = ("No convention", "One convention", "Two", "Three", "Four", "All five")
-    assert title.replace("\n", " ") == f"{words[count]} changed: distance from PyTorch"
+    words = ("Nothing", "One convention", "Two conventions", "Three", "Four", "All five")
+    assert title == f"{words[count]} changed"
 
 
 def test_the_table_draws_every_distance() -> None:

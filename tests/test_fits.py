@@ -97,6 +97,19 @@ def test_many_at_once_are_each_alone(line) -> None:
     torch.testing.assert_close(together[2, 1], line(x[2, 1], y[2, 1]), rtol=1e-9, atol=1e-9)
 
 
+def test_of_equally_good_lines_the_same_is_returned_however_far_an_outlier_is() -> None:
+    x = torch.tensor([0.0, 0.0, 1.0, 1.0, 0.5], dtype=torch.float64)
+    y = torch.tensor(
+        [0.0, 1.0, 0.0, 1.0, 0.0], dtype=torch.float64
+    )  # every line between the pairs is as good
+    lines = []
+    for height in (10.0, 11.3, 1e5 / 3):
+        y[4] = height
+        lines.append(fits.least_absolute_line(x, y))
+    assert torch.equal(lines[0], lines[1])
+    assert torch.equal(lines[0], lines[2])
+
+
 @pytest.mark.parametrize("line", LINES)
 def test_points_on_a_line_and_equal_x(line) -> None:
     x = torch.tensor([0.0, 0.0, 1.0, 2.0, 2.0], dtype=torch.float64)
@@ -136,7 +149,9 @@ def test_bad_input_is_named(call, rule: str) -> None:
 
 MUTANTS = [
     pytest.param(check_least_absolute, "dx.abs().gather", "torch.ones_like(dx).gather", (), id="unweighted"),
-    pytest.param(check_least_absolute, "cost.argmin", "cost.argmax", (), id="worst point"),
+    pytest.param(
+        check_least_absolute, "(cost <= cost.amin(-1", "(cost >= cost.amin(-1", (), id="worst point"
+    ),
     pytest.param(check_huber, "delta / r.abs().clamp(min=delta)", "1 / r.abs().clamp(min=1)", (0.3,), id="d"),
     pytest.param(check_huber, "_MOST_ROUNDS = 1000", "_MOST_ROUNDS = 2", (1.0,), id="stops early"),
     pytest.param(check_huber_mean, "sum(-1) > 0", "sum(-1) > 0.1", (1.0,), id="not zero"),

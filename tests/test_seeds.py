@@ -324,6 +324,15 @@ def test_measurements_are_those_of_the_final_models() -> None:
     assert not torch.allclose(*means)
 
 
+def test_a_layer_left_in_eval_mode_trains_as_in_fit() -> None:
+    def model() -> nn.Module:
+        net = normalised(nn.BatchNorm1d)()
+        next(m for m in net.modules() if isinstance(m, nn.BatchNorm1d)).eval()
+        return net
+
+    check_equal(train_seeds, model)
+
+
 def test_the_matrix_path_is_the_vmap_path(monkeypatch: pytest.MonkeyPatch) -> None:
     def run() -> SeedRuns:
         return train_seeds(
@@ -340,7 +349,7 @@ def test_the_matrix_path_is_the_vmap_path(monkeypatch: pytest.MonkeyPatch) -> No
         torch.testing.assert_close(tensor, mapped.nets.tensors()[name], **CLOSE)
 
 
-@pytest.mark.parametrize("make_model", [mlp, Conv, normalised(nn.BatchNorm1d)])
+@pytest.mark.parametrize("make_model", [mlp, deep, Conv, normalised(nn.BatchNorm1d)])
 def test_gradients_are_laid_out_as_their_parameters(make_model: Any) -> None:
     """torch's fused optimizers take wrong steps where they are not."""
     x, y = examples(shape=(1, 4, 4) if make_model is Conv else (5,))

@@ -137,6 +137,8 @@ def rate_sweep(losses: Mapping[str, tuple[ArrayLike, Tensor]]) -> Figure:
         x, y = np.asarray(rates, float), np.asarray(values, float).mean(0)
         axes.plot(x, y, "o", color=colour, markersize=4, label="_points")
         axes.annotate(names[method], (x[0], y[0]), (4, 8), textcoords="offset points", color=colour)
+    lowest = min(float(values.mean(0).min()) for _, values in losses.values())
+    axes.set_ylim(0.7 * lowest, 2.5 * lowest)  # a rate that diverges leaves at the top
     title = "Three methods, three best rates, much the same loss"
     plotting.finish(axes, title=title, x="step size η", y="validation loss", names=False)
     return figure
@@ -251,7 +253,7 @@ def lab(eps: float, inside: int, first: int, decay: int, rate_inside: int) -> Fi
             color=plotting.VERMILION if other else plotting.INK, fontweight="bold" if other else "normal",
         )  # fmt: skip
     words.text(0.0, 0.0, "orange: not as in PyTorch", color=plotting.VERMILION, transform=words.transAxes)
-    count = ("No convention", "One convention", "Two", "Three", "Four", "All five")[changed]
-    title = f"{count} changed: distance from PyTorch"
-    plotting.finish(axes, title=title, x="step", y="distance, relative to the point", names=False)
+    count = ("Nothing", "One convention", "Two conventions", "Three", "Four", "All five")[changed]
+    y = "distance from PyTorch, relative"
+    plotting.finish(axes, title=f"{count} changed", x="step", y=y, names=False)
     return figure

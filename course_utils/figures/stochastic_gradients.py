@@ -23,7 +23,6 @@ CURVATURES = (1.0, 4.0)
 START = torch.tensor([2.6, 1.7], dtype=torch.float64)
 NOISE = 3.0  # standard deviation of one example's gradient, in each coordinate
 CHAINS = 300
-WITH_REPLACEMENT, SHUFFLED = plotting.ORANGE, plotting.BLUE
 
 
 @functools.cache
@@ -77,10 +76,10 @@ def variance_against_batch(sizes: ArrayLike, measured: ArrayLike, *, n: int) -> 
     plotting.log_ticks(axes)
     b = np.asarray(sizes, float)
     dense = np.geomspace(1, 0.985 * n, 400)
-    plotting.band(axes, b, measured, label="measured", color=SHUFFLED)
+    plotting.band(axes, b, measured, label="measured", color=plotting.BLUE)
     plotting.theory(axes, dense, (n - dense) / dense / (n - 1), label="_exact")
-    axes.plot(dense, 1 / dense, color=WITH_REPLACEMENT, linewidth=1.1, label="1 / b")
-    axes.set_ylim(1e-4, 1.6)
+    axes.plot(dense, 1 / dense, color=plotting.ORANGE, linewidth=1.1, label="1 / b")
+    axes.set_ylim(3e-5, 1.6)
     axes.set_xticks([1, 4, 16, 64, 256], ["1", "4", "16", "64", "256"])
     title = "The noise falls as 1/b, and at b = N it is gone"
     plotting.finish(axes, title=title, x="batch size b", y="variance, one example = 1")
@@ -96,11 +95,11 @@ def floor_against_rate(rates: ArrayLike, losses: ArrayLike, *, noise: float) -> 
     plotting.log_ticks(axes)
     eta = np.asarray(rates, float)
     dense = np.geomspace(eta[0], eta[-1], 200)
-    plotting.band(axes, eta, losses, label="measured", color=SHUFFLED)
-    axes.plot(eta, np.asarray(losses, float).mean(0), "o", color=SHUFFLED, markersize=4, label="_points")
+    plotting.band(axes, eta, losses, label="measured", color=plotting.BLUE)
+    axes.plot(eta, np.asarray(losses, float).mean(0), "o", color=plotting.BLUE, markersize=4, label="_points")
     level = [quadratics.noise_level(e, 0.0, 1.0, math.sqrt(noise)) / 2 for e in dense]
     plotting.theory(axes, dense, level, label="_theory")
-    axes.plot(dense, noise * dense / 4, color=WITH_REPLACEMENT, linewidth=1.1, label="linear")
+    axes.plot(dense, noise * dense / 4, color=plotting.ORANGE, linewidth=1.1, label="linear")
     axes.set_xticks([0.05, 0.1, 0.2, 0.5, 1, 2], ["0.05", "0.1", "0.2", "0.5", "1", "2"])
     title = "The floor is proportional to η only while η is small"
     plotting.finish(axes, title=title, x="step size η, curvature 1", y="mean loss at rest")
@@ -121,8 +120,8 @@ def through_an_epoch(
     level = quadratics.noise_level(lr, 0.0, 1.0, math.sqrt(noise))
     bridge = gradient_noise.shuffled_noise_level(lr, 1.0, noise, steps).numpy()
     for values, theory, label, color in (
-        (replaced, np.full(len(t), level), "with replacement", WITH_REPLACEMENT),
-        (shuffled, np.concatenate([bridge, bridge[1:]]), "reshuffled", SHUFFLED),
+        (replaced, np.full(len(t), level), "with replacement", plotting.ORANGE),
+        (shuffled, np.concatenate([bridge, bridge[1:]]), "reshuffled", plotting.BLUE),
     ):
         plotting.band(axes, t, np.asarray(values, float) / level, label=label, color=color)
         plotting.theory(axes, t, theory / level, label="_theory")
@@ -144,11 +143,13 @@ def batch_tradeoff(sizes: Sequence[int], steps: ArrayLike, *, fewest: float, cri
     curve = fewest * (1 + critical / dense)
     for axes, values, line in ((left, s, curve), (right, s * b, curve * dense)):
         plotting.log_ticks(axes)
-        plotting.band(axes, b, values, label="_measured", color=SHUFFLED)
-        axes.plot(b, values.mean(0), "o", color=SHUFFLED, markersize=4, label="_points")
+        plotting.band(axes, b, values, label="_measured", color=plotting.BLUE)
+        axes.plot(b, values.mean(0), "o", color=plotting.BLUE, markersize=4, label="_points")
         plotting.theory(axes, dense, line, label="_curve")
         axes.axvline(critical, color=plotting.GREY, linewidth=0.8)
-        axes.set_xticks(b[::2], [f"{x:g}" for x in b[::2]])
+        axes.set_xticks(b, [f"{x:g}" for x in b])
+    left.set_yticks([30, 100, 300], ["30", "100", "300"])
+    right.set_yticks([1000, 3000, 10000], ["1,000", "3,000", "10,000"])
     left.text(critical * 1.1, left.get_ylim()[1] * 0.7, "critical batch", color=plotting.GREY)
     plotting.finish(left, title="Steps fall, then stop falling", x="batch size b", y="steps to the loss")
     plotting.finish(right, title="Examples stay, then rise", x="batch size b", y="examples to the loss")
@@ -164,8 +165,8 @@ def time_on_machine(sizes: Sequence[int], steps: ArrayLike, *, workers: int) -> 
     b, s = np.asarray(sizes, float), np.asarray(steps, float)
     rounds = np.ceil(b / workers)
     plotting.log_ticks(axes)
-    plotting.band(axes, b, s * rounds, label="_time", color=SHUFFLED)
-    axes.plot(b, (s * rounds).mean(0), "o", color=SHUFFLED, markersize=4, label="_points")
+    plotting.band(axes, b, s * rounds, label="_time", color=plotting.BLUE)
+    axes.plot(b, (s * rounds).mean(0), "o", color=plotting.BLUE, markersize=4, label="_points")
     best = int((s * rounds).mean(0).argmin())
     axes.plot(b[best], (s * rounds).mean(0)[best], "*", color=plotting.VERMILION, markersize=14, zorder=6)
     axes.set_xticks(b, [f"{x:g}" for x in b])
@@ -215,7 +216,7 @@ def noise_ball(lr: float, batch_size: float) -> Figure:
     _draw_cloud(left, lr, int(batch_size), len(path) - 1)
     loss = (0.5 * path.square() * torch.tensor(CURVATURES)).sum(-1)
     floor = sum(c * v for c, v in zip(CURVATURES, rest_variances(lr, int(batch_size)), strict=True)) / 2
-    right.plot(np.arange(len(path)), loss.mean(1).numpy(), color=SHUFFLED)
+    right.plot(np.arange(len(path)), loss.mean(1).numpy(), color=plotting.BLUE)
     plotting.theory(right, [0, len(path) - 1], [floor, floor])
     right.set(yscale="log", xlim=(0, len(path) - 1), ylim=(0.01, 30))
     title = f"η = {lr:g}, b = {batch_size:g}: the floor of the loss"
@@ -237,7 +238,7 @@ def rest_variances(lr: float, batch_size: int) -> list[float]:
 
 def _draw_cloud(axes: Axes, lr: float, batch_size: int, step: int) -> None:
     plotting.contours(axes, quadratic(CURVATURES), ((-3.2, 3.2), (-2.2, 2.2)))
-    axes.plot(*chains(lr, batch_size)[step].T.numpy(), "o", color=SHUFFLED, markersize=2.2, alpha=0.55)
+    axes.plot(*chains(lr, batch_size)[step].T.numpy(), "o", color=plotting.BLUE, markersize=2.2, alpha=0.55)
     axes.plot(*START.tolist(), "o", color=plotting.VERMILION, markersize=6)
     reach = 2 * math.sqrt(
         2 * math.log(10)
