@@ -80,8 +80,8 @@ def shuffled_noise_level(lr: float, curvature: float, noise: float, steps: int) 
         lr, curvature: step size and λ, 0 < lr λ < 2. noise: variance of one batch's gradient. steps: m >= 2.
     Returns: (m + 1,), the variance at the start of an epoch and after each of its steps; both ends are equal.
     Raises: ValueError if a number is out of range.
-    Source: the fixed point of the epoch's covariance; its small-step limit is of order lr³, as in
-        Mishchenko, Khaled & Richtarik (2020). Drawn with replacement: `quadratics.noise_level`.
+    Source: the fixed point of the epoch's covariance. That reshuffling wins beyond this case: Mishchenko,
+        Khaled & Richtarik (2020). Drawn with replacement it is `quadratics.noise_level`.
     """
     require(0 < lr * curvature < 2, "0 < lr * curvature < 2", lr=lr, curvature=curvature)
     require(steps >= 2, "steps >= 2", steps=steps)

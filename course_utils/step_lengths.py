@@ -4,7 +4,8 @@
     longest_step(betas, t)         no gradients make step t longer than this
     uncorrected(t, betas)          how much longer step t is without the bias correction
     noisy_step(ratio, beta1)       the typical step under gradients with noise
-    cycle_drift(C, period, betas)  the way gone in one round of the problem on which Adam does not converge
+    cycle_drift(C, period, beta1, beta2)
+                                   the way gone in one round of the problem on which Adam does not converge
 
 All with eps = 0.
 """
@@ -86,7 +87,7 @@ def noisy_step(ratio: Tensor | float, beta1: float) -> Tensor:
     return ((s2 + (1 - beta1) / (1 + beta1)) / (s2 + 1)).sqrt()
 
 
-def cycle_drift(C: float, period: int, betas: Betas) -> float:
+def cycle_drift(C: float, period: int, beta1: float, beta2: Tensor | float) -> Tensor:
     """The sum of m / sqrt(v) over one round of the gradients C, -1, -1, ..., -1, once m and v repeat.
 
     The gradients of a round sum to C - (period - 1). Where that is positive and the drift is negative, Adam
@@ -97,17 +98,21 @@ def cycle_drift(C: float, period: int, betas: Betas) -> float:
 
     Args:
         C: the one large gradient, > 0.
-        period: steps in a round, >= 2.
-        betas: as for `longest_step`.
+        period: steps in a round, n >= 2.
+        beta1: in [0, 1).
+        beta2: in (0, 1), any shape.
+    Returns: the shape of beta2, float64.
     Raises: ValueError if an argument is out of range.
     Source: Reddi, Kale & Kumar (2018), whose round has three steps.
     """
-    beta1, beta2 = _checked(betas)
     require(C > 0 and period >= 2, "C > 0 and period >= 2", C=C, period=period)
+    require(0 <= beta1 < 1, "0 <= beta1 < 1", beta1=beta1)
+    b = torch.as_tensor(beta2, dtype=torch.float64)[..., None]
+    require(bool(((b > 0) & (b < 1)).all()), "0 < beta2 < 1", beta2=beta2)
     k = torch.arange(period, dtype=torch.float64)
     m = -1 + (C + 1) * (1 - beta1) * beta1**k / (1 - beta1**period)
-    v = 1 + (C**2 - 1) * (1 - beta2) * beta2**k / (1 - beta2**period)
-    return float((m / v.sqrt()).sum())
+    v = 1 + (C**2 - 1) * (1 - b) * b**k / (1 - b**period)  # (..., period)
+    return (m / v.sqrt()).sum(-1)
 
 
 def _checked(betas: Betas) -> Betas:

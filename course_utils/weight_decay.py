@@ -81,4 +81,5 @@ def decoupled_rest(
         g = h * (goal - middle)
         further = g > weight_decay * middle * (g**2 + noise**2).sqrt()
         low, high = torch.where(further, middle, low), torch.where(further, high, middle)
-    return target.sign() * (low + high) / 2
+    rest: Tensor = target.sign() * (low + high) / 2
+    return rest

@@ -78,11 +78,11 @@ def test_strong_noise_makes_a_penalty() -> None:
 
 
 MUTANTS = [
-    pytest.param(check_half_life, "log1p(-lr * weight_decay)", "log1p(-weight_decay)", id="rate-forgotten"),
+    pytest.param(check_half_life, "log1p(-lr * weight_decay)", "log1p(-lr)", id="decay-forgotten"),
     pytest.param(check_half_life, "math.log(0.5)", "-1.0", id="time-constant"),
     pytest.param(check_decoupled_rest, "(g**2 + noise**2).sqrt()", "(g.abs() + noise)", id="sizes-added"),
     pytest.param(check_decoupled_rest, "target.sign() * (low", "(low", id="sign-lost"),
-    pytest.param(check_box, "weight_decay * middle *", "middle *", id="decay-forgotten"),
+    pytest.param(check_box, "weight_decay * middle *", "middle *", id="no-decay"),
     pytest.param(check_penalty_rest, "(h + weight_decay)", "(h + 2 * weight_decay)", id="without-a-half"),
     pytest.param(check_penalty_decay, "(weight_decay * p) ** 2", "p**2", id="decay-outside-v"),
     pytest.param(check_penalty_decay, "weight_decay / (noise", "weight_decay * p / (noise", id="not-a-share"),

@@ -55,42 +55,58 @@ def adam_step(
     return p - lr * m_hat / (v_hat.sqrt() + eps), m, v
 
 
-def _no_correction(p, m, v, g, t, lr, beta1, beta2, eps):  # type: ignore[no-untyped-def]
+def _no_correction(
+    p: Tensor, m: Tensor, v: Tensor, g: Tensor, t: int, lr: float, beta1: float, beta2: float, eps: float
+) -> Triple:
     m, v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g**2
     return p - lr * m / (v.sqrt() + eps), m, v
 
 
-def _only_m(p, m, v, g, t, lr, beta1, beta2, eps):  # type: ignore[no-untyped-def]
+def _only_m(
+    p: Tensor, m: Tensor, v: Tensor, g: Tensor, t: int, lr: float, beta1: float, beta2: float, eps: float
+) -> Triple:
     m, v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g**2
     return p - lr * m / (1 - beta1**t) / (v.sqrt() + eps), m, v
 
 
-def _only_v(p, m, v, g, t, lr, beta1, beta2, eps):  # type: ignore[no-untyped-def]
+def _only_v(
+    p: Tensor, m: Tensor, v: Tensor, g: Tensor, t: int, lr: float, beta1: float, beta2: float, eps: float
+) -> Triple:
     m, v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g**2
     return p - lr * m / ((v / (1 - beta2**t)).sqrt() + eps), m, v
 
 
-def _t_from_zero(p, m, v, g, t, lr, beta1, beta2, eps):  # type: ignore[no-untyped-def]
+def _t_from_zero(
+    p: Tensor, m: Tensor, v: Tensor, g: Tensor, t: int, lr: float, beta1: float, beta2: float, eps: float
+) -> Triple:
     return adam_step(p, m, v, g, t - 1, lr, beta1, beta2, eps)
 
 
-def _inside_root(p, m, v, g, t, lr, beta1, beta2, eps):  # type: ignore[no-untyped-def]
+def _inside_root(
+    p: Tensor, m: Tensor, v: Tensor, g: Tensor, t: int, lr: float, beta1: float, beta2: float, eps: float
+) -> Triple:
     m, v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g**2
     return p - lr * m / (1 - beta1**t) / (v / (1 - beta2**t) + eps).sqrt(), m, v
 
 
-def _no_root(p, m, v, g, t, lr, beta1, beta2, eps):  # type: ignore[no-untyped-def]
+def _no_root(
+    p: Tensor, m: Tensor, v: Tensor, g: Tensor, t: int, lr: float, beta1: float, beta2: float, eps: float
+) -> Triple:
     m, v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g**2
     return p - lr * m / (1 - beta1**t) / (v / (1 - beta2**t) + eps), m, v
 
 
-def _hats_kept(p, m, v, g, t, lr, beta1, beta2, eps):  # type: ignore[no-untyped-def]
+def _hats_kept(
+    p: Tensor, m: Tensor, v: Tensor, g: Tensor, t: int, lr: float, beta1: float, beta2: float, eps: float
+) -> Triple:
     m, v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g**2
     m, v = m / (1 - beta1**t), v / (1 - beta2**t)
     return p - lr * m / (v.sqrt() + eps), m, v
 
 
-def _betas_swapped(p, m, v, g, t, lr, beta1, beta2, eps):  # type: ignore[no-untyped-def]
+def _betas_swapped(
+    p: Tensor, m: Tensor, v: Tensor, g: Tensor, t: int, lr: float, beta1: float, beta2: float, eps: float
+) -> Triple:
     return adam_step(p, m, v, g, t, lr, beta2, beta1, eps)
 
 
@@ -152,35 +168,47 @@ def amsgrad_step(
     return p - lr * m_hat / v_hat.sqrt(), m, v, v_max
 
 
-def _plain_adam(p, m, v, v_max, g, t, lr, beta1, beta2):  # type: ignore[no-untyped-def]
+def _plain_adam(
+    p: Tensor, m: Tensor, v: Tensor, v_max: Tensor, g: Tensor, t: int, lr: float, beta1: float, beta2: float
+) -> Four:
     p, m, v = adam_step(p, m, v, g, t, lr, beta1, beta2, 0.0)
     return p, m, v, torch.maximum(v_max, v)
 
 
-def _fed_back(p, m, v, v_max, g, t, lr, beta1, beta2):  # type: ignore[no-untyped-def]
+def _fed_back(
+    p: Tensor, m: Tensor, v: Tensor, v_max: Tensor, g: Tensor, t: int, lr: float, beta1: float, beta2: float
+) -> Four:
     p, m, _, v_max = amsgrad_step(p, m, v, v_max, g, t, lr, beta1, beta2)
     return p, m, v_max, v_max
 
 
-def _max_of_hats(p, m, v, v_max, g, t, lr, beta1, beta2):  # type: ignore[no-untyped-def]
+def _max_of_hats(
+    p: Tensor, m: Tensor, v: Tensor, v_max: Tensor, g: Tensor, t: int, lr: float, beta1: float, beta2: float
+) -> Four:
     m, v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g**2
     v_max = torch.maximum(v_max, v / (1 - beta2**t))
     return p - lr * m / (1 - beta1**t) / v_max.sqrt(), m, v, v_max
 
 
-def _max_uncorrected(p, m, v, v_max, g, t, lr, beta1, beta2):  # type: ignore[no-untyped-def]
+def _max_uncorrected(
+    p: Tensor, m: Tensor, v: Tensor, v_max: Tensor, g: Tensor, t: int, lr: float, beta1: float, beta2: float
+) -> Four:
     m, v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g**2
     v_max = torch.maximum(v_max, v)
     return p - lr * m / v_max.sqrt(), m, v, v_max
 
 
-def _max_of_all(p, m, v, v_max, g, t, lr, beta1, beta2):  # type: ignore[no-untyped-def]
+def _max_of_all(
+    p: Tensor, m: Tensor, v: Tensor, v_max: Tensor, g: Tensor, t: int, lr: float, beta1: float, beta2: float
+) -> Four:
     m, v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g**2
     v_max = torch.maximum(v_max, v).max().expand_as(v).clone()
     return p - lr * m / (1 - beta1**t) / (v_max / (1 - beta2**t)).sqrt(), m, v, v_max
 
 
-def _smallest(p, m, v, v_max, g, t, lr, beta1, beta2):  # type: ignore[no-untyped-def]
+def _smallest(
+    p: Tensor, m: Tensor, v: Tensor, v_max: Tensor, g: Tensor, t: int, lr: float, beta1: float, beta2: float
+) -> Four:
     m, v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g**2
     v_max = torch.minimum(v_max, v)
     return p - lr * m / (1 - beta1**t) / (v_max / (1 - beta2**t)).sqrt(), m, v, v_max

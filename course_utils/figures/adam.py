@@ -20,8 +20,8 @@ from course_utils.step_lengths import Betas
 BETAS = (0.9, 0.999)
 PHASE = 150  # steps of each phase of the first figure
 LARGE = 1.5  # the tug's large gradient, in units of the sum of the small ones
-MEMORIES = np.geomspace(1.05, 1e4, 56)  # 1 / (1 - beta2)
-PERIODS = np.unique(np.geomspace(3, 1000, 48).astype(int))
+MEMORIES = np.geomspace(1.05, 1e4, 50)  # 1 / (1 - beta2)
+PERIODS = np.unique(np.geomspace(3, 1000, 44).astype(int))
 
 
 @functools.cache
@@ -32,7 +32,7 @@ def three_phases() -> Tensor:
 
 
 def steps_of(gradients: Tensor, betas: Betas = BETAS) -> Tensor:
-    """Adam's step in units of lr after each of these gradients (T, ...), with eps = 0; 0 before the first one."""
+    """Adam's steps (T, ...) in units of lr under these gradients, with eps = 0; 0 while all are 0."""
     m, v = ewma(gradients, betas[0]), ewma(gradients**2, betas[1])
     return torch.where(v == 0, 0.0, m / torch.where(v == 0, 1.0, v).sqrt())
 
@@ -87,7 +87,7 @@ def left_out() -> Figure:
 
 
 def three_streams(steps: int = 60, quiet: int = 8000) -> dict[str, Tensor]:
-    """Adam's steps (steps,) under three streams of gradients: steady, a lone one after zeros, and growing ones."""
+    """Adam's last steps (steps,) under gradients that are steady, one alone after zeros, and growing."""
     growth = BETAS[1] / BETAS[0]
     ages = torch.arange(quiet + steps - 1, -1, -1, dtype=torch.float64)
     lone = (ages == steps // 2).double()
@@ -127,10 +127,11 @@ def step_against_noise(ratios: ArrayLike, both: Tensor, v_only: Tensor) -> Figur
     """The typical step against signal over noise, with m and without.
 
     Args:
-        ratios: (R,) mean over deviation of the gradients. both, v_only: (S, R) root mean squares in units of lr.
+        ratios: (R,) mean over deviation of the gradients. both, v_only: (S, R) steps.
     """
     figure, axes = plotting.subplots(size=(7.0, 3.9))
-    s, dense = np.asarray(ratios, float), np.geomspace(np.min(ratios), np.max(ratios), 80)
+    s = np.asarray(ratios, float)
+    dense = np.geomspace(s.min(), s.max(), 80)
     plotting.log_ticks(axes, "x")
     for values, beta1, method in ((v_only, 0.0, "rmsprop"), (both, BETAS[0], "adam")):
         plotting.band(axes, s, values, label=f"_{method}", color=plotting.colour(method))
@@ -196,17 +197,15 @@ def tugs(paths: Mapping[str, Tensor]) -> Figure:
 
 @functools.cache
 def drift_map(beta1: float) -> Tensor:
-    """The mean step towards the minimum in units of lr, (PERIODS, MEMORIES); negative where Adam walks away."""
-    rows = [
-        [step_lengths.cycle_drift(LARGE * (n - 1), n, (beta1, 1 - 1 / memory)) / n for memory in MEMORIES]
-        for n in PERIODS.tolist()
-    ]
-    return torch.tensor(rows, dtype=torch.float64)
+    """The mean step to the minimum in units of lr, (PERIODS, MEMORIES); negative where Adam walks away."""
+    beta2 = torch.from_numpy(1 - 1 / MEMORIES)
+    rows = [step_lengths.cycle_drift(LARGE * (n - 1), n, beta1, beta2) / n for n in PERIODS.tolist()]
+    return torch.stack(rows)
 
 
 @functools.cache
 def tug_path(period: int, betas: Betas, amsgrad: bool, lr: float, steps: int) -> Tensor:
-    """Points (steps,) of Adam with rate lr / sqrt(t) on [-1, 1], from 0, under the gradients C, -1, ..., -1."""
+    """Points (steps,) of Adam on [-1, 1] from 0, rate lr / sqrt(t), under the gradients C, -1, ..., -1."""
     p = torch.zeros(1, dtype=torch.float64)
     optimizer = Adam([p], lr=lr, betas=betas, amsgrad=amsgrad)
     visited = []
@@ -252,9 +251,10 @@ def map_and_path(period: float, memory: float, beta1: float) -> Figure:
         ("AMSGrad", True, plotting.GREEN),
     ):
         path = tug_path(n, betas, amsgrad, 0.5, 1500)
+        colour = plotting.GREEN if amsgrad else plotting.colour("adam")
         right.plot(np.arange(1, len(path) + 1), path, color=colour, label=name, linewidth=1.1)
     right.set(xscale="log", xlim=(1, 1500), ylim=(-1.1, 1.1))
-    drift = step_lengths.cycle_drift(LARGE * (n - 1), n, betas)
+    drift = step_lengths.cycle_drift(LARGE * (n - 1), n, *betas)
     verdict = "towards the minimum" if drift > 0 else "away from it"
     plotting.finish(right, title=f"In the long run Adam goes {verdict}", x="step t", y="θ (minimum at −1)")
     return figure

@@ -21,9 +21,7 @@ from course_utils.problems import Problem, ravine
 from course_utils.trajectories import trajectory
 
 KAPPA, ADAGRAD_RATE = 100.0, 1.0
-LAB = torch.logspace(
-    -4, 0, 9, dtype=torch.float64
-)  # curvatures of the lab's quadratic, from one at the start
+LAB = torch.logspace(-4, 0, 9, dtype=torch.float64)  # curvatures of the lab's quadratic
 LAB_STEPS, LAB_HALVING = 60, 20
 FIRST: tuple[Literal["zeros", "ones", "square"], ...] = ("zeros", "ones", "square")
 DECAY: tuple[Literal["gradient", "before", "after"], ...] = ("gradient", "before", "after")

@@ -128,7 +128,7 @@ def misled(
 
 
 @functools.cache
-def basins(lr: float, *, grid: int = 161, steps: int = 400) -> Tensor:
+def basins(lr: float, *, grid: int = 121, steps: int = 400) -> Tensor:
     """Where gradient descent on Himmelblau's function ends, from each point of a grid over its bounds.
 
     Returns: int64 (grid, grid), rows along y: 0 to 3 the minimum it settles at (within 1e-3), 4 for a point
@@ -153,8 +153,8 @@ def basin_maps(rates: tuple[float, ...] = (0.01, 0.0165, 0.0195)) -> Figure:
     colours = ["#8FBBDA", "#F2C48D", "#D9A3C7", "#9CCFB8", "#555555", "#FFFFFF"]
     figure, panels = plotting.subplots(1, len(rates), size=(10.0, 3.9), sharey=True)
     for axes, lr in zip(panels, rates, strict=True):
-        xs = np.linspace(*problem.bounds[0], 161)
-        ys = np.linspace(*problem.bounds[1], 161)
+        xs = np.linspace(*problem.bounds[0], 121)
+        ys = np.linspace(*problem.bounds[1], 121)
         axes.pcolormesh(
             xs, ys, basins(lr).numpy(), cmap=ListedColormap(colours), vmin=-0.5, vmax=5.5, shading="nearest"
         )

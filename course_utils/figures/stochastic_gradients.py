@@ -245,5 +245,5 @@ def _draw_cloud(axes: Axes, lr: float, batch_size: int, step: int) -> None:
     )  # across a circle with 90% of a normal distribution, in deviations
     width, height = (reach * math.sqrt(v) for v in rest_variances(lr, batch_size))
     axes.add_patch(Ellipse((0, 0), width, height, fill=False, color=plotting.INK, linestyle=(0, (5, 3))))
-    title = f"Step {step}: {CHAINS} runs, and 90% of them in theory"
+    title = f"Step {step}: where {CHAINS} runs are"
     plotting.finish(axes, title=title, x="θ₁, curvature 1", y="θ₂, curvature 4", names=False)

@@ -1,0 +1,232 @@
+"""The figures of lesson 08."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from course_utils import plotting, weight_decay
+from course_utils.optimizers import Adam, AdamW
+from course_utils.problems import Problem, quadratic
+from course_utils.schedules import cosine_decay
+from course_utils.trajectories import trajectory
+
+RULES: dict[str, type[Adam] | type[AdamW]] = {"adam": Adam, "adamw": AdamW}
+NAMES = {"adam": "Adam + penalty", "adamw": "AdamW"}
+SIZES = {10.0: "loud: 10", 1.0: "1", 0.1: "quiet: 0.1"}  # of the gradients in the first figure
+SHADES = {10.0: plotting.BLUE, 1.0: plotting.INK, 0.1: plotting.ORANGE}
+TARGET = torch.tensor([2.4, 0.9], dtype=torch.float64)  # the minimum of the plane's loss
+PLANE_STEPS, PLANE_RATE, CHAINS = 300, 0.05, 64
+BOUNDS = ((-0.6, 3.4), (-0.6, 2.2))
+
+
+def left_of_twins(
+    method: str,
+    sizes: Sequence[float],
+    *,
+    decay: float,
+    lr: float,
+    steps: int,
+    shape: tuple[int, ...],
+    generator: torch.Generator,
+) -> Tensor:
+    """What weight decay leaves of twins that start at +1 and -1 and see the same gradients, pure noise.
+
+        left_t = (p_t of the upper twin - p_t of the lower one) / 2
+
+    Without decay the twins keep their distance, whatever the noise, and `left` stays at 1.
+
+    Args:
+        method: "adam" (a penalty of decay / 2 * p**2) or "adamw" (decoupled).
+        sizes: standard deviations of the gradients, (K,).
+        shape: independent pairs for each size, as (seeds, pairs).
+    Returns: (steps + 1, K, *shape), float64.
+    """
+    sigma = torch.tensor(sizes, dtype=torch.float64).reshape(-1, *(1 for _ in shape))
+    upper = torch.ones(len(sizes), *shape, dtype=torch.float64)
+
+    def grad(p: Tensor) -> Tensor:
+        noise = sigma * torch.randn(upper.shape, generator=generator, dtype=p.dtype)
+        return torch.stack([noise, noise])
+
+    rule = partial(RULES[method], lr=lr, weight_decay=decay)
+    path = trajectory(grad, torch.stack([upper, -upper]), rule, steps)
+    return (path[:, 0] - path[:, 1]) / 2
+
+
+@functools.cache
+def shrinking(method: str, steps: int = 600) -> Tensor:
+    """Mean of 64 pairs at each step for each of `SIZES`, (steps + 1, 3)."""
+    generator = torch.Generator().manual_seed(8)
+    left = left_of_twins(
+        method, list(SIZES), decay=0.5, lr=3e-3, steps=steps, shape=(64,), generator=generator
+    )
+    return left.mean(-1)
+
+
+def two_decays() -> Figure:
+    """How three weights shrink, under a penalty and under decoupled decay."""
+    figure, axes = plotting.subplots(1, 2, size=(9.0, 3.6), sharey=True)
+    for method, ax in zip(NAMES, axes, strict=True):
+        left = shrinking(method).numpy()
+        for k, size in enumerate(SIZES):
+            style = "-" if method == "adam" else [(0, (1, 0)), (0, (4, 4)), (0, (1, 3))][k]
+            label = SIZES[size] if method == "adam" else "_alike"
+            ax.plot(left[:, k], color=SHADES[size], label=label, linestyle=style, linewidth=2.2)
+        ax.set_ylim(-0.05, 1.05)
+    axes[1].text(330, 0.82, "all three", color=plotting.INK)
+    plotting.finish(
+        axes[0], title="Adam + penalty: quiet weights lose most", x="step", y="weight, 1 at first"
+    )
+    plotting.finish(axes[1], title="AdamW: all lose the same", x="step", y="", names=False)
+    return figure
+
+
+def decay_against_size(sizes: ArrayLike, penalty: ArrayLike, decoupled: ArrayLike, *, decay: float) -> Figure:
+    """Decay per step and unit of η against the size of the gradients, with theory.
+
+    Args: sizes: (K,). penalty, decoupled: (S, K).
+    """
+    figure, axes = plotting.subplots(size=(6.8, 3.9))
+    x = np.asarray(sizes, float)
+    plotting.log_ticks(axes)
+    for key, values in (("adam", penalty), ("adamw", decoupled)):
+        plotting.band(axes, x, values, label=NAMES[key], color=plotting.colour(key))
+    dense = np.geomspace(x[0], x[-1], 80)
+    plotting.theory(
+        axes, dense, weight_decay.penalty_decay(decay, torch.from_numpy(dense), 1.0), label="_penalty"
+    )
+    plotting.theory(axes, dense, np.full(80, decay), label="_decoupled")
+    axes.axvline(decay, color=plotting.LIGHT, linewidth=1, zorder=0)
+    axes.text(decay * 1.08, 0.012, "size = λθ", color=plotting.GREY)
+    title = "The louder the gradients, the less a penalty decays under Adam"
+    plotting.finish(axes, title=title, x="size of the gradients", y="share of θ taken, per step and η")
+    return figure
+
+
+def rest_against_noise(
+    noises: ArrayLike, penalty: ArrayLike, decoupled: ArrayLike, *, decay: float
+) -> Figure:
+    """Mean weight at rest against the noise, minimum of the loss at 1, with theory.
+
+    Args: noises: (K,). penalty, decoupled: (S, K).
+    """
+    figure, axes = plotting.subplots(size=(6.8, 3.9))
+    x = np.asarray(noises, float)
+    plotting.log_ticks(axes, "x")
+    for key, values in (("adam", penalty), ("adamw", decoupled)):
+        plotting.band(axes, x, values, label=NAMES[key], color=plotting.colour(key))
+    dense = np.geomspace(x[0], x[-1], 80)
+    plotting.theory(axes, dense, np.full(80, float(weight_decay.penalty_rest(1.0, decay))), label="_penalty")
+    rest = weight_decay.decoupled_rest(1.0, decay, noise=torch.from_numpy(dense))
+    plotting.theory(axes, dense, rest, label="_decoupled")
+    axes.set_ylim(0, 1.05)
+    axes.set_xticks(x, [f"{k:g}" for k in x])
+    title = "A penalty moves every weight alike, AdamW the noisy ones more"
+    plotting.finish(axes, title=title, x="noise in the gradient", y="weight at rest, minimum at 1")
+    return figure
+
+
+def accuracy_against_decay(
+    penalty: tuple[ArrayLike, ArrayLike], decoupled: tuple[ArrayLike, ArrayLike], none: ArrayLike
+) -> Figure:
+    """Validation accuracy against λ for both methods, each a pair of strengths (K,) and accuracies (S, K).
+
+    Args: none: (S,), accuracies without decay.
+    """
+    figure, axes = plotting.subplots(size=(6.8, 3.9))
+    plotting.log_ticks(axes, "x")
+    ends = [np.asarray(strengths, float) for strengths, _ in (penalty, decoupled)]
+    for key, strengths, (_, values) in zip(NAMES, ends, (penalty, decoupled), strict=True):
+        plotting.band(axes, strengths, 100 * np.asarray(values), label=f"_{key}", color=plotting.colour(key))
+        mean = 100 * np.asarray(values).mean(0)
+        best = int(mean.argmax())
+        axes.text(
+            strengths[best],
+            mean[best] + 1.3,
+            NAMES[key],
+            color=plotting.colour(key),
+            ha="center",
+            va="bottom",
+        )
+    level = 100 * float(np.asarray(none).mean())
+    axes.axhline(level, color=plotting.GREY, linewidth=1.2, label="_none")
+    axes.text(ends[0][0], level - 0.5, "no decay", color=plotting.GREY, va="top")
+    axes.margins(y=0.18)
+    title = "The same best accuracy, at strengths far apart"
+    plotting.finish(axes, title=title, x="weight decay λ", y="validation accuracy, %", names=False)
+    return figure
+
+
+@functools.cache
+def plane() -> Problem:
+    """A bowl with curvatures 1 and 4, its axes turned a little; its minimum is moved to `TARGET` below."""
+    return quadratic((1.0, 4.0), angle=0.4)
+
+
+@functools.cache
+def plane_path(method: str, decay: float, noise: float) -> Tensor:
+    """Mean path (steps + 1, 2) of 64 chains from zero, under a falling rate, seen through noise."""
+    generator = torch.Generator().manual_seed(80)
+    chains = CHAINS if noise > 0 else 1
+
+    def grad(p: Tensor) -> Tensor:
+        return plane().grad(p - TARGET) + noise * torch.randn(p.shape, generator=generator, dtype=p.dtype)
+
+    fall = cosine_decay(PLANE_STEPS)
+
+    def schedule(optimizer: torch.optim.Optimizer, step: int) -> None:
+        optimizer.param_groups[0]["lr"] = PLANE_RATE * fall(step)
+
+    rule = partial(RULES[method], lr=PLANE_RATE, betas=(0.9, 0.99), weight_decay=decay)
+    start = torch.zeros(chains, 2, dtype=torch.float64)
+    return trajectory(grad, start, rule, PLANE_STEPS, schedule=schedule).mean(1)
+
+
+def penalty_ends(decays: Sequence[float]) -> Tensor:
+    """Minima of the plane's loss plus the penalty, (K, 2): (H + λ)⁻¹ H target."""
+    h = torch.stack([plane().grad(e) for e in torch.eye(2, dtype=torch.float64)])
+    eye = torch.eye(2, dtype=torch.float64)
+    return torch.stack([torch.linalg.solve(h + decay * eye, h @ TARGET) for decay in decays])
+
+
+def endings(weight_decay: float, noise: float = 0.0) -> Figure:
+    """Where Adam with a penalty and AdamW go in a plane with the box |θ| <= 1 / λ."""
+    figure, axes = plotting.subplots(size=(6.4, 4.3))
+    plotting.contours(axes, lambda p: plane()(p - TARGET), BOUNDS)
+    _box(axes, weight_decay)
+    trace = penalty_ends(np.geomspace(1e-3, 1e3, 120).tolist()).numpy()
+    axes.plot(
+        trace[:, 0], trace[:, 1], color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)), label="_penalty"
+    )
+    for key, (dx, dy) in {"adam": (-0.12, -0.24), "adamw": (0.12, 0.14)}.items():
+        points = plane_path(key, weight_decay, noise)
+        plotting.path(axes, points, label=f"_{key}", color=plotting.colour(key))
+        at = points[-1] + torch.tensor([dx, dy])
+        side = "right" if dx < 0 else "left"
+        axes.text(float(at[0]), float(at[1]), NAMES[key], color=plotting.colour(key), ha=side)
+    axes.plot(*TARGET.tolist(), marker="*", color=plotting.INK, markersize=11, label="_minimum")
+    seen = f", noise {noise:g}" if noise else ""
+    plotting.finish(axes, title=f"λ = {weight_decay:.2g}{seen}", x="θ₁", y="θ₂", names=False)
+    return figure
+
+
+def _box(axes: Axes, decay: float) -> None:
+    half = 1 / decay
+    axes.add_patch(
+        Rectangle(
+            (-half, -half), 2 * half, 2 * half, facecolor=plotting.colour("adamw"), alpha=0.07, zorder=-1
+        )
+    )
+    axes.plot(
+        [half, half, -half], [-half, half, half], color=plotting.colour("adamw"), linewidth=0.9, label="_box"
+    )
