@@ -56,7 +56,7 @@ def two_averages() -> Figure:
     for level in (-1, 1):
         below.axhline(level, color=plotting.INK, linewidth=0.9, linestyle=(0, (5, 3)), zorder=0)
     below.set(xlim=(0, len(g)), ylim=(-1.4, 1.4), yticks=[-1, 0, 1])
-    title = "The step is near η where gradients agree, and short where they do not"
+    title = "Where gradients agree the step is near η, elsewhere shorter"
     plotting.finish(above, title=title, x="", y="gradient")
     plotting.finish(below, title="", x="step t", y="m / √v: step, in η", names=False)
     return figure
@@ -69,7 +69,7 @@ def left_out() -> Figure:
     plotting.log_ticks(axes)
     lines = [
         ("m only", {"of_m": True}, plotting.colour("rmsprop"), (1.15, 38), "only m corrected"),
-        ("neither", {}, plotting.colour("adam"), (17, 7.6), "neither"),
+        ("neither", {}, plotting.colour("adam"), (1.7, 2.5), "neither"),
         ("v only", {"of_v": True}, plotting.colour("momentum"), (1.5, 0.115), "only v corrected"),
     ]
     for name, made, colour, place, words in lines:
@@ -163,9 +163,9 @@ def loss_in_other_units(multipliers: ArrayLike, losses: Mapping[str, Tensor]) ->
         colour = plotting.colour(method)
         axes.plot(x, capped.mT, color=colour, alpha=0.25, linewidth=0.8, label="_seeds")
         axes.plot(x, capped.mean(0), "o-", color=colour, markersize=4, label=f"_{method}")
-    axes.text(3e-6, 0.1, "Adam", color=plotting.colour("adam"), ha="left")
-    axes.text(x[-1], 40, "momentum ", color=plotting.colour("momentum"), ha="right")
-    axes.set_ylim(0.07, 2e3)
+    axes.text(x[0], 0.7, "Adam", color=plotting.colour("adam"))
+    axes.text(x[0], 3.1, "momentum", color=plotting.colour("momentum"))
+    axes.set_ylim(0.07, max(200.0, axes.get_ylim()[1]))
     axes.set_yticks([0.1, 1, 10, 100, 1000], ["0.1", "1", "10", "100", "1000"])
     title = "Adam does not see the units of the loss, until ε is in the way"
     plotting.finish(
@@ -231,7 +231,7 @@ def _draw_map(axes: Axes, beta1: float) -> None:
 
 def map_film(beta1: float) -> Figure:
     """The map alone, for a film over beta1."""
-    figure, axes = plotting.subplots(size=(5.6, 4.0))
+    figure, axes = plotting.subplots(size=(4.9, 3.5))
     _draw_map(axes, beta1)
     title = f"β₁ = {beta1:.2f}"
     plotting.finish(axes, title=title, x="memory of v, 1 / (1 − β₂)", y="steps in a round", names=False)
@@ -250,11 +250,11 @@ def map_and_path(period: float, memory: float, beta1: float) -> Figure:
         ("Adam", False, plotting.colour("adam")),
         ("AMSGrad", True, plotting.GREEN),
     ):
-        path = tug_path(n, betas, amsgrad, 0.5, 1500)
+        path = tug_path(n, betas, amsgrad, 0.5, 800)
         colour = plotting.GREEN if amsgrad else plotting.colour("adam")
         right.plot(np.arange(1, len(path) + 1), path, color=colour, label=name, linewidth=1.1)
-    right.set(xscale="log", xlim=(1, 1500), ylim=(-1.1, 1.1))
+    right.set(xscale="log", xlim=(1, 800), ylim=(-1.1, 1.1))
     drift = step_lengths.cycle_drift(LARGE * (n - 1), n, *betas)
-    verdict = "towards the minimum" if drift > 0 else "away from it"
-    plotting.finish(right, title=f"In the long run Adam goes {verdict}", x="step t", y="θ (minimum at −1)")
+    end = "to the minimum" if drift > 0 else "to the wrong end"
+    plotting.finish(right, title=f"In the long run Adam goes {end}", x="step t", y="θ (minimum at −1)")
     return figure

@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from course_utils import plotting, weight_decay
+from course_utils import intervals, plotting, weight_decay
 from course_utils.optimizers import Adam, AdamW
 from course_utils.problems import Problem, quadratic
 from course_utils.schedules import cosine_decay
@@ -22,10 +22,10 @@ from course_utils.trajectories import trajectory
 
 RULES: dict[str, type[Adam] | type[AdamW]] = {"adam": Adam, "adamw": AdamW}
 NAMES = {"adam": "Adam + penalty", "adamw": "AdamW"}
-SIZES = {10.0: "loud: 10", 1.0: "1", 0.1: "quiet: 0.1"}  # of the gradients in the first figure
+SIZES = {10.0: "size 10", 1.0: "size 1", 0.1: "size 0.1"}  # of the gradients in the first figure
 SHADES = {10.0: plotting.BLUE, 1.0: plotting.INK, 0.1: plotting.ORANGE}
 TARGET = torch.tensor([2.4, 0.9], dtype=torch.float64)  # the minimum of the plane's loss
-PLANE_STEPS, PLANE_RATE, CHAINS = 300, 0.05, 64
+PLANE_STEPS, PLANE_RATE, CHAINS = 300, 0.1, 64
 BOUNDS = ((-0.6, 3.4), (-0.6, 2.2))
 
 
@@ -83,7 +83,7 @@ def two_decays() -> Figure:
             label = SIZES[size] if method == "adam" else "_alike"
             ax.plot(left[:, k], color=SHADES[size], label=label, linestyle=style, linewidth=2.2)
         ax.set_ylim(-0.05, 1.05)
-    axes[1].text(330, 0.82, "all three", color=plotting.INK)
+    axes[1].text(250, 0.74, "all three sizes", color=plotting.INK)
     plotting.finish(
         axes[0], title="Adam + penalty: quiet weights lose most", x="step", y="weight, 1 at first"
     )
@@ -108,7 +108,7 @@ def decay_against_size(sizes: ArrayLike, penalty: ArrayLike, decoupled: ArrayLik
     plotting.theory(axes, dense, np.full(80, decay), label="_decoupled")
     axes.axvline(decay, color=plotting.LIGHT, linewidth=1, zorder=0)
     axes.text(decay * 1.08, 0.012, "size = λθ", color=plotting.GREY)
-    title = "The louder the gradients, the less a penalty decays under Adam"
+    title = "The louder the gradients, the weaker Adam's penalty"
     plotting.finish(axes, title=title, x="size of the gradients", y="share of θ taken, per step and η")
     return figure
 
@@ -129,9 +129,9 @@ def rest_against_noise(
     plotting.theory(axes, dense, np.full(80, float(weight_decay.penalty_rest(1.0, decay))), label="_penalty")
     rest = weight_decay.decoupled_rest(1.0, decay, noise=torch.from_numpy(dense))
     plotting.theory(axes, dense, rest, label="_decoupled")
-    axes.set_ylim(0, 1.05)
+    axes.set_ylim(0.4, 1.0)
     axes.set_xticks(x, [f"{k:g}" for k in x])
-    title = "A penalty moves every weight alike, AdamW the noisy ones more"
+    title = "One place of rest for the penalty; for AdamW noise decides"
     plotting.finish(axes, title=title, x="noise in the gradient", y="weight at rest, minimum at 1")
     return figure
 
@@ -148,20 +148,14 @@ def accuracy_against_decay(
     ends = [np.asarray(strengths, float) for strengths, _ in (penalty, decoupled)]
     for key, strengths, (_, values) in zip(NAMES, ends, (penalty, decoupled), strict=True):
         plotting.band(axes, strengths, 100 * np.asarray(values), label=f"_{key}", color=plotting.colour(key))
-        mean = 100 * np.asarray(values).mean(0)
-        best = int(mean.argmax())
-        axes.text(
-            strengths[best],
-            mean[best] + 1.3,
-            NAMES[key],
-            color=plotting.colour(key),
-            ha="center",
-            va="bottom",
-        )
+        mean, _, high = intervals.band(100 * np.asarray(values))
+        best = strengths[int(mean.argmax())]
+        axes.text(best, high.max() + 0.3, NAMES[key], color=plotting.colour(key), ha="center", va="bottom")
     level = 100 * float(np.asarray(none).mean())
     axes.axhline(level, color=plotting.GREY, linewidth=1.2, label="_none")
-    axes.text(ends[0][0], level - 0.5, "no decay", color=plotting.GREY, va="top")
-    axes.margins(y=0.18)
+    between = float((ends[0][-1] * ends[1][0]) ** 0.5)
+    axes.text(between, level + 0.2, "no decay", color=plotting.GREY, ha="center", va="bottom")
+    axes.margins(y=0.12)
     title = "The same best accuracy, at strengths far apart"
     plotting.finish(axes, title=title, x="weight decay λ", y="validation accuracy, %", names=False)
     return figure
@@ -187,7 +181,7 @@ def plane_path(method: str, decay: float, noise: float) -> Tensor:
     def schedule(optimizer: torch.optim.Optimizer, step: int) -> None:
         optimizer.param_groups[0]["lr"] = PLANE_RATE * fall(step)
 
-    rule = partial(RULES[method], lr=PLANE_RATE, betas=(0.9, 0.99), weight_decay=decay)
+    rule = partial(RULES[method], lr=PLANE_RATE, betas=(0.9, 0.95), weight_decay=decay)
     start = torch.zeros(chains, 2, dtype=torch.float64)
     return trajectory(grad, start, rule, PLANE_STEPS, schedule=schedule).mean(1)
 
@@ -208,15 +202,16 @@ def endings(weight_decay: float, noise: float = 0.0) -> Figure:
     axes.plot(
         trace[:, 0], trace[:, 1], color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)), label="_penalty"
     )
-    for key, (dx, dy) in {"adam": (-0.12, -0.24), "adamw": (0.12, 0.14)}.items():
+    for key, height in (("adam", 0.05), ("adamw", 0.12)):
         points = plane_path(key, weight_decay, noise)
         plotting.path(axes, points, label=f"_{key}", color=plotting.colour(key))
-        at = points[-1] + torch.tensor([dx, dy])
-        side = "right" if dx < 0 else "left"
-        axes.text(float(at[0]), float(at[1]), NAMES[key], color=plotting.colour(key), ha=side)
+        axes.text(0.97, height, NAMES[key], color=plotting.colour(key), ha="right", transform=axes.transAxes)
     axes.plot(*TARGET.tolist(), marker="*", color=plotting.INK, markersize=11, label="_minimum")
-    seen = f", noise {noise:g}" if noise else ""
-    plotting.finish(axes, title=f"λ = {weight_decay:.2g}{seen}", x="θ₁", y="θ₂", names=False)
+    holds = "holds" if float(TARGET.abs().max()) <= 1 / weight_decay else "shuts out"
+    title = f"λ = {weight_decay:.2g}: AdamW's box {holds} the minimum" + (
+        f"; noise {noise:g}" if noise else ""
+    )
+    plotting.finish(axes, title=title, x="θ₁", y="θ₂", names=False)
     return figure
 
 
