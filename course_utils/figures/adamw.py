@@ -156,7 +156,7 @@ def accuracy_against_decay(
     between = float((ends[0][-1] * ends[1][0]) ** 0.5)
     axes.text(between, level + 0.2, "no decay", color=plotting.GREY, ha="center", va="bottom")
     axes.margins(y=0.12)
-    title = "The same best accuracy, at strengths far apart"
+    title = "Nearly the same best accuracy, at strengths far apart"
     plotting.finish(axes, title=title, x="weight decay λ", y="validation accuracy, %", names=False)
     return figure
 
