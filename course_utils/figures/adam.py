@@ -256,5 +256,5 @@ def map_and_path(period: float, memory: float, beta1: float) -> Figure:
     right.set(xscale="log", xlim=(1, 800), ylim=(-1.1, 1.1))
     drift = step_lengths.cycle_drift(LARGE * (n - 1), n, *betas)
     end = "to the minimum" if drift > 0 else "to the wrong end"
-    plotting.finish(right, title=f"In the long run Adam goes {end}", x="step t", y="θ (minimum at −1)")
+    plotting.finish(right, title=f"Adam drifts {end}", x="step t", y="θ (minimum at −1)")
     return figure

@@ -153,8 +153,7 @@ def accuracy_against_decay(
         axes.text(best, high.max() + 0.3, NAMES[key], color=plotting.colour(key), ha="center", va="bottom")
     level = 100 * float(np.asarray(none).mean())
     axes.axhline(level, color=plotting.GREY, linewidth=1.2, label="_none")
-    between = float((ends[0][-1] * ends[1][0]) ** 0.5)
-    axes.text(between, level + 0.2, "no decay", color=plotting.GREY, ha="center", va="bottom")
+    axes.text(1.01, level, "no decay", color=plotting.GREY, va="center", transform=axes.get_yaxis_transform())
     axes.margins(y=0.12)
     title = "Nearly the same best accuracy, at strengths far apart"
     plotting.finish(axes, title=title, x="weight decay λ", y="validation accuracy, %", names=False)

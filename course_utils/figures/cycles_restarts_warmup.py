@@ -74,7 +74,9 @@ def warm_quartic(peak: float, warmup: float) -> Figure:
     right.axhline(0, color=plotting.LIGHT, zorder=0)
     right.set(ylim=(-3, 3))
     verdict = "goes to the minimum" if arrived else "runs away"
-    plotting.finish(right, title=f"Peak {peak:g}, warm-up {warmup:g}: {verdict}", x="step", y="θ", names=False)
+    plotting.finish(
+        right, title=f"Peak {peak:g}, warm-up {warmup:g}: {verdict}", x="step", y="θ", names=False
+    )
     return figure
 
 
@@ -115,9 +117,7 @@ def cliffs(peaks: Sequence[float], panels: Mapping[str, tuple[ArrayLike, ArrayLi
         plotting.band(axis, peaks, np.asarray(warm), label="_warm", color=WARM)
         ticks = list(peaks)[::2]
         axis.set_xticks(ticks, [f"{p:.2g}" for p in ticks])
-        plotting.finish(
-            axis, title=name, x="peak rate η", y="" if k else "validation accuracy", names=False
-        )
+        plotting.finish(axis, title=name, x="peak rate η", y="" if k else "validation accuracy", names=False)
     axes[0].text(peaks[0], 0.22, "with warm-up", color=WARM)
     axes[0].text(peaks[0], 0.14, "without", color=COLD)
     return figure

@@ -14,7 +14,7 @@ from torch import Tensor
 from course_utils import expected_loss, plotting, schedules
 
 STEPS, DROP = 400, 10.0  # length of the runs drawn here; what a drop divides the rate by
-LARGE, SMALL = 0.5, 0.05
+LARGE = 0.5
 PEAKS = torch.logspace(-2.6, 0.5, 24, dtype=torch.float64)
 COLOURS = {
     "constant": plotting.GREY,
@@ -28,24 +28,27 @@ COLOURS = {
 Shapes = Mapping[str, Callable[[int], schedules.Schedule]]
 
 
-def valley() -> tuple[Tensor, Tensor, Tensor]:
-    """Curvatures, noise and start of the quadratic that is drawn: 20 directions, κ = 100, noise s² = λ."""
+def valley(start: float = 10.0) -> tuple[Tensor, Tensor, Tensor]:
+    """Curvatures, noise and V at the start of the quadratic that is drawn: 20 directions, κ = 100, s² = λ."""
     lam = torch.logspace(-2, 0, 20, dtype=torch.float64)
-    return lam, lam, torch.ones_like(lam)
+    return lam, lam, torch.full_like(lam, start)
 
 
 @functools.cache
-def dropped(step: int) -> Tensor:
+def dropped(step: int, start: float = 10.0) -> Tensor:
     """Mean loss (STEPS + 1,) with the large rate up to `step` and a tenth of it from there on."""
     rates = torch.full((STEPS,), LARGE, dtype=torch.float64)
     rates[step:] /= DROP
-    return expected_loss.loss_path(rates, *valley())
+    return expected_loss.loss_path(rates, *valley(start))
 
 
 @functools.cache
-def drop_ends() -> Tensor:
+def drop_ends(start: float = 10.0) -> Tensor:
     """The loss after the last step, for a drop at step 0, 5, ..., STEPS."""
-    return torch.stack([dropped(step)[-1] for step in range(0, STEPS + 1, 5)])
+    rates = torch.full((STEPS, STEPS // 5 + 1), LARGE, dtype=torch.float64)
+    for column, step in enumerate(range(0, STEPS + 1, 5)):
+        rates[step:, column] /= DROP
+    return expected_loss.loss_path(rates, *valley(start))[-1]
 
 
 def first_idea() -> Figure:
@@ -59,7 +62,7 @@ def first_idea() -> Figure:
         axes.plot(np.arange(STEPS + 1), dropped(at).numpy(), label=name, color=color)
     plotting.log_ticks(axes, "y")
     _plain_ticks(axes)
-    title = "A large rate is fast and stops early; lowering it takes the rest"
+    title = "A large rate covers distance, a small one settles"
     plotting.finish(axes, title=title, x="step", y="mean loss")
     return figure
 
@@ -74,10 +77,12 @@ def shapes(total: int) -> Figure:
             values = np.array([rate(t) for t in range(total + 1)])
             drawn = np.where(values > 0, values, np.nan) if log else values
             style = "steps-post" if name == "stairs" else "default"
-            axes.plot(steps, drawn, label=name if log else f"_{name}", color=COLOURS[name], drawstyle=style)
-    both[1].set(yscale="log", ylim=(4e-4, 1.5))
+            axes.plot(steps, drawn, label=f"_{name}", color=COLOURS[name], drawstyle=style)
+    for row, name in enumerate(DECAYS):  # where no curve goes: all lines end together
+        both[0].text(0.58 * total, 0.95 - 0.085 * row, name, color=COLOURS[name])
+    both[1].set(yscale="log", ylim=(1e-3, 1.5))
     plotting.finish(both[0], title="Five ways from 1 downwards", x="step", y="rate / peak", names=False)
-    plotting.finish(both[1], title="The same, logarithmic", x="step", y="rate / peak")
+    plotting.finish(both[1], title="The same, logarithmic", x="step", y="rate / peak", names=False)
     return figure
 
 
@@ -96,18 +101,18 @@ def envelope(steps: int = 1000, rates: Sequence[float] = (0.5, 0.1, 0.02)) -> Fi
     """One direction: what constant rates reach, and the greedy 1 / t beneath them."""
     figure, axes = plotting.subplots(size=(6.8, 3.7))
     one, start = torch.ones(1, dtype=torch.float64), torch.full((1,), 100.0, dtype=torch.float64)
-    at = np.arange(steps + 1) + 1
+    at = np.arange(1, steps + 1)
     hues = (plotting.ORANGE, plotting.PURPLE, plotting.GREEN)
     for rate, color in zip(rates, hues, strict=True):
         path = expected_loss.loss_path(torch.full((steps,), rate), one, one, start)
-        axes.plot(at, path.numpy(), color=color, label=f"η = {rate:g}")
-    greedy = expected_loss.greedy_rates(steps, one, one, start)[:, None]
-    lowest = expected_loss.loss_path(greedy[:, 0], one, one, start).numpy()
-    axes.plot(at, lowest, color=plotting.BLUE, label="best, 1 / t")
-    plotting.theory(axes, at[1:], 0.5 / (at[1:] - 1 + 0.01), label="_s² / (2λt)")
+        axes.plot(at, path[1:].numpy(), color=color, label=f"η = {rate:g}")
+    greedy = expected_loss.greedy_rates(steps, one, one, start)
+    lowest = expected_loss.loss_path(greedy, one, one, start).numpy()
+    axes.plot(at, lowest[1:], color=plotting.BLUE, label="best, 1 / t")
+    plotting.theory(axes, at, 0.5 / (at + 0.01), label="_1 / t")
     plotting.log_ticks(axes)
     title = "Every constant rate stops at its floor; 1 / t does not stop"
-    plotting.finish(axes, title=title, x="step + 1", y="mean loss")
+    plotting.finish(axes, title=title, x="steps taken", y="mean loss")
     return figure
 
 
@@ -155,7 +160,12 @@ def drawn_schedule(first: float, second: float, third: float, fourth: float) -> 
     figure, (left, right) = plotting.subplots(1, 2, size=(9.2, 3.7))
     chosen = torch.tensor([first, second, third, fourth], dtype=torch.float64)
     rates = chosen.repeat_interleave(STEPS // 4)
-    left.plot(np.arange(STEPS), rates.numpy(), color=plotting.VERMILION)
+    left.plot(
+        np.arange(STEPS + 1),
+        np.append(rates.numpy(), rates[-1]),
+        color=plotting.VERMILION,
+        drawstyle="steps-post",
+    )
     plotting.log_ticks(left, "y")
     left.set_ylim(0.006, 2.4)
     path = expected_loss.loss_path(rates, *valley()).numpy()
@@ -165,7 +175,7 @@ def drawn_schedule(first: float, second: float, third: float, fourth: float) -> 
         right.axhline(value, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
         right.text(0, value, name, va="bottom")
     plotting.log_ticks(right, "y")
-    right.set_ylim(0.06, 4)
+    right.set_ylim(0.03, 30)
     for axes in (left, right):
         _plain_ticks(axes)
     plotting.finish(left, title="The rate that you draw", x="step", y="rate η", names=False)
@@ -182,20 +192,19 @@ def best_end(name: str) -> float:
 
 
 def drop_at(step: int) -> Figure:
-    """One frame of the film: the loss with a drop at `step`, and where that run ends."""
-    figure, (left, right) = plotting.subplots(1, 2, size=(8.4, 3.4))
-    steps = np.arange(STEPS + 1)
-    left.plot(steps, dropped(STEPS).numpy(), color=plotting.LIGHT)
-    left.plot(steps, dropped(step).numpy(), color=plotting.BLUE)
-    left.axvline(step, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
-    at = np.arange(0, STEPS + 1, 5)
-    right.plot(at, drop_ends().numpy(), color=plotting.GREY)
-    right.plot(step, float(dropped(step)[-1]), marker="o", markersize=9, color=plotting.BLUE)
-    for axes in (left, right):
-        plotting.log_ticks(axes, "y")
-        _plain_ticks(axes)
-    plotting.finish(left, title=f"Drop at step {step}", x="step", y="mean loss", names=False)
-    plotting.finish(right, title="Where it ends", x="step of the drop", y="last loss", names=False)
+    """One frame of the film: the run with a drop at `step`, and below each step where a drop there ends."""
+    figure, axes = plotting.subplots(size=(6.4, 3.6))
+    steps, at = np.arange(STEPS + 1), np.arange(0, STEPS + 1, 5)
+    plotting.theory(axes, at, drop_ends().numpy(), label="_ends")
+    axes.text(0, 0.06, "below each step: where a run ends that drops there", va="bottom")
+    axes.plot(steps, dropped(STEPS).numpy(), color=plotting.LIGHT, label="_no drop")
+    axes.plot(steps, dropped(step).numpy(), color=plotting.BLUE, label="_run")
+    axes.plot([step, step], [drop_ends()[step // 5], dropped(step)[step]], color=plotting.GREY, linewidth=0.8)
+    axes.plot(step, float(drop_ends()[step // 5]), marker="o", markersize=8, color=plotting.BLUE)
+    plotting.log_ticks(axes, "y")
+    axes.set_ylim(0.05, 30)
+    _plain_ticks(axes)
+    plotting.finish(axes, title=f"Drop at step {step}", x="step", y="mean loss", names=False)
     return figure
 
 
