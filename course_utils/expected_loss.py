@@ -22,14 +22,16 @@ def loss_path(rates: Tensor, curvatures: Tensor, noise: Tensor, start: Tensor) -
     """Mean loss before each step and after the last.
 
     Args:
-        rates: (T,) or (T, ...), the step sizes; (...) one schedule for each quadratic.
+        rates: (T,), the step sizes, or (T, ...), with a schedule for each quadratic (both sides broadcast).
         curvatures, noise, start: (..., d), for each direction λ > 0, s² >= 0 and V at the start, >= 0.
     Returns: (T + 1, ...), float64.
     Raises: ValueError where a number is out of range.
     """
     curvatures, noise, v = _checked(curvatures, noise, start)
+    rates = torch.as_tensor(rates, dtype=torch.float64)[..., None]
+    v = v.expand(torch.broadcast_shapes(v.shape, rates.shape[1:]))
     losses = [_loss(curvatures, v)]
-    for lr in torch.as_tensor(rates, dtype=torch.float64)[..., None]:
+    for lr in rates:
         v = _after(lr, curvatures, noise, v)
         losses.append(_loss(curvatures, v))
     return torch.stack(losses)

@@ -81,7 +81,17 @@ def check_best_peak(module: Any) -> None:
     assert torch.equal(peak, peaks.double()[ends.argmin(0)])
 
 
+def check_many_schedules(module: Any) -> None:
+    lam, noise, start = (part[0] for part in drawn(1, 3, seed=4))
+    rates = torch.linspace(0.1, 1.0, 12, dtype=torch.float64).view(6, 2)
+    both = module.loss_path(rates, lam, noise, start)
+    assert both.shape == (7, 2)
+    for k in range(2):
+        assert torch.equal(both[:, k], module.loss_path(rates[:, k], lam, noise, start))
+
+
 CHECKS = [
+    check_many_schedules,
     check_two_point_noise,
     check_floor,
     check_greedy_is_the_minimum,
