@@ -1,8 +1,9 @@
-"""Where does training end for each peak rate? Many rates and many seeds in one run; and nets to try them on."""
+"""Where does training end for each peak rate? Many rates and seeds in one run, and nets to try them on."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +29,7 @@ def he_net(*widths: int, gain: float = 1.0) -> nn.Sequential:
     require(len(widths) >= 2, "two widths or more", widths=widths)
     require(gain > 0, "gain > 0", gain=gain)
     layers: list[nn.Module] = []
-    for fan_in, fan_out in zip(widths[:-1], widths[1:], strict=True):
+    for fan_in, fan_out in pairwise(widths):
         linear = nn.Linear(fan_in, fan_out)
         nn.init.kaiming_normal_(linear.weight, nonlinearity="relu")
         with torch.no_grad():

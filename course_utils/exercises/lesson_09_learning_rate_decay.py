@@ -12,7 +12,7 @@ from course_utils.exercises._model import Exercise, Inputs, Quiz, Wrong
 # --- 1 · stairs ------------------------------------------------------------------------------------
 
 
-def stairs(t: int, step_size: int, gamma: float) -> float:
+def equal_steps(t: int, step_size: int, gamma: float) -> float:
     return gamma ** (t // step_size)
 
 
@@ -26,7 +26,7 @@ def _compounded(t: int, step_size: int, gamma: float) -> float:
 # --- 2 · a cosine that stays down ------------------------------------------------------------------
 
 
-def cosine(t: int, total: int, floor: float) -> float:
+def cosine_to_floor(t: int, total: int, floor: float) -> float:
     u = min(t, total) / total
     return floor + (1 - floor) * (1 + math.cos(math.pi * u)) / 2
 
@@ -88,7 +88,7 @@ def _one_step_early(step: int, n: int, batch_size: int, milestones: list[int], g
 # --- 4 · the loss that follows ---------------------------------------------------------------------
 
 
-def expected_loss(rates: list[float], curvature: float, noise: float, start: float) -> float:
+def loss_after(rates: list[float], curvature: float, noise: float, start: float) -> float:
     v = start
     for lr in rates:
         v = (1 - lr * curvature) ** 2 * v + lr**2 * noise
@@ -96,7 +96,7 @@ def expected_loss(rates: list[float], curvature: float, noise: float, start: flo
 
 
 def _mean_square(rates: list[float], curvature: float, noise: float, start: float) -> float:
-    return 2 * expected_loss(rates, curvature, noise, start) / curvature
+    return 2 * loss_after(rates, curvature, noise, start) / curvature
 
 
 def _factor_not_squared(rates: list[float], curvature: float, noise: float, start: float) -> float:
@@ -121,7 +121,7 @@ def _noise_shrunk(rates: list[float], curvature: float, noise: float, start: flo
 
 
 def _noiseless(rates: list[float], curvature: float, noise: float, start: float) -> float:
-    return expected_loss(rates, curvature, 0.0, start)
+    return loss_after(rates, curvature, 0.0, start)
 
 
 # --- 5 · the best next rate ------------------------------------------------------------------------
@@ -150,7 +150,7 @@ def best_drop(rate: float, total: int, curvatures: list[float], noise: list[floa
 
 def _end(rates: list[float], curvatures: list[float], noise: list[float]) -> float:
     pairs = zip(curvatures, noise, strict=True)
-    return sum(expected_loss(rates, lam, s2, 1.0) for lam, s2 in pairs)
+    return sum(loss_after(rates, lam, s2, 1.0) for lam, s2 in pairs)
 
 
 def _greedy_drop(rate: float, total: int, curvatures: list[float], noise: list[float]) -> int:
@@ -197,13 +197,13 @@ def _drops() -> Inputs:
 
 EXERCISES = (
     Exercise(
-        "09.stairs",
-        title="Stairs",
+        "09.equal_steps",
+        title="Equal steps",
         prompt="Return the multiplier at epoch t of a rate that is multiplied by gamma every step_size epochs.",
         kind="core",
         minutes=4,
         inputs=((0, 10, 0.1), (9, 10, 0.1), (10, 10, 0.1), (29, 10, 0.5), (7, 3, 0.5)),
-        solution=stairs,
+        solution=equal_steps,
         wrong=(
             Wrong(
                 lambda t, step_size, gamma: gamma ** (t / step_size),
@@ -236,20 +236,20 @@ EXERCISES = (
             "The number of drops is a whole number: t // step_size.",
             "gamma ** (t // step_size)",
         ),
-        stub='''def stairs(t, step_size, gamma):
+        stub='''def equal_steps(t, step_size, gamma):
     """The multiplier at epoch t: 1 at first, times gamma every step_size epochs."""
     ...
 ''',
         note="`torch.optim.lr_scheduler.StepLR(optimizer, step_size, gamma)`.",
     ),
     Exercise(
-        "09.cosine",
+        "09.cosine_to_floor",
         title="A cosine that stays down",
         prompt="Half a cosine from 1 at step 0 to `floor` at step `total`; after that it stays at `floor`.",
         kind="core",
         minutes=6,
         inputs=((0, 10, 0.0), (5, 10, 0.1), (3, 10, 0.1), (10, 10, 0.1), (11, 10, 0.2), (20, 10, 0.2)),
-        solution=cosine,
+        solution=cosine_to_floor,
         wrong=(
             Wrong(
                 _rises_again,
@@ -277,7 +277,7 @@ EXERCISES = (
             "(1 + cos(pi * u)) / 2 runs from 1 to 0. Stretch it over the height 1 - floor.",
             "u = min(t, total) / total; return floor + (1 - floor) * (1 + math.cos(math.pi * u)) / 2",
         ),
-        stub='''def cosine(t, total, floor):
+        stub='''def cosine_to_floor(t, total, floor):
     """The multiplier at step t of a cosine from 1 down to floor at `total`."""
     ...
 ''',
@@ -335,7 +335,7 @@ EXERCISES = (
         note="`MultiStepLR(optimizer, milestones)` with `scheduler.step()` once an epoch does this.",
     ),
     Exercise(
-        "09.expected_loss",
+        "09.loss_after",
         title="The loss that follows from a schedule",
         prompt="One direction of a noisy quadratic. Return the mean loss after the steps with these rates; "
         "`noise` is the variance s² of the gradient's noise, `start` the mean square of θ at the start.",
@@ -347,7 +347,7 @@ EXERCISES = (
             ([0.1, 0.1, 0.1], 1.0, 0.5, 4.0),
             ([0.4, 0.2, 0.1, 0.05], 0.5, 1.0, 1.0),
         ),
-        solution=expected_loss,
+        solution=loss_after,
         wrong=(
             Wrong(_mean_square, "This is V, the mean square of θ. The loss is λV/2."),
             Wrong(_factor_not_squared, "V is a mean *square*: the factor 1 - ηλ of θ enters it squared."),
@@ -363,7 +363,7 @@ EXERCISES = (
             "V becomes (1 - ηλ)² V + η² s², once for each rate.",
             "v = start; for lr in rates: v = (1 - lr * curvature)**2 * v + lr**2 * noise; return curvature * v / 2",
         ),
-        stub='''def expected_loss(rates, curvature, noise, start):
+        stub='''def loss_after(rates, curvature, noise, start):
     """The mean loss after the last step, as a float."""
     ...
 ''',
@@ -445,7 +445,8 @@ EXERCISES = (
     """The first step, 0 .. total, at rate / 10; curvatures and noise are lists, one entry per direction."""
     ...
 ''',
-        note="The best drop is late, long after the loss has gone flat. Wu et al. (2018) call the haste a bias.",
+        note="The best drop comes much later than the first at which dropping lowers the next loss. Wu et al. (2018) "
+        "call the haste short-horizon bias.",
     ),
 )
 
@@ -477,22 +478,22 @@ QUIZZES = (
     ),
     Quiz(
         "09.early_or_late",
-        "Two runs of 400 steps. One divides its rate by ten at step 100, the other at step 300. Who is ahead at step "
-        "120, and who at the end?",
+        "Two runs of 400 steps. One divides its rate by ten at step 50, the other at step 200. Who is ahead at step "
+        "100, and who at the end?",
         (
             (
                 "The early one, both times",
-                "It is ahead at step 120. But at a tenth of the rate the flat directions have hardly moved since.",
+                "It is ahead at step 100. But at a tenth of the rate the flat directions have hardly moved since.",
                 False,
             ),
             (
-                "The early one at step 120, the late one at the end",
-                "The drop shows its gain at once and its cost later: 200 steps at a tenth of the speed.",
+                "The early one at step 100, the late one at the end",
+                "The drop shows its gain at once and its cost later: 150 more steps at a tenth of the speed.",
                 True,
             ),
             (
                 "The late one, both times",
-                "At step 120 the late run still hops at the large rate, high above its floor at the small one.",
+                "At step 100 the late run still hops at the large rate, high above its floor at the small one.",
                 False,
             ),
         ),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -201,7 +199,8 @@ def _tests() -> Inputs:
 
     rates = torch.logspace(-4, 1, 60, dtype=torch.float64)
     return tuple(
-        (rates, curve(turn, noise), beta) for turn, noise, beta in ((0.6, 0.2, 0.9), (0.5, 0.3, 0.8))
+        (rates, curve(turn, noise), beta)
+        for turn, noise, beta in ((0.6, 0.2, 0.9), (0.5, 0.3, 0.8), (0.55, 0.3, 0.6))
     )
 
 

@@ -13,7 +13,8 @@ from torch import Tensor
 from course_utils import intervals, plotting, schedules
 
 COLD, WARM, SHARP, FLAT = plotting.GREY, plotting.BLUE, plotting.VERMILION, plotting.GREEN
-STEPS = 240
+STEPS = 238  # 34 + 68 + 136: three periods of the restarts
+START = 0.9  # of the quartic
 SHAPES = {
     "triangular": schedules.triangular(40, floor=0.1),
     "|sin|": schedules.abs_sine(40, floor=0.1),
@@ -24,7 +25,7 @@ SHAPES = {
 
 
 def shapes() -> Figure:
-    """Six schedules of one run of 240 steps; the last with its branches."""
+    """Six schedules of one run; the last with its branches."""
     figure, axes = plotting.subplots(2, 3, size=(9.0, 4.2), sharex=True, sharey=True)
     t = np.arange(STEPS)
     for k, (axis, (name, rate)) in enumerate(zip(axes.flat, SHAPES.items(), strict=False)):
@@ -41,14 +42,14 @@ def shapes() -> Figure:
 
 
 def quartic_run(peak: float, warmup: int, steps: int = 60) -> tuple[Tensor, Tensor]:
-    """Gradient descent on theta**4 / 4 from theta = 1: (rates used, (steps,); points, (steps + 1,)).
+    """Gradient descent on theta**4 / 4 from START: (rates used, (steps,); points, (steps + 1,)).
 
     A point that has left [-10**6, 10**6] stays at its border.
 
     Args: warmup: steps of linear warm-up; 0 is a constant rate.
     """
     rate = schedules.linear_warmup(warmup, schedules.constant())
-    theta = torch.ones((), dtype=torch.float64)
+    theta = torch.tensor(START, dtype=torch.float64)
     rates, points = [], [theta]
     for t in range(steps):
         rates.append(peak * rate(t))
@@ -62,8 +63,8 @@ def warm_quartic(peak: float, warmup: float) -> Figure:
     rates, points = quartic_run(peak, int(warmup))
     figure, (left, right) = plotting.subplots(1, 2, size=(9.0, 3.6))
     t = np.arange(len(rates))
-    edge = 2 / points[:-1].numpy().clip(1e-3) ** 2
-    edge = np.where(points[:-1].abs().numpy() < 1e6, 2 / points[:-1].numpy() ** 2, np.nan)
+    size = points[:-1].abs().numpy()
+    edge = np.where(size < 1e6, 2 / size.clip(1e-2) ** 2, np.nan)
     plotting.log_ticks(left, "y")
     left.plot(t, rates.numpy(), color=WARM, label="rate η")
     plotting.theory(left, t, edge, label="edge 2/θ²")
@@ -100,7 +101,7 @@ def sharpness_curves(steps: Sequence[int], sharp: ArrayLike, flat: ArrayLike) ->
     plotting.log_ticks(axes, "y")
     plotting.band(axes, x, np.asarray(sharp), label="large weights", color=SHARP)
     plotting.band(axes, x, np.asarray(flat), label="PyTorch's default", color=FLAT)
-    title = "One net starts sharp and flattens, the other starts flat and sharpens"
+    title = "One net flattens while it trains, the other sharpens"
     plotting.finish(axes, title=title, x="step, at one small rate", y="largest curvature λ")
     return figure
 
@@ -116,7 +117,7 @@ def cliffs(peaks: Sequence[float], panels: Mapping[str, tuple[ArrayLike, ArrayLi
         plotting.band(axis, peaks, np.asarray(cold), label="_cold", color=COLD)
         plotting.band(axis, peaks, np.asarray(warm), label="_warm", color=WARM)
         ticks = list(peaks)[::2]
-        axis.set_xticks(ticks, [f"{p:.2g}" for p in ticks])
+        axis.set_xticks(ticks, [f"{p:.3g}" for p in ticks])
         plotting.finish(axis, title=name, x="peak rate η", y="" if k else "validation accuracy", names=False)
     axes[0].text(peaks[0], 0.22, "with warm-up", color=WARM)
     axes[0].text(peaks[0], 0.14, "without", color=COLD)
@@ -128,7 +129,7 @@ def side_by_side(panels: Mapping[str, Mapping[str, ArrayLike]], low_start: Seque
 
     Args: panels: title -> schedule -> (S,) accuracies. low_start: the schedules that begin low.
     """
-    figure, axes = plotting.subplots(1, len(panels), size=(9.2, 3.8), sharey=True)
+    figure, axes = plotting.subplots(1, len(panels), size=(9.2, 3.8), sharex=True, sharey=True)
     for axis, (name, rows) in zip(axes, panels.items(), strict=True):
         for height, (schedule, values) in enumerate(reversed(rows.items())):
             found = intervals.mean_interval(np.asarray(values))
@@ -151,7 +152,7 @@ def restart_curves(steps: Sequence[int], curves: Mapping[str, ArrayLike], restar
     for step in restarts:
         axes.axvline(step, color=plotting.LIGHT, linewidth=1.0, zorder=0)
     axes.set_yticks([0.2, 0.5, 1.0, 2.0], ["0.2", "0.5", "1", "2"])
-    title = "A restart undoes part of the descent, then more than makes up for it"
+    title = "A restart undoes part of the descent, then makes up for it"
     plotting.finish(axes, title=title, x="step", y="validation loss")
     return figure
 
@@ -166,10 +167,10 @@ def range_tests(rates: ArrayLike, curves: Mapping[str, ArrayLike], first: float)
         axes.plot(np.asarray(rates), mean, color=color, label=f"_{name}")
         lowest = int(mean.argmin())
         axes.plot(np.asarray(rates)[lowest], mean[lowest], "o", color=color)
-        axes.text(first * 1.3, mean[0] * (0.72 if mean[0] > 5 else 1.12), name, color=color)
+        axes.text(first * 1.3, mean[0] * 1.15, name, color=color)
     axes.set_yscale("log")
-    axes.set(ylim=(1, 40))
-    axes.set_yticks([1, 2, 5, 10, 20], ["1", "2", "5", "10", "20"])
+    axes.set(ylim=(1.5, 40))
+    axes.set_yticks([2, 5, 10, 20], ["2", "5", "10", "20"])
     title = "Raise the rate until the loss turns: a range test"
     plotting.finish(axes, title=title, x="rate η at that step", y="smoothed training loss", names=False)
     return figure

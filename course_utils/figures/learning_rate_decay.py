@@ -15,6 +15,7 @@ from course_utils import expected_loss, plotting, schedules
 
 STEPS, DROP = 400, 10.0  # length of the runs drawn here; what a drop divides the rate by
 LARGE = 0.5
+FILM = (0, 10, 25, 50, 75, 100, 125, 150, 200, 250, 300, 350, 375, 400)  # where the drop is, frame by frame
 PEAKS = torch.logspace(-2.6, 0.5, 24, dtype=torch.float64)
 COLOURS = {
     "constant": plotting.GREY,
@@ -196,13 +197,13 @@ def drop_at(step: int) -> Figure:
     figure, axes = plotting.subplots(size=(6.4, 3.6))
     steps, at = np.arange(STEPS + 1), np.arange(0, STEPS + 1, 5)
     plotting.theory(axes, at, drop_ends().numpy(), label="_ends")
-    axes.text(0, 0.06, "below each step: where a run ends that drops there", va="bottom")
+    axes.text(0, 0.042, "below each step: where a run ends that drops there", va="bottom")
     axes.plot(steps, dropped(STEPS).numpy(), color=plotting.LIGHT, label="_no drop")
     axes.plot(steps, dropped(step).numpy(), color=plotting.BLUE, label="_run")
     axes.plot([step, step], [drop_ends()[step // 5], dropped(step)[step]], color=plotting.GREY, linewidth=0.8)
     axes.plot(step, float(drop_ends()[step // 5]), marker="o", markersize=8, color=plotting.BLUE)
     plotting.log_ticks(axes, "y")
-    axes.set_ylim(0.05, 30)
+    axes.set_ylim(0.035, 30)
     _plain_ticks(axes)
     plotting.finish(axes, title=f"Drop at step {step}", x="step", y="mean loss", names=False)
     return figure
