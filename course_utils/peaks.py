@@ -62,7 +62,7 @@ def end_by_peak(
     Returns: (S, R) each; a run that diverged may end in NaN.
     """
     count = len(peaks)
-    each = torch.as_tensor(peaks).repeat(len(seeds))
+    each = torch.as_tensor(peaks, dtype=torch.float64).repeat(len(seeds))
     repeated = [Stacked(*(part.repeat_interleave(count, 0) for part in of)) for of in (train, validation)]
     runs = train_seeds(
         make_model,

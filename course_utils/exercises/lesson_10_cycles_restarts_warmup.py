@@ -158,15 +158,25 @@ def read_range_test(rates: Tensor, losses: Tensor, beta: float) -> float:
     for t, loss in enumerate(losses, start=1):
         m = beta * m + (1 - beta) * loss
         smooth.append(m / (1 - beta**t))
-    return rates[torch.stack(smooth).argmin()].item() / 2
+    return rates[torch.stack(smooth).argmin()].item()
 
 
-def _not_halved(rates: Tensor, losses: Tensor, beta: float) -> float:
-    return 2 * read_range_test(rates, losses, beta)
+def _tenth(rates: Tensor, losses: Tensor, beta: float) -> float:
+    return read_range_test(rates, losses, beta) / 10
+
+
+def _one_step_late(rates: Tensor, losses: Tensor, beta: float) -> float:
+    """Corrected by 1 - beta**t with t from 0, the first step left out, and the index not moved back."""
+    m, smooth = torch.zeros((), dtype=losses.dtype), []
+    for t, loss in enumerate(losses):
+        m = beta * m + (1 - beta) * loss
+        if t > 0:
+            smooth.append(m / (1 - beta**t))
+    return rates[torch.stack(smooth).argmin()].item()
 
 
 def _not_smoothed(rates: Tensor, losses: Tensor, beta: float) -> float:
-    return rates[losses.argmin()].item() / 2
+    return rates[losses.argmin()].item()
 
 
 def _not_corrected(rates: Tensor, losses: Tensor, beta: float) -> float:
@@ -174,7 +184,7 @@ def _not_corrected(rates: Tensor, losses: Tensor, beta: float) -> float:
     for loss in losses:
         m = beta * m + (1 - beta) * loss
         smooth.append(m)
-    return rates[torch.stack(smooth).argmin()].item() / 2
+    return rates[torch.stack(smooth).argmin()].item()
 
 
 def _beta_swapped(rates: Tensor, losses: Tensor, beta: float) -> float:
@@ -182,11 +192,11 @@ def _beta_swapped(rates: Tensor, losses: Tensor, beta: float) -> float:
 
 
 def _last_rate(rates: Tensor, losses: Tensor, beta: float) -> float:
-    return rates[-1].item() / 2
+    return rates[-1].item()
 
 
 def _steepest(rates: Tensor, losses: Tensor, beta: float) -> float:
-    return rates[losses.diff().argmin()].item() / 2
+    return rates[losses.diff().argmin()].item()
 
 
 def _tests() -> Inputs:
@@ -198,10 +208,8 @@ def _tests() -> Inputs:
         return clean + noise * torch.randn(60, generator=generator, dtype=torch.float64)
 
     rates = torch.logspace(-4, 1, 60, dtype=torch.float64)
-    return tuple(
-        (rates, curve(turn, noise), beta)
-        for turn, noise, beta in ((0.6, 0.2, 0.9), (0.5, 0.3, 0.8), (0.55, 0.3, 0.6))
-    )
+    cases = ((0.5, 0.3, 0.9), (0.6, 0.1, 0.8), (0.5, 0.3, 0.6), (0.6, 0.3, 0.7), (0.5, 0.4, 0.8))
+    return tuple((rates, curve(turn, noise), beta) for turn, noise, beta in cases)
 
 
 # --- 6 · the catapult ------------------------------------------------------------------------------
@@ -385,14 +393,19 @@ EXERCISES = (
     Exercise(
         "10.read_range_test",
         title="Reading a range test",
-        prompt="Smooth the losses with a bias-corrected exponential average, find the rate m where it is lowest, "
-        "and return m / 2 as a float.",
+        prompt="Smooth the losses with a bias-corrected exponential average, and return the rate m where it "
+        "is lowest, as a float.",
         kind="core",
         minutes=10,
         inputs=_tests,
         solution=read_range_test,
         wrong=(
-            Wrong(_not_halved, "This is m itself, where the run begins to fail. Return half of it."),
+            Wrong(_tenth, "This is m / 10, a rule in wide use. Asked for is m itself."),
+            Wrong(
+                _one_step_late,
+                "Your correction counts t from 0, where it divides by zero, so you left the first step out. Then "
+                "every index is off by one. The first average has t = 1.",
+            ),
             Wrong(
                 _not_smoothed, "You took the lowest single loss. One lucky batch decides then: smooth first."
             ),
@@ -401,7 +414,7 @@ EXERCISES = (
                 "Without bias correction the average starts near zero, so its lowest point is the first step.",
             ),
             Wrong(_beta_swapped, "β and 1 - β are swapped: your average has almost no memory."),
-            Wrong(_last_rate, "This is half the last rate tried. Look where the smoothed loss is lowest."),
+            Wrong(_last_rate, "This is the last rate tried. Look where the smoothed loss is lowest."),
             Wrong(
                 _steepest,
                 "You took the largest fall from one loss to the next. That is another rule, and without smoothing "
@@ -411,10 +424,10 @@ EXERCISES = (
         hints=(
             "The average is lesson 04's: m = beta * m + (1 - beta) * loss, and the reading is m / (1 - beta**t).",
             "t counts from 1. Collect the readings, and take .argmin() of them.",
-            "Then rates[index].item() / 2.",
+            "Then rates[index].item().",
         ),
         stub='''def read_range_test(rates, losses, beta):
-    """Half the rate at which the bias-corrected average of the losses is lowest."""
+    """The rate at which the bias-corrected average of the losses is lowest."""
     ...
 ''',
         note="The average lags behind, so its lowest point comes a little after the loss has turned.",
@@ -494,8 +507,8 @@ QUIZZES = (
     ),
     Quiz(
         "10.after_restart",
-        "A run with cosine decay reaches the end of its period, and the rate jumps back to the peak. What does the "
-        "validation loss do?",
+        "A run with cosine decay has come to rest at the end of its period, and the rate jumps back to the peak. What "
+        "does the validation loss do?",
         (
             (
                 "It goes on falling: a larger rate learns faster",

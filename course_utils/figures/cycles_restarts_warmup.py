@@ -27,7 +27,7 @@ SHAPES = {
 def shapes() -> Figure:
     """Six schedules of one run; the last with its branches."""
     figure, axes = plotting.subplots(2, 3, size=(9.0, 4.2), sharex=True, sharey=True)
-    t = np.arange(STEPS)
+    t = range(STEPS)
     for k, (axis, (name, rate)) in enumerate(zip(axes.flat, SHAPES.items(), strict=False)):
         axis.plot(t, [rate(s) for s in t], color=WARM)
         plotting.finish(axis, title=name, x="step" if k >= 3 else "", y="share of peak", names=False)
@@ -35,7 +35,7 @@ def shapes() -> Figure:
     last = axes.flat[-1]
     for total, color in ((80, COLD), (160, COLD), (STEPS, WARM)):
         rate = schedules.warmup_stable_decay(total, warmup=24, decay=total // 5)
-        steps = np.arange(total + 1)
+        steps = range(total + 1)
         last.plot(steps, [rate(s) for s in steps], color=color, zorder=2 + (color == WARM))
     plotting.finish(last, title="warm-up, stable, decay", x="step", y="", names=False)
     return figure
@@ -68,13 +68,14 @@ def warm_quartic(peak: float, warmup: float) -> Figure:
     plotting.log_ticks(left, "y")
     left.plot(t, rates.numpy(), color=WARM, label="rate η")
     plotting.theory(left, t, edge, label="edge 2/θ²")
-    left.set(ylim=(1e-2, 1e4), xlim=(-2, 75))
+    left.set(ylim=(1e-1, 1e5))
     plotting.finish(left, title="The rate must stay below the edge", x="step", y="step size")
     arrived = bool(points.abs().max() < 10)
-    right.plot(np.arange(len(points)), points.numpy().clip(-3, 3), color=WARM if arrived else SHARP)
+    shown = len(points) if arrived else int((points.abs() >= 10).long().argmax()) + 1
+    right.plot(np.arange(shown), points[:shown].numpy(), color=WARM if arrived else SHARP)
     right.axhline(0, color=plotting.LIGHT, zorder=0)
-    right.set(ylim=(-3, 3))
-    verdict = "goes to the minimum" if arrived else "runs away"
+    right.set(xlim=(-3, len(points) + 2), ylim=(-3, 3))
+    verdict = "arrives" if arrived else "runs away"
     plotting.finish(
         right, title=f"Peak {peak:g}, warm-up {warmup:g}: {verdict}", x="step", y="θ", names=False
     )
@@ -116,7 +117,7 @@ def cliffs(peaks: Sequence[float], panels: Mapping[str, tuple[ArrayLike, ArrayLi
         plotting.log_ticks(axis, "x")
         plotting.band(axis, peaks, np.asarray(cold), label="_cold", color=COLD)
         plotting.band(axis, peaks, np.asarray(warm), label="_warm", color=WARM)
-        ticks = list(peaks)[::2]
+        ticks = list(peaks)[1::2]
         axis.set_xticks(ticks, [f"{p:.3g}" for p in ticks])
         plotting.finish(axis, title=name, x="peak rate η", y="" if k else "validation accuracy", names=False)
     axes[0].text(peaks[0], 0.22, "with warm-up", color=WARM)
@@ -131,12 +132,12 @@ def side_by_side(panels: Mapping[str, Mapping[str, ArrayLike]], low_start: Seque
     """
     figure, axes = plotting.subplots(1, len(panels), size=(9.2, 3.8), sharex=True, sharey=True)
     for axis, (name, rows) in zip(axes, panels.items(), strict=True):
-        for height, (schedule, values) in enumerate(reversed(rows.items())):
+        for height, (schedule, values) in enumerate(reversed(list(rows.items()))):
             found = intervals.mean_interval(np.asarray(values))
             color = WARM if schedule in low_start else COLD
             axis.plot([found.low, found.high], [height, height], color=color, linewidth=2.5)
             axis.plot(found.mean, height, "o", color=color, markersize=6)
-        axis.set_yticks(range(len(rows)), list(reversed(rows)))
+        axis.set_yticks(range(len(rows)), list(rows)[::-1])
         axis.grid(axis="x", color=plotting.LIGHT, linewidth=0.6)
         plotting.finish(axis, title=name, x="validation accuracy", y="", names=False)
     return figure
@@ -160,7 +161,7 @@ def restart_curves(steps: Sequence[int], curves: Mapping[str, ArrayLike], restar
 def range_tests(rates: ArrayLike, curves: Mapping[str, ArrayLike], first: float) -> Figure:
     """Smoothed training loss against the rising rate. Args: curves: name -> (S, T)."""
     figure, axes = plotting.subplots(size=(6.8, 3.8))
-    plotting.log_ticks(axes, "x")
+    plotting.log_ticks(axes)
     for (name, values), color in zip(curves.items(), (SHARP, FLAT), strict=True):
         y = np.minimum(np.asarray(values, float), 1e3)
         mean = np.exp(np.log(y).mean(0))
@@ -168,7 +169,6 @@ def range_tests(rates: ArrayLike, curves: Mapping[str, ArrayLike], first: float)
         lowest = int(mean.argmin())
         axes.plot(np.asarray(rates)[lowest], mean[lowest], "o", color=color)
         axes.text(first * 1.3, mean[0] * 1.15, name, color=color)
-    axes.set_yscale("log")
     axes.set(ylim=(1.5, 40))
     axes.set_yticks([2, 5, 10, 20], ["2", "5", "10", "20"])
     title = "Raise the rate until the loss turns: a range test"

@@ -15,7 +15,7 @@ from course_utils import expected_loss, plotting, schedules
 
 STEPS, DROP = 400, 10.0  # length of the runs drawn here; what a drop divides the rate by
 LARGE = 0.5
-FILM = (0, 10, 25, 50, 75, 100, 125, 150, 200, 250, 300, 350, 375, 400)  # where the drop is, frame by frame
+FILM = (0, 25, 50, 100, 150, 200, 250, 300, 350, 400)  # where the drop is, frame by frame
 PEAKS = torch.logspace(-2.6, 0.5, 24, dtype=torch.float64)
 COLOURS = {
     "constant": plotting.GREY,
@@ -136,12 +136,10 @@ def gain(totals: ArrayLike, ratios: Mapping[str, ArrayLike]) -> Figure:
     return figure
 
 
-def sweep(
-    rates: ArrayLike, found: Mapping[str, ArrayLike], *, title: str, y: str, limit: float | None = None
-) -> Figure:
+def sweep(rates: ArrayLike, found: Mapping[str, ArrayLike], *, title: str, y: str) -> Figure:
     """Something measured after training, against the peak rate, for several schedules.
 
-    Args: rates: (K,). found: schedule -> (S, K). limit: top of the axis.
+    Args: rates: (K,). found: schedule -> (S, K).
     """
     figure, axes = plotting.subplots(size=(6.8, 3.8))
     x = np.asarray(rates, float)
@@ -150,8 +148,6 @@ def sweep(
         plotting.band(axes, x, values, label=name, color=COLOURS[name])
     axes.set_xticks(x, [f"{v:g}" for v in x])
     _plain_ticks(axes)
-    if limit is not None:
-        axes.set_ylim(top=limit)
     plotting.finish(axes, title=title, x="peak rate η", y=y)
     return figure
 
