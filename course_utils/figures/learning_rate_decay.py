@@ -15,7 +15,7 @@ from course_utils import expected_loss, plotting, schedules
 
 STEPS, DROP = 400, 10.0  # length of the runs drawn here; what a drop divides the rate by
 LARGE = 0.5
-FILM = (0, 25, 50, 100, 150, 200, 250, 300, 350, 400)  # where the drop is, frame by frame
+FILM = (0, 25, 50, 100, 150, 200, 300, 350, 400)  # where the drop is, frame by frame
 PEAKS = torch.logspace(-2.6, 0.5, 24, dtype=torch.float64)
 COLOURS = {
     "constant": plotting.GREY,

@@ -1,0 +1,76 @@
+"""Calibration: of the answers given with confidence 0.8, are 80% right?"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from course_utils._checks import require
+
+
+class Reliability(NamedTuple):
+    """Per bin of confidence: mean confidence and accuracy (NaN where the bin is empty), and the count."""
+
+    confidence: Tensor  # (..., bins)
+    accuracy: Tensor  # (..., bins)
+    count: Tensor  # (..., bins)
+
+
+def reliability(probabilities: Tensor, target: Tensor, *, bins: int = 10) -> Reliability:
+    """Sort predictions by confidence into bins of equal width, and compare confidence with accuracy in each.
+
+        confidence = max_c probabilities,    bin k holds k/bins < confidence <= (k + 1)/bins
+
+    Args:
+        probabilities: in [0, 1], the last dimension adding up to 1.
+        target: classes.
+        bins: >= 1.
+    Shape: probabilities (..., N, C), target (..., N); each result (..., bins).
+    Raises: ValueError where shapes do not match or bins < 1.
+    Source: Niculescu-Mizil & Caruana (2005); Guo, Pleiss, Sun & Weinberger (2017).
+    """
+    confidence, right = _top(probabilities, target)
+    require(bins >= 1, "bins >= 1", bins=bins)
+    place = ((confidence * bins).ceil().long() - 1).clamp(0, bins - 1)
+    member = F.one_hot(place, bins).to(confidence.dtype)  # (..., N, bins)
+    count = member.sum(-2)
+    mean = [(values[..., None] * member).sum(-2) / count for values in (confidence, right)]
+    return Reliability(mean[0], mean[1], count)
+
+
+def expected_calibration_error(probabilities: Tensor, target: Tensor, *, bins: int = 10) -> Tensor:
+    """Mean over examples of |accuracy - confidence| of their bin: 0 is calibrated, up to chance.
+
+        ece = sum_k count_k / N * |accuracy_k - confidence_k|
+
+    It never says in which direction; `overconfidence` does. With few examples it is above zero by chance.
+
+    Args and Shape: as `reliability`; the result (...).
+    Source: Naeini, Cooper & Hauskrecht (2015).
+    """
+    bin = reliability(probabilities, target, bins=bins)
+    gap = (bin.accuracy - bin.confidence).abs().nan_to_num(0.0)
+    return (bin.count * gap).sum(-1) / target.shape[-1]
+
+
+def overconfidence(probabilities: Tensor, target: Tensor) -> Tensor:
+    """Mean confidence minus accuracy: above zero overconfident, below zero underconfident.
+
+    Args and Shape: probabilities (..., N, C), target (..., N); the result (...).
+    """
+    confidence, right = _top(probabilities, target)
+    return confidence.mean(-1) - right.mean(-1)
+
+
+def _top(probabilities: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    require(
+        probabilities.shape[:-1] == target.shape and target.ndim >= 1,
+        "probabilities (..., N, C) for targets (..., N)",
+        probabilities=tuple(probabilities.shape),
+        target=tuple(target.shape),
+    )
+    confidence, answer = probabilities.max(-1)
+    return confidence, (answer == target).to(torch.promote_types(confidence.dtype, torch.float32))
