@@ -17,12 +17,13 @@ What the experiments stand on:
 
     profiles         how large a lesson runs
     claims           claim(): a sentence, a measured value, its bounds
-    data             small real data, synthetic sets, splits that are fair
+    data             small real data, synthetic sets, splits that are fair; downloads on request
     training         fit(): the loop, once
     seeds            many seeds trained in one run
     intervals        what a sample of seeds says about a mean
     trajectories     where an optimizer goes, and how far two of them part
-    quadratics       what theory says of a quadratic
+    theory           quadratics, gradient_noise, step_lengths, weight_decay: what to expect
+    measuring        curvature, fits, sweeps, conventions: what a lesson needs and does not teach
     plotting         one style, alt text, names at the ends of lines
     figures          the lessons' figures, drawn from tested data
 
