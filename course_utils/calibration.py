@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +11,8 @@ from torch import Tensor
 from course_utils._checks import require
 
 
-class Reliability(NamedTuple):
+@dataclass(frozen=True)
+class Reliability:
     """Per bin of confidence: mean confidence and accuracy (NaN where the bin is empty), and the count."""
 
     confidence: Tensor  # (..., bins)
@@ -51,9 +52,9 @@ def expected_calibration_error(probabilities: Tensor, target: Tensor, *, bins: i
     Args and Shape: as `reliability`; the result (...).
     Source: Naeini, Cooper & Hauskrecht (2015).
     """
-    bin = reliability(probabilities, target, bins=bins)
-    gap = (bin.accuracy - bin.confidence).abs().nan_to_num(0.0)
-    return (bin.count * gap).sum(-1) / target.shape[-1]
+    found = reliability(probabilities, target, bins=bins)
+    gap = (found.accuracy - found.confidence).abs().nan_to_num(0.0)
+    return (found.count * gap).sum(-1) / target.shape[-1]
 
 
 def overconfidence(probabilities: Tensor, target: Tensor) -> Tensor:

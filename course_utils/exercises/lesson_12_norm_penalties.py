@@ -183,7 +183,9 @@ def _points() -> Inputs:
 
 
 def elastic_step(p: Tensor, g: Tensor, lr: float, l1: float, l2: float) -> Tensor:
-    return soft(p - lr * g, lr * l1) / (1 + 2 * lr * l2)
+    q = p - lr * g
+    q = q.sign() * (q.abs() - lr * l1).clamp(min=0)
+    return q / (1 + 2 * lr * l2)
 
 
 def _two_missing(p: Tensor, g: Tensor, lr: float, l1: float, l2: float) -> Tensor:

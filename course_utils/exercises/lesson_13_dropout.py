@@ -201,23 +201,28 @@ def _logit_inputs() -> Inputs:
 # --- 6 · dropout is a ridge ------------------------------------------------------------------------
 
 
+def _solve(a: Tensor, b: Tensor) -> Tensor:
+    solved: Tensor = torch.linalg.solve(a, b)
+    return solved
+
+
 def dropout_least_squares(x: Tensor, y: Tensor, p: float) -> Tensor:
     gram = x.T @ x
-    return torch.linalg.solve(gram + p / (1 - p) * torch.diag(gram.diagonal()), x.T @ y)
+    return _solve(gram + p / (1 - p) * torch.diag(gram.diagonal()), x.T @ y)
 
 
 def _plain_ridge(x: Tensor, y: Tensor, p: float) -> Tensor:
     eye = torch.eye(x.shape[1], dtype=x.dtype)
-    return torch.linalg.solve(x.T @ x + p / (1 - p) * eye, x.T @ y)
+    return _solve(x.T @ x + p / (1 - p) * eye, x.T @ y)
 
 
 def _ordinary(x: Tensor, y: Tensor, p: float) -> Tensor:
-    return torch.linalg.solve(x.T @ x, x.T @ y)
+    return _solve(x.T @ x, x.T @ y)
 
 
 def _ridge_p(x: Tensor, y: Tensor, p: float) -> Tensor:
     gram = x.T @ x
-    return torch.linalg.solve(gram + p * torch.diag(gram.diagonal()), x.T @ y)
+    return _solve(gram + p * torch.diag(gram.diagonal()), x.T @ y)
 
 
 def _ridge_original(x: Tensor, y: Tensor, p: float) -> Tensor:
@@ -230,7 +235,7 @@ def _diagonal_only(x: Tensor, y: Tensor, p: float) -> Tensor:
 
 
 def _whole_gram(x: Tensor, y: Tensor, p: float) -> Tensor:
-    return (1 - p) * torch.linalg.solve(x.T @ x, x.T @ y)
+    return (1 - p) * _solve(x.T @ x, x.T @ y)
 
 
 def _regression_inputs() -> Inputs:

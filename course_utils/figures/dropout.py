@@ -20,7 +20,7 @@ from course_utils.optimizers import Adam
 
 WIDTH = 64  # units behind the dropout of the crowd's net
 STEPS = 1000
-FILM = (1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64, 90, 128, 181, 256)
+FILM = (1, 2, 3, 4, 6, 8, 12, 16, 32, 64, 128, 256)
 
 
 class Crowd(NamedTuple):
@@ -86,8 +86,8 @@ def crowd_figure(p: float, masks: int, steps: int = STEPS) -> Figure:
     axes.plot(x, mean, color=plotting.colour("dropout"), label="their mean")
     plotting.theory(axes, x, one.eval_pass.numpy(), label="eval pass")
     axes.set(xlim=(-3, 3), ylim=(-2.3, 2.3))
-    nets = "1 thinned net" if masks == 1 else f"{masks} thinned nets"
-    title = f"p = {p:g}: {nets}, their mean and the eval pass"
+    nets = "One thinned net beside" if masks == 1 else f"The mean of {masks} thinned nets nears"
+    title = f"{nets} the eval pass (p = {p:g})"
     plotting.finish(axes, title=title, x="input", y="output")
     return figure
 
@@ -99,7 +99,7 @@ def accuracy_against_p(ps: Sequence[float], noisy: ArrayLike, clean: ArrayLike) 
     for label, values, key in rows:
         plotting.band(axes, ps, 100 * np.asarray(values, float), label=label, color=plotting.colour(key))
     axes.set_xticks(list(ps))
-    title = "Dropout pays where labels are wrong, and too much of it costs everywhere"
+    title = "Dropout pays where labels are wrong, up to a point"
     plotting.finish(axes, title=title, x="dropout probability p", y="validation accuracy (%)")
     return figure
 
@@ -113,9 +113,8 @@ def masks_averaged(counts: Sequence[int], over: ArrayLike, under: ArrayLike) -> 
         plotting.band(axes, counts, values, label="_masks", color=plotting.colour("dropout"))
         plotting.theory(axes, counts, np.zeros(len(counts)), label="_eval")
         axes.set_xticks(list(counts)[::2], [str(k) for k in list(counts)[::2]])
-        low, high = axes.get_ylim()
-        axes.set_ylim(low - 0.08 * (high - low), high)
-        axes.text(counts[0], -0.02 * (high - low), "the eval pass", va="top", color=plotting.INK)
+        axes.minorticks_off()
+        axes.annotate("the eval pass", (counts[-1], 0), xytext=(0, 3), textcoords="offset points", ha="right")
         plotting.finish(axes, title=title, x="masks averaged, K", y="loss minus the eval pass's", names=False)
     return figure
 

@@ -129,7 +129,7 @@ def risk_against_strength(
         if k == 0:
             axes[k].axvline(prior, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
             axes[k].text(prior * 0.9, 0.6, "σ²/(nτ²)", ha="right", color=plotting.INK)
-        for text, values, color in (("ridge", ridge, L2), ("lasso", lasso, L1)):
+        for values, color in ((ridge, L2), (lasso, L1)):
             mean = intervals.band(values)[0]
             j = int(mean.argmin())
             axes[k].plot(x[j], mean[j], marker="o", color=color)
@@ -195,12 +195,12 @@ def zeros_and_accuracy(
 
 @functools.cache
 def plane_path(l1_share: float) -> Tensor:
-    """Minima in the plane of loss + strength * (share |p| + (1 - share) p²), one row per entry of STRENGTHS."""
+    """Minima of loss + strength * (share |p| + (1 - share) p²), one row per entry of STRENGTHS."""
     return elastic_net(HALF, HALF @ TARGET, l1_share * STRENGTHS, (1 - l1_share) * STRENGTHS, steps=400)
 
 
 def ball(strength: float, l1_share: float) -> Figure:
-    """Where a penalised minimum lies: the loss's contours and the penalty's ball, and the path of both weights."""
+    """A penalised minimum among the loss's contours and on the penalty's ball, and both weights' paths."""
     figure, (left, right) = plotting.subplots(1, 2, size=(9.2, 3.9))
     path = plane_path(l1_share).numpy()
     k = int((STRENGTHS - strength).abs().argmin())
