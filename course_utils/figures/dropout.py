@@ -19,7 +19,7 @@ from course_utils.layers import Dropout
 from course_utils.optimizers import Adam
 
 WIDTH = 64  # units behind the dropout of the crowd's net
-STEPS = 1000
+STEPS = 600
 FILM = (1, 2, 3, 4, 6, 8, 12, 16, 32, 64, 128, 256)
 
 
