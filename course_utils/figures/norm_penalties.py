@@ -43,9 +43,9 @@ def one_weight() -> Figure:
         left.plot(z[values < 1.6], values[values < 1.6], color=color, label=f"_{name}")
         left.plot(best, low, marker="o", color=color, label="_minimum")
     for x, y, text, color in (
-        (1.05, 0.2, "loss alone", NONE),
-        (-0.95, 1.52, "+ |z|", L1),
-        (0.4, 0.62, "+ z²", L2),
+        (1.13, 0.0, "loss alone", NONE),
+        (-0.45, 1.3, "+ |z|", L1),
+        (0.62, 0.2, "+ z²", L2),
     ):
         left.text(x, y, text, color=color)
     left.set_ylim(-0.05, 1.65)
@@ -78,11 +78,10 @@ def small_weights(subgradient: ArrayLike, proximal: ArrayLike, *, bound: float) 
                 axes.plot(last[-1] + 1, sizes[last[-1], j], marker="v", color=color, label="_end")
     steps = len(np.asarray(subgradient))
     plotting.theory(axes, [1, steps], [bound, bound], label="2ηλ₁")
-    axes.set_xscale("log")
-    axes.set_ylim(1e-5, None)
-    axes.text(1.1, 2.4e-5, "proximal: the line ends where the weight is zero", color=L1)
-    axes.text(1.1, 5.5e-5, "subgradient: never ends", color=NONE)
-    title = "The proximal step lands on zero, the subgradient step hovers about it"
+    axes.set_ylim(1e-5, 2)
+    axes.text(0.3, 0.95, "proximal: a line ends where its weight is zero", color=L1, transform=axes.transAxes)
+    axes.text(0.3, 0.88, "subgradient: no line ends", color=NONE, transform=axes.transAxes)
+    title = "Proximal steps land on zero, subgradient steps hover"
     plotting.finish(axes, title=title, x="step", y="size of the weight")
     return figure
 
@@ -151,7 +150,7 @@ def kept_against_ratio(ratios: ArrayLike, kept: ArrayLike) -> Figure:
     axes.plot(x, np.asarray(kept, float).mean(0), marker="o", linestyle="", color=L1, label="_points")
     axes.set(ylim=(0, 6.2), yticks=range(7))
     axes.invert_xaxis()
-    title = "The lasso keeps one of six size features, the elastic net spreads"
+    title = "The lasso keeps one size feature, the elastic net more"
     plotting.finish(
         axes, title=title, x="l1_ratio (1 is the lasso)", y="size features kept, of 6", names=False
     )
@@ -185,7 +184,7 @@ def zeros_and_accuracy(
     )
     plotting.finish(
         right,
-        title="Accuracy is the same either way",
+        title="Accuracy is nearly the same",
         x="strength λ₁",
         y="validation accuracy, %",
         names=False,
@@ -234,7 +233,6 @@ def ball(strength: float, l1_share: float) -> Figure:
         right.text(STRENGTHS[0], path[0, j] - 0.12, name, color=color)
     right.axvline(strength, color=L1, linewidth=1.2)
     right.set_ylim(-0.05, 1.65)
-    plotting.finish(
-        right, title="Each line ends where its weight is zero", x="strength", y="weight", names=False
-    )
+    title = "A line ends where its weight is zero" if (path == 0).any() else "No line ends: no weight is zero"
+    plotting.finish(right, title=title, x="strength", y="weight", names=False)
     return figure
