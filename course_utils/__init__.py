@@ -22,8 +22,8 @@ What the experiments stand on:
     seeds            many seeds trained in one run
     intervals        what a sample of seeds says about a mean
     trajectories     where an optimizer goes, and how far two of them part
-    theory           quadratics, gradient_noise, step_lengths, weight_decay: what to expect
-    measuring        curvature, fits, linear_models, sweeps, conventions: what a lesson needs and does not teach
+    theory           quadratics, gradient_noise, step_lengths, weight_decay, expected_loss: what to expect
+    measuring        curvature, fits, linear_models, calibration, sweeps, peaks, conventions
     plotting         one style, alt text, names at the ends of lines
     figures          the lessons' figures, drawn from tested data
 
