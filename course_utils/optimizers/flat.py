@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import attrgetter, is_
 from typing import Any, NoReturn
 
 import torch
@@ -14,6 +15,7 @@ from course_utils._checks import require
 BLOCK = 2**18
 # Bytes: every parameter starts as well aligned as an allocation of its own would.
 ALIGN = 64
+_GRADIENT = attrgetter("grad")
 
 
 class Block(nn.Parameter):
@@ -21,17 +23,16 @@ class Block(nn.Parameter):
 
     is_flat = True
     _pieces: list[_Piece]
+    _params: list[Tensor]  # of the pieces
+    _views: list[Tensor]  # their gradients
     _gradient: Tensor
 
     @property
     def grad(self) -> Tensor:
-        for piece in self._pieces:
-            p = piece.p  # spelled out: this runs for every parameter at every step
-            if (
-                p.grad is not piece.gradient
-                or p.data_ptr() != piece.address
-                or piece.owner.get(piece.name) is not p
-            ):
+        for piece in self._pieces[:1]:  # `.to(...)` moves them all; clearing gradients looks at each
+            piece.check()
+        if not all(map(is_, map(_GRADIENT, self._params), self._views)):  # in C: it runs at every step
+            for piece in self._pieces:
                 piece.put_in_place()
         return self._gradient
 
@@ -109,7 +110,8 @@ class FlatParameters:
         not None. The optimizer's state_dict has one entry per block, and loads only into the same layout.
 
     Raises: ValueError if there is nothing to lay out, or a parameter is in two groups; RuntimeError at the
-        next step or `zero_grad()` if the module was moved or cast since (`.to(...)`): do that first.
+        next step if the module was moved or cast since (`.to(...)`), or at the next `zero_grad()` if a part
+        of it was: do that first.
         Optimizers that mix the entries of a parameter (Muon, SAM) refuse a flat one.
     """
 
@@ -172,5 +174,7 @@ class FlatParameters:
                 part = Block(values[lo:hi])
                 part._gradient = gradients[lo:hi]
                 part._pieces = [piece for start, stop, piece in spans if start < hi and lo < stop]
+                part._params = [piece.p for piece in part._pieces]
+                part._views = [piece.gradient for piece in part._pieces]
                 blocks.append(part)
         return blocks
