@@ -23,6 +23,7 @@ What the experiments stand on:
     intervals        what a sample of seeds says about a mean
     trajectories     where an optimizer goes, and how far two of them part
     theory           quadratics, gradient_noise, step_lengths, weight_decay, expected_loss: what to expect
+    recorded         results measured once, with their provenance
     measuring        curvature, fits, linear_models, calibration, sweeps, peaks, conventions
     plotting         one style, alt text, names at the ends of lines
     figures          the lessons' figures, drawn from tested data

@@ -68,7 +68,7 @@ def test_corrupted_outputs_fail_regression(notebooks: Path, tmp_path: Path) -> N
     changes = {'"64"': '"63"', "(measured = 1 ": "(measured = 2 "}
     done = regression(damaged(notebooks, tmp_path, changes), tmp_path / "scratch", workers=1)
     assert done.returncode == 1, done.stdout
-    assert done.stdout.count("Cell outputs differ") == 2
+    assert "Cell outputs differ" in done.stdout
     assert "2 failed, 3 passed" in done.stdout
 
 
