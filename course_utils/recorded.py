@@ -1,8 +1,8 @@
 """Results that were measured once, on a machine that is named, and are shown as recorded.
 
 What a lesson cannot measure in its half minute (a GPU, an hour's race) is measured by a module that writes
-its rows here with their provenance. The lesson reads the newest record, says whose numbers they are, and shows
-"not yet recorded" where there is none.
+its rows here with their provenance. The lesson reads the newest record, says whose numbers they are, and
+shows "not yet recorded" where there is none.
 """
 
 from __future__ import annotations
