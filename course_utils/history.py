@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from matplotlib.figure import Figure
 
 from course_utils import plotting
 from course_utils._checks import require
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass
@@ -20,6 +22,8 @@ class History:
 
     def to_frame(self) -> pd.DataFrame:
         """A pandas frame, indexed by epoch (the first is 1); without rows it is empty."""
+        import pandas as pd  # slow to import, and few lessons make a frame
+
         frame = pd.DataFrame(self.rows)
         return frame.set_index("epoch") if self.rows else frame
 
