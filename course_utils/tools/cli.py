@@ -55,6 +55,12 @@ def _profile() -> Callable[[Any], Any]:
 )
 @click.option("--bar/--no-bar", default=None, help="A progress bar; by default where there is a terminal.")
 @click.option("--pages/--no-pages", default=True, help="Each executed lesson as an HTML page, too.")
+@click.option(
+    "--all/--changed",
+    "every",
+    default=None,
+    help="All, or what changed since it passed; by default all in CI and where lessons are named.",
+)
 def run(
     only: tuple[str, ...],
     notebooks: Path,
@@ -66,11 +72,13 @@ def run(
     workers: int,
     bar: bool | None,
     pages: bool,
+    every: bool | None,
 ) -> None:
     """Execute lessons ("05", "05_momentum"; all by default) and write the report.
 
     Exit status: 0 all passed, 1 a lesson or a claim failed, 2 nothing was run, 130 interrupted.
     """
+    from course_utils.tools import changes
     from course_utils.tools import run as runner
     from course_utils.tools.report import report as write_report
 
@@ -82,7 +90,10 @@ def run(
     )
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        results = runner.run(notebooks, build, parameters=wanted, only=only, workers=workers, bar=bar)
+        every = every if every is not None else bool(only) or changes.everything()
+        results = runner.run(
+            notebooks, build, parameters=wanted, only=only, workers=workers, bar=bar, changed=not every
+        )
     except lessons.LessonError as problem:
         click.echo(f"nothing was run:\n{problem}", err=True)
         raise SystemExit(2) from None

@@ -45,7 +45,7 @@ def execute(job: Job) -> Result:
     its own, and goes with it.
     """
     begun = time.monotonic()
-    result = Result(lesson=job.path.stem, profile=job.folders.profile)
+    result = Result(job.path.stem, profile=job.folders.profile, fingerprint=job.fingerprint)
     with tempfile.TemporaryDirectory(prefix="course-", ignore_cleanup_errors=True) as scratch:
         folder, written = Path(scratch) / "lesson", Path(scratch) / "records"
         folder.mkdir()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 
 from tqdm import tqdm
@@ -40,6 +40,10 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.bar.close()
+
+    def unchanged(self, lessons: Iterable[str]) -> None:
+        if names := " ".join(sorted(lesson[:2] for lesson in lessons)):
+            tqdm.write(f"unchanged since they passed: {names} (--all runs them, too)", file=sys.stdout)
 
     def started(self, lesson: str) -> None:
         self.waiting.pop(lesson, None)

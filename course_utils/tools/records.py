@@ -37,6 +37,7 @@ class Job:
     start_limit: float
     cell_limit: float
     lesson_limit: float
+    fingerprint: str = ""  # of changes.py
 
 
 @dataclass
@@ -51,6 +52,7 @@ class Result:
     finished: str = ""  # date and time
     error: str = ""
     claims: dict[str, int] = field(default_factory=dict)  # verdict -> how many
+    fingerprint: str = ""  # of what it came from
 
     def save(self, folder: Path) -> None:
         text = json.dumps(asdict(self), indent=1, ensure_ascii=False)

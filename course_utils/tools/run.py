@@ -18,6 +18,7 @@ import psutil
 
 from course_utils._checks import require
 from course_utils.tools import lessons
+from course_utils.tools.changes import fingerprint
 from course_utils.tools.progress import Progress
 from course_utils.tools.records import Folders, Job, Result, earlier
 
@@ -34,6 +35,7 @@ def run(
     workers: int = 2,
     limits: tuple[float, float, float] | None = None,
     bar: bool | None = None,
+    changed: bool = False,
 ) -> list[Result]:
     """Execute lessons and return what became of each, in teaching order.
 
@@ -48,6 +50,8 @@ def run(
         workers: lessons that run at the same time, one thread each.
         limits: seconds for (a kernel's start, a cell, a lesson); by default `LIMITS` of the profile.
         bar: a progress bar (True), a line for each finished lesson (False), or what fits the output (None).
+        changed: run only lessons that did not pass before, or of which anything has changed since
+            (`changes.fingerprint`); of the others, return the earlier result.
     Raises:
         LessonError: before anything runs, for a lesson without one `parameters` cell, or a parameter or
             profile that does not exist.
@@ -59,25 +63,38 @@ def run(
     paths = lessons.find(notebooks, only)
     _check_all(paths, wanted)
     folders = Folders(Path(build).resolve(), wanted["PROFILE"])
-    jobs = [Job(path.resolve(), folders, wanted, *(limits or LIMITS[folders.profile])) for path in paths]
+    chosen = limits or LIMITS[folders.profile]
+    jobs = [Job(p.resolve(), folders, wanted, *chosen, fingerprint(p, wanted)) for p in paths]
     if not only:
         _forget_others(folders.records, keep={path.stem for path in paths})
     before = {job.path.stem: earlier(folders.records, job.path.stem) for job in jobs}
-    expected = {lesson: found.seconds if found else None for lesson, found in before.items()}
-    longest_first = sorted(jobs, key=lambda job: -(expected[job.path.stem] or float("inf")))
-    results: dict[str, Result] = {}
+    done = {
+        job.path.stem: found
+        for job in jobs
+        if changed and (found := before[job.path.stem]) and _still_holds(job, found)
+    }
+    left = [job for job in jobs if job.path.stem not in done]
+    seconds = {job.path.stem: found.seconds if (found := before[job.path.stem]) else None for job in left}
+    left.sort(key=lambda job: -(seconds[job.path.stem] or float("inf")))  # the longest first
     with (
-        Progress(expected, workers=workers, bar=bar) as progress,
-        contextlib.closing(_events(longest_first, min(workers, len(jobs)))) as events,
+        Progress(seconds, workers=workers, bar=bar) as progress,
+        contextlib.closing(_events(left, min(workers, len(left)))) as events,
     ):
+        progress.unchanged(done)
         for event, lesson, result in events:
             if event == "started":
                 progress.started(lesson)
             elif result is not None:
-                results[lesson] = result
+                done[lesson] = result
                 progress.finished(result)
             progress.tick()
-    return [results[job.path.stem] for job in jobs]
+    return [done[job.path.stem] for job in jobs]
+
+
+def _still_holds(job: Job, found: Result) -> bool:
+    """Whether an earlier result is what a run would give again, and all that the run left is there."""
+    kept = job.folders.executed / job.path.name, job.folders.records / f"claims-{job.path.name[:2]}.json"
+    return found.state == "passed" and found.fingerprint == job.fingerprint and all(p.is_file() for p in kept)
 
 
 def _forget_others(records: Path, *, keep: set[str]) -> None:
