@@ -15,6 +15,7 @@ import os
 import platform
 import re
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,22 @@ def claim(
     if said == "fails" and os.environ.get("COURSE_COLLECT_CLAIMS", "") in ("", "0"):
         raise ClaimError(f"{line}\nmeasured {measured}")
     print(line if profiles.headless() else f"{line}  measured {_short(measured)}")
+
+
+def largest(*values: Any) -> float:
+    """The largest of numbers, tensors and iterables of them; NaN where any of them is NaN.
+
+    Python's `max` drops a NaN that does not come first, so that a broken rule could pass for an exact one.
+    No bound of a claim admits a NaN.
+    """
+    found = list(_numbers(values))
+    require(bool(found), "at least one value", got=0)
+    return math.nan if any(map(math.isnan, found)) else max(found)
+
+
+def smallest(*values: Any) -> float:
+    """The smallest of numbers, tensors and iterables of them; NaN where any is NaN (see `largest`)."""
+    return -largest(*(-number for number in _numbers(values)))
 
 
 def verdict(
@@ -227,6 +244,16 @@ def _write(lesson: str, run: profiles.Run, claims: dict[str, dict[str, Any]]) ->
     write_whole(
         record_folder() / f"claims-{lesson}.json", json.dumps(record, indent=1, ensure_ascii=False) + "\n"
     )
+
+
+def _numbers(values: Any) -> Iterator[float]:
+    if isinstance(values, torch.Tensor):
+        yield from (float(value) for value in values.detach().flatten())
+    elif isinstance(values, Iterable):
+        for value in values:
+            yield from _numbers(value)
+    else:
+        yield float(values)
 
 
 def _short(measured: float | Interval | torch.Tensor) -> str:

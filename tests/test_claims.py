@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from course_utils import claims, profiles
-from course_utils.claims import ClaimError, claim
+from course_utils.claims import ClaimError, claim, largest, smallest
 from course_utils.intervals import Interval
 from tests.mutants import mutant
 
@@ -329,3 +329,25 @@ def test_a_line_that_tells_the_value_is_caught(
     changed = mutant("course_utils.claims", "print(line if profiles.headless() else", "print(")
     with pytest.raises(AssertionError):
         check_line(changed, capsys, monkeypatch)
+
+
+# ---- largest and smallest: a NaN is never lost
+
+
+def test_largest_takes_numbers_tensors_and_iterables_of_them() -> None:
+    assert largest(1, torch.tensor([3.0, 2.0])) == 3.0
+    assert largest(x / 2 for x in range(4)) == 1.5
+    assert smallest([1.0, torch.tensor(-2.0)], 0) == -2.0
+    assert isinstance(largest(torch.tensor(1.0)), float)
+    with pytest.raises(ValueError, match="at least one value"):
+        largest([])
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_a_nan_is_not_dropped_and_no_claim_takes_it(place: int) -> None:
+    values = [0.0, 1.0, 2.0]
+    values[place] = math.nan
+    assert math.isnan(largest(*map(torch.tensor, values)))
+    assert math.isnan(smallest(values))
+    with pytest.raises(ClaimError):
+        claim("98.nan", "A NaN is small.", largest(values), at_most=1e9)

@@ -202,22 +202,61 @@ def claims_are_listed(lesson: Lesson) -> list[str]:
     return found + [f"claim {id} is listed and not made" for id in sorted(listed - set(made))]
 
 
+def keeps_nan(lesson: Lesson) -> list[str]:
+    """What was measured goes through `largest` or `smallest`: Python's `max` and `min` can drop a NaN."""
+    trees = [ast.parse(_without_magics(cell.source)) for cell in lesson.code]
+    claimed = {
+        id(inner)
+        for tree in trees
+        for call in _calls(tree, {"claim"})
+        for argument in [*call.args, *(keyword.value for keyword in call.keywords)]
+        for inner in ast.walk(argument)
+    }
+    return [
+        f"{ast.unparse(call)}: use largest or smallest of course_utils.claims"
+        for tree in trees
+        for call in _calls(tree, {"max", "min"})
+        if id(call) in claimed or _measures(call)
+    ]
+
+
 RULES: list[Callable[[Lesson], list[str]]] = [
     executed, has_outputs, no_errors, parameters, headings, alt_text, stable_ids, no_machine, no_widgets,
-    no_exemptions, small, claims_are_listed,
+    no_exemptions, small, claims_are_listed, keeps_nan,
 ]  # fmt: skip
 
 
 def _claimed(source: str) -> list[str]:
     """Ids of the calls of claim() in a cell; "?" for one that is not written out."""
     found = []
-    for node in ast.walk(ast.parse(re.sub(r"^\s*[%!].*$", "", source, flags=re.MULTILINE))):
-        if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == "claim":
-            first = (
-                node.args[0] if node.args else next((k.value for k in node.keywords if k.arg == "id"), None)
-            )
-            found.append(first.value if isinstance(first, ast.Constant) else "?")
+    for node in _calls(ast.parse(_without_magics(source)), {"claim"}):
+        first = node.args[0] if node.args else next((k.value for k in node.keywords if k.arg == "id"), None)
+        found.append(first.value if isinstance(first, ast.Constant) else "?")
     return found
+
+
+def _calls(tree: ast.AST, names: set[str]) -> list[ast.Call]:
+    """Calls of functions of these names; of `a.claim` too, but `x.max()` is no call of max."""
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return [
+        node
+        for node in found
+        if (isinstance(node.func, ast.Name) and node.func.id in names)
+        or (isinstance(node.func, ast.Attribute) and node.func.attr in names - {"max", "min"})
+    ]
+
+
+def _measures(call: ast.Call) -> bool:
+    """Whether a call of max or min is given distances or statistics, and not counts or dictionary keys."""
+    inside = [node for argument in call.args for node in ast.walk(argument)]
+    names = {node.id for node in inside if isinstance(node, ast.Name)}
+    names |= {node.attr for node in inside if isinstance(node, ast.Attribute)}
+    by_key = any(keyword.arg == "key" for keyword in call.keywords)
+    return not by_key and bool(names & {"abs", "distances", "norm", "amax", "max", "mean", "std", "var"})
+
+
+def _without_magics(source: str) -> str:
+    return re.sub(r"^\s*[%!].*$", "", source, flags=re.MULTILINE)
 
 
 def _section(lesson: Lesson, heading: str) -> str:

@@ -135,6 +135,14 @@ BROKEN = [
         lambda lesson: setattr(lesson, "name", "02_other"),
         id="another lesson's number",
     ),
+    pytest.param(
+        rules.keeps_nan, _set(1, "source", "worst = max(worst, (a - b).abs().max())"), id="a NaN dropped"
+    ),
+    pytest.param(
+        rules.keeps_nan,
+        _set(3, "source", 'claim("01.one", "One.", min(rates))'),
+        id="a NaN dropped in a claim",
+    ),
 ]
 
 
