@@ -123,6 +123,26 @@ def report(build: Path, profile: str) -> None:
 
 
 @commands.command()
+@click.argument("records", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--against", type=click.Path(path_type=Path, file_okay=False), help="Records of an earlier run."
+)
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="A file for the table, too.")
+def ledger(records: Path, against: Path | None, out: Path | None) -> None:
+    """The claims in RECORDS, nearest to their bounds first, beside those of an earlier run."""
+    from course_utils._files import write_whole
+    from course_utils.tools import ledger as claims
+
+    entries = claims.compare(records, against if against and against.is_dir() else None)
+    if not entries:
+        raise click.ClickException(f"no claims-NN.json in {records}")
+    table = claims.markdown(entries)
+    click.echo(table)
+    if out:
+        write_whole(out, table)
+
+
+@commands.command()
 def doctor() -> None:
     """Check Python, packages, kernel, memory, disk, GPU, port, write access."""
     raise AssertionError("course_utils.__main__ answers `doctor` before click is imported")

@@ -66,11 +66,18 @@ def execute(job: Job) -> Result:
     if _KeepNotebook.kept is not None:
         write_whole(job.folders.executed / job.path.name, nbformat.writes(_KeepNotebook.kept) + "\n")
     if own in records:
+        _keep_last(job.folders.records / own)
         write_whole(job.folders.records / own, records[own])
     else:
         (job.folders.records / own).unlink(missing_ok=True)  # an earlier run's claims are not this one's
     result.save(job.folders.records)
     return result
+
+
+def _keep_last(record: Path) -> None:
+    """The record of the run before, which the report compares with, goes to `before/`."""
+    if record.exists():
+        write_whole(record.parent / "before" / record.name, record.read_bytes())
 
 
 def _judge(result: Result, record: dict[str, Any] | None, *, foreign: list[str]) -> None:

@@ -15,7 +15,7 @@ import jinja2
 
 from course_utils._files import write_whole
 from course_utils.claims import describe
-from course_utils.tools import records
+from course_utils.tools import ledger, records
 from course_utils.tools.records import Folders, Result
 
 
@@ -51,9 +51,27 @@ def report(build: str | Path, *, profile: str = "standard", pages: bool = True) 
         lessons=shown,
         failures=failures,
         counts=counts,
+        nearest=_nearest(folders.records),
     )
     write_whole(target, page)
     return target
+
+
+def _nearest(folder: Path, most: int = 20) -> list[dict[str, Any]]:
+    """The claims that have used most of their tolerance, and every one with news since the run before."""
+    before = folder / "before"
+    entries = ledger.compare(folder, before if before.is_dir() else None)
+    return [
+        {
+            "id": entry.id,
+            "sentence": (entry.claim or entry.before or {})["sentence"],
+            "verdict": entry.claim["verdict"] if entry.claim else "gone",
+            "used": "" if entry.used is None else f"{entry.used:.0%}",
+            "news": entry.news,
+        }
+        for place, entry in enumerate(entries)
+        if place < most or entry.news
+    ]
 
 
 def _headline(lessons: int, failed: int, counts: Mapping[str, int]) -> str:

@@ -1,0 +1,84 @@
+"""The ledger: failures first, then the claims nearest to their bounds, and what is new."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from course_utils.tools import ledger
+from course_utils.tools.cli import commands
+
+
+def claim(id: str, used: float | None, verdict: str = "holds", **bounds: float) -> dict[str, Any]:
+    return {
+        "id": id, "sentence": f"Of {id}.", "verdict": verdict, "used": used, "measured": 1.0,
+        "bounds": bounds or {"at_most": 1.0},
+    }  # fmt: skip
+
+
+def write(folder: Path, *claims: dict[str, Any]) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for lesson in {one["id"][:2] for one in claims}:
+        own = [one for one in claims if one["id"][:2] == lesson]
+        (folder / f"claims-{lesson}.json").write_text(json.dumps({"lesson": lesson, "claims": own}))
+    return folder
+
+
+def test_failures_first_then_by_the_tolerance_used(tmp_path: Path) -> None:
+    records = write(
+        tmp_path, claim("01.a", 0.1), claim("01.b", None), claim("02.c", 0.9), claim("02.d", 1.4, "fails")
+    )
+    assert [entry.id for entry in ledger.compare(records)] == ["02.d", "02.c", "01.a", "01.b"]
+    assert {entry.news for entry in ledger.compare(records)} == {""}
+
+
+def test_news(tmp_path: Path) -> None:
+    now = write(
+        tmp_path / "now", claim("01.same", 0.5), claim("01.near", 0.8), claim("01.new", 0.1),
+        claim("01.bounds", 0.2, at_most=2.0), claim("01.red", 1.2, "fails"),
+    )  # fmt: skip
+    before = write(
+        tmp_path / "before", claim("01.same", 0.501), claim("01.near", 0.3), claim("01.bounds", 0.2),
+        claim("01.red", 0.9), claim("01.gone", 0.1),
+    )  # fmt: skip
+    entries = ledger.compare(now, before)
+    assert {entry.id: entry.news for entry in entries} == {
+        "01.same": "",
+        "01.near": "30% before",
+        "01.new": "new",
+        "01.bounds": "bounds were measured <= 1",
+        "01.red": "holds before",
+        "01.gone": "gone",
+    }
+    assert entries[-1].id == "01.gone"
+
+
+def test_the_table_keeps_what_is_new_and_counts_the_rest(tmp_path: Path) -> None:
+    claims = [claim(f"01.c{i:02d}", 1 - i / 100) for i in range(50)]
+    before = write(tmp_path / "before", *claims[:-1])
+    table = ledger.markdown(ledger.compare(write(tmp_path / "now", *claims), before), most=5)
+    assert "| `01.c00` | holds | 100% |  |" in table
+    assert "| `01.c49` | holds | 51% | new |" in table
+    assert "`01.c05`" not in table
+    assert "44 more claims" in table
+
+
+def test_the_command(tmp_path: Path) -> None:
+    records = write(tmp_path / "now", claim("01.a", 0.1))
+    line = ["ledger", str(records), "--against", str(tmp_path / "absent"), "--out", str(tmp_path / "l.md")]
+    done = CliRunner().invoke(commands, line)
+    assert done.exit_code == 0
+    assert "`01.a`" in (tmp_path / "l.md").read_text()
+    empty = CliRunner().invoke(commands, ["ledger", str(tmp_path)])
+    assert empty.exit_code == 1
+    assert "no claims-NN.json" in empty.output
+
+
+@pytest.mark.parametrize("most", [0, -1])
+def test_at_least_one_row(most: int) -> None:
+    with pytest.raises(ValueError, match="most >= 1"):
+        ledger.markdown([], most=most)
