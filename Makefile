@@ -20,18 +20,20 @@ endif
 STAMP  := $(VENV)/.stamp
 COURSE := $(BIN)/python -m course_utils
 PYTEST := $(BIN)/python -m pytest -q
-TIERS  := lint types unit structure smoke regression
+NOT_UNIT := --ignore=tests/notebooks --ignore=tests/nightly --ignore=tests/web
+TIERS  := lint types unit structure smoke regression pages
+NIGHTS := test full coverage mutants faults template test-web
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-test $(TIERS): export OMP_NUM_THREADS := 1
-test $(TIERS): export MKL_NUM_THREADS := 1
+test $(TIERS) $(NIGHTS): export OMP_NUM_THREADS := 1
+test $(TIERS) $(NIGHTS): export MKL_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help course lab doctor test $(TIERS) notebooks report lock clean
+.PHONY: help course lab doctor nightly $(TIERS) $(NIGHTS) site editions notebooks report lock clean
 
 help:  ## this list
 	@echo "make <target>, for example make course"
-	@sed -nE 's/^([a-z]+):.*  ## (.*)$$/\1|\2/p' Makefile | awk -F'|' '{ printf "  %-12s %s\n", $$1, $$2 }'
+	@sed -nE 's/^([a-z-]+):.*  ## (.*)$$/\1|\2/p' Makefile | awk -F'|' '{ printf "  %-12s %s\n", $$1, $$2 }'
 
 course: doctor  ## run every lesson at PROFILE and write build/report/index.html
 	@$(COURSE) run --profile $(PROFILE) --workers $(JOBS) $(LESSONS)
@@ -42,15 +44,23 @@ lab: $(STAMP)  ## copy the lessons to workspace/ and open JupyterLab there
 doctor: $(STAMP)  ## check Python, packages, kernel, memory, disk, GPU, port, write access
 	@$(COURSE) doctor
 
-test: $(STAMP)  ## every test below; says what each took, fails if one failed
+# $(call each,<targets>): make them one after another, say what each took, fail at the end if one failed.
+define each
 	@failed=""; begun=$$(date +%s); \
-	for tier in $(TIERS); do \
+	for tier in $(1); do \
 	    echo "== $$tier"; start=$$(date +%s); state=ok; \
 	    $(MAKE) --no-print-directory $$tier || { state=FAILED; failed="$$failed $$tier"; }; \
 	    echo "== $$tier $$state in $$(( $$(date +%s) - start )) s"; \
 	done; \
-	echo "== all tiers in $$(( $$(date +%s) - begun )) s"; \
+	echo "== all of $(1) in $$(( $$(date +%s) - begun )) s"; \
 	if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
+endef
+
+test: $(STAMP)  ## every tier below; says what each took, fails if one failed
+	$(call each,$(TIERS))
+
+nightly: $(STAMP)  ## test, then full, coverage, mutants, faults, template and test-web
+	$(call each,$(NIGHTS))
 
 lint: $(STAMP)  ## ruff: rules and format, lessons too
 	@$(BIN)/ruff check .
@@ -60,16 +70,47 @@ types: $(STAMP)  ## mypy, strict, on course_utils
 	@$(BIN)/mypy
 
 unit: $(STAMP)  ## tests of the package and the tools
-	@$(PYTEST) -n $(JOBS) tests --ignore=tests/notebooks
+	@$(PYTEST) -n $(JOBS) tests $(NOT_UNIT)
 
 structure: $(STAMP)  ## the lessons as they are stored: order, headings, alt text, claims
 	@$(PYTEST) tests/notebooks/test_structure.py
 
-smoke: $(STAMP)  ## every lesson at PROFILE=smoke, into a temporary folder
+smoke: $(STAMP)  ## every lesson that changed at PROFILE=smoke (all with CI=1)
 	@$(PYTEST) tests/notebooks/test_smoke.py
 
-regression: $(STAMP)  ## every lesson again, each stored output compared; and that a damaged one is noticed
+regression: $(STAMP)  ## every lesson that changed again, each stored output compared; a damaged one is noticed
 	@$(PYTEST) tests/notebooks/test_regression.py tests/notebooks/test_anti_vacuity.py
+
+pages: site editions  ## the site and the editions, built without a warning
+
+full: $(STAMP)  ## every lesson at PROFILE=full
+	@$(COURSE) run --all --profile full --workers $(JOBS)
+
+coverage: $(STAMP)  ## unit tests once more, counting lines: 100% of the lesson modules, 90% of the tools
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest -q -n $(JOBS) tests $(NOT_UNIT)
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage html --quiet -d build/coverage
+	@$(BIN)/coverage report --include="course_utils/tools/*,course_utils/exercises/_*" --fail-under=90
+	@$(BIN)/coverage report --omit="course_utils/tools/*,course_utils/exercises/_*" --fail-under=100 --skip-covered
+
+mutants: $(STAMP)  ## a mistake in the package at a time: does a claim of the lessons turn red? writes docs/mutants.md
+	@$(BIN)/python -m tests.nightly.lesson_mutants --workers $(JOBS)
+
+faults: $(STAMP)  ## a full disk, a killed kernel, an interrupt, no network, ...: is anything lost?
+	@$(PYTEST) tests/nightly/test_faults.py
+
+template: $(STAMP)  ## a new course made from this one: do its own tests pass?
+	@$(PYTEST) tests/nightly/test_new_course.py
+
+test-web: $(STAMP)  ## the site and a hub, in a real browser; says what is missing
+	@$(PYTEST) tests/web
+
+site: $(STAMP)  ## the course as a website, in build/site/
+	@$(COURSE) site
+
+editions: $(STAMP)  ## answer key, hand-outs and slides, a zip for each, in build/editions/
+	@$(COURSE) editions
 
 notebooks: $(STAMP)  ## execute the lessons again in place, outputs normalised (LESSONS="05" for one)
 	@$(COURSE) notebooks --workers $(JOBS) $(LESSONS)
