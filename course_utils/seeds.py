@@ -22,6 +22,7 @@ from course_utils._batches import minibatches
 from course_utils._checks import require
 from course_utils._stacked import Loss, Named, StackedNets, clip_per_seed, per_seed, stack
 from course_utils._stepping import TrainingDiverged, set_rate, show_weights
+from course_utils.augmentation import CutMix, Mixup, mix_within_seeds
 from course_utils.data import Stacked
 from course_utils.intervals import paired_interval
 
@@ -71,7 +72,7 @@ def train_seeds(
     metric: Callable[[Tensor, Tensor], Tensor] | None = None,
     schedule: Callable[[int], float] | None = None,
     penalty: Callable[[Named], Tensor] | None = None,
-    augment: Callable[[Tensor], Tensor] | None = None,
+    augment: Callable[[Tensor], Tensor] | Mixup | CutMix | None = None,
     clip_norm: float | None = None,
     measure_every: int | None = None,
     patience: int | None = None,
@@ -94,7 +95,8 @@ def train_seeds(
         metric: reduces the last dimension of target, as `training.accuracy` does; measured on `validation`.
         schedule: step -> multiplier of the base rate.
         penalty: (name, stacked parameter) pairs -> a sum over entries, added to the loss of each seed.
-        augment: x -> x with its own draw per example; sees the seeds' batches as one of S * b.
+        augment: x -> x with its own draw per example; sees the seeds' batches as one of S * b. Or `Mixup` or
+            `CutMix`, which then mix within each seed.
         clip_norm: largest gradient norm of each seed, > 0.
         measure_every: steps between measurements (default: only after the last step).
         patience: keep, for each seed, the weights of its lowest validation loss, and stop it once that many
@@ -122,7 +124,7 @@ def train_seeds(
     with _draws_of(seeds[0], x.device):  # masks and augmentations of all seeds together
         for step, (bx, by) in zip(range(steps), _batches(x, y, train, batch_size, seeds), strict=False):
             if augment is not None:
-                bx = augment(bx.flatten(0, 1)).unflatten(0, bx.shape[:2])
+                bx, by = _augmented(augment, bx, by)
             for p in parameters:
                 p.grad = None
             values = per_seed(loss, nets.forward(bx, training=True), by)
@@ -210,6 +212,14 @@ def _batches(
                 x.index_select(0, row).view(*index.shape, *x.shape[1:]),
                 y.index_select(0, row).view(*index.shape, *y.shape[1:]),
             )
+
+
+def _augmented(
+    augment: Callable[[Tensor], Tensor] | Mixup | CutMix, x: Tensor, y: Tensor
+) -> tuple[Tensor, Tensor]:
+    if isinstance(augment, (Mixup, CutMix)):
+        return mix_within_seeds(augment, x, y)
+    return augment(x.flatten(0, 1)).unflatten(0, x.shape[:2]), y
 
 
 @torch.no_grad()

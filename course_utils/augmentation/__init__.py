@@ -4,6 +4,7 @@
     color      adjust_brightness ... adjust_hue   ColorJitter
     erasing    erase                              RandomErasing
     mixing     mixup cutmix to_probabilities      Mixup CutMix
+    stacked    mix_within_seeds                   for a run over many seeds
                Compose chains them, Transform is what they share
 
 On the left, plain functions of a batch and fixed parameters, one value per sample. On the right, modules
@@ -31,6 +32,7 @@ from course_utils.augmentation.geometry import (
     shift,
 )
 from course_utils.augmentation.mixing import CutMix, Mixup, cutmix, mixup, to_probabilities
+from course_utils.augmentation.stacked import mix_within_seeds
 
 __all__ = [
     "ColorJitter",
@@ -51,6 +53,7 @@ __all__ = [
     "cutmix",
     "erase",
     "hflip",
+    "mix_within_seeds",
     "mixup",
     "rotate",
     "shift",

@@ -75,6 +75,20 @@ MUTANTS = (
     Mutant("biased variance in batch norm's buffer", "14", "layers/normalization.py", "var * (n / (n - 1))", "var"),
     Mutant("batch norm's momentum reversed", "14", "layers/normalization.py", "running.mul_(1 - part).add_(part * batch.flatten())", "running.mul_(part).add_((1 - part) * batch.flatten())"),
     Mutant("batch norm's backward without the variance's term", "14", "layers/normalization.py", "addcmul_(c, sum_gc * r * r / -n)", "addcmul_(c, sum_gc * 0)"),
+    Mutant("rotation the other way round", "15", "augmentation/geometry.py", "cos, sin = angle.cos(), angle.sin()", "cos, sin = angle.cos(), -angle.sin()"),
+    Mutant("rotation about a corner's pixel", "15", "augmentation/geometry.py", "- (width - 1) / 2  # (W)", "- (width - 3) / 2  # (W)"),
+    Mutant("mixup with the partner's share swapped", "15", "augmentation/mixing.py", "weight * own + (1 - weight) * own[partner]", "(1 - weight) * own + weight * own[partner]"),
+    Mutant("moving average of weights reversed", "16", "averaging.py", "average.lerp_(p, 1 - self.decay)", "average.lerp_(p, self.decay)"),
+    Mutant("weight average that forgets its count", "16", "averaging.py", "average.add_((p - average) / (n + 1))", "average.add_((p - average) / 2)"),
+    Mutant("patience counted from the start", "16", "early_stopping.py", "self.best_value, self.best_step, self.since_best = value, self.step, 0", "self.best_value, self.best_step = value, self.step"),
+    Mutant("best weights kept as references", "16", "early_stopping.py", "self._best_model = copy.deepcopy(model.state_dict())", "self._best_model = model.state_dict()"),
+    Mutant("loss scaler that grows a step late", "17", "mixed_precision/grad_scaler.py", "if self._good_steps == self._growth_interval:", "if self._good_steps == self._growth_interval + 1:"),
+    Mutant("loss scaler that steps on inf", "17", "mixed_precision/grad_scaler.py", "None if overflow else optimizer.step(*args, **kwargs)", "optimizer.step(*args, **kwargs)"),
+    Mutant("rounding without a floor for subnormals", "17", "mixed_precision/formats.py", "exponent.clamp(min=fmt.min_exponent) - fmt.mantissa", "exponent - fmt.mantissa"),
+    Mutant("Lion's betas swapped", "18", "optimizers/lion.py", "c = m.mul(beta1).add_(g, alpha=1 - beta1)", "c = m.mul(beta2).add_(g, alpha=1 - beta2)"),
+    Mutant("Muon without Nesterov's look ahead", "18", "optimizers/muon.py", 'd = g.lerp(m, momentum) if group["nesterov"] else m', "d = m"),
+    Mutant("SAM that climbs by the gradient, not by its direction", "18", "optimizers/sam.py", 'g * (group["rho"] / norm)', 'g * (group["rho"] * norm)'),
+    Mutant("Schedule-Free with equal weights", "18", "optimizers/schedule_free.py", 'state["x"].lerp_(z, lr_t**2 / state["weight_sum"])', 'state["x"].lerp_(z, 0.5)'),
 )  # fmt: skip
 
 

@@ -1,0 +1,30 @@
+"""Mixup and CutMix in a run over many seeds: what is mixed stays within its seed."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from course_utils.augmentation.mixing import CutMix, Mixup, to_probabilities
+
+
+def mix_within_seeds(
+    mix: Mixup | CutMix, x: Tensor, y: Tensor, *, generator: torch.Generator | None = None
+) -> tuple[Tensor, Tensor]:
+    """Mix each example with one of its own seed's batch, all seeds in one call.
+
+        order    the ranks of one permutation of all S * b examples, within each seed: a permutation of b
+        partner  = order + b * seed
+
+    A partner from another seed may be an example that validates this one. With S = 1 this is `mix` itself.
+
+    Args:
+        mix: what to draw and do; `num_classes` is needed where y holds class indices.
+    Shape: x (S, b, C, H, W); y (S, b), or probability rows (S, b, K). Returns x and rows (S, b, K).
+    """
+    images, rows = x.flatten(0, 1), to_probabilities(y.flatten(0, 1), mix.num_classes)
+    partner, how = mix.draw(images, generator=generator)
+    order = partner.view(x.shape[:2]).argsort(1).argsort(1)
+    first = torch.arange(len(x), device=x.device)[:, None] * x.shape[1]
+    mixed, labels = mix.transform(images, rows, (order + first).flatten(), how)
+    return mixed.view_as(x), labels.unflatten(0, x.shape[:2])
