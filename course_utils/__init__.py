@@ -19,13 +19,17 @@ What the experiments stand on:
     claims           claim(): a sentence, a measured value, its bounds
     data             small real data, synthetic sets, splits that are fair; downloads on request
     training         fit(): the loop, once
-    seeds            many seeds trained in one run
+    seeds            many seeds trained in one run; muon_seeds and sam_seeds for what does not stack
     intervals        what a sample of seeds says about a mean
     trajectories     where an optimizer goes, and how far two of them part
-    theory           quadratics, gradient_noise, step_lengths, weight_decay, expected_loss: what to expect
+    theory           quadratics, gradient_noise, step_lengths, weight_decay, expected_loss,
+                     schedule_free_loss: what to expect
     recorded         results measured once, with their provenance
-    measuring        curvature, fits, linear_models, calibration, sweeps, peaks, conventions
+    measuring        curvature, fits, linear_models, interpolation, calibration, sweeps, rate_ranges, peaks,
+                     conventions, step_cost
     plotting         one style, alt text, names at the ends of lines
+    race             a fair race of methods: recipe, techniques, trials, search_luck, race_optimizers     19
+    effects          technique, effect here, when to use
     figures          the lessons' figures, drawn from tested data
 
 What runs the course: `exercises` (check, hint, solution) and `tools` (`python -m course_utils`).
