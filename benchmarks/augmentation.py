@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import statistics
 import time
 from collections.abc import Callable
@@ -23,6 +22,7 @@ import kornia.augmentation as K
 import torch
 from torch import Tensor, nn
 
+from course_utils import recorded
 from course_utils._files import write_whole
 from course_utils.augmentation import ColorJitter, Compose, RandomHorizontalFlip, RandomRotation
 
@@ -71,15 +71,10 @@ def compare(ours: Work, theirs: Work, x: Tensor, rounds: int) -> dict[str, float
 
 
 def machine() -> dict[str, object]:
-    return {
+    return recorded.machine() | {
         "date": date.today().isoformat(),
-        "processor": platform.processor() or platform.machine(),
         "capability": torch.backends.cpu.get_cpu_capability(),
-        "system": platform.system(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
         "kornia": version("kornia"),
-        "threads": torch.get_num_threads(),
     }
 
 

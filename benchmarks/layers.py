@@ -9,19 +9,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import statistics
 import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from course_utils import layers
+from course_utils import layers, recorded
 from course_utils._files import write_whole
 
 IMAGES, ROWS = (128, 64, 16, 16), (128, 512)
@@ -76,13 +74,6 @@ def compare(
     return statistics.median(pair[0][1]), statistics.median(pair[1][1])
 
 
-def processor() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--out", default="build/bench_layers.json")
@@ -108,14 +99,7 @@ def main() -> int:
         )
         verdict = "" if limit is None else f"{limit:>7.1f}{'' if ratio <= limit else '  over'}"
         print(f"{name:<22}{shape!s:<20}{mine * 1e3:>9.3f}{theirs * 1e3:>10.3f}{ratio:>7.2f}{verdict}")
-    machine = {
-        "processor": processor(),
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "threads": args.threads,
-        "date": datetime.now(UTC).date().isoformat(),
-    }
+    machine = recorded.machine() | {"date": datetime.now(UTC).date().isoformat()}
     write_whole(
         args.out, json.dumps({"machine": machine, "rounds": args.rounds, "rows": rows}, indent=1) + "\n"
     )

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import time
 from datetime import UTC, datetime
@@ -25,7 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from course_utils import optimizers
+from course_utils import optimizers, recorded
 from course_utils._files import write_whole
 from course_utils.data import digits
 from course_utils.seeds import train_seeds
@@ -71,23 +70,6 @@ def at_once(x: Tensor, y: Tensor, width: int, batch: int, steps: int, seeds: ran
     )
 
 
-def machine() -> dict[str, Any]:
-    model = platform.processor()
-    if Path("/proc/cpuinfo").exists():
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), model)
-    return {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "cpu": model,
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "system": platform.system(),
-    }
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seeds", type=int, default=10)
@@ -97,7 +79,10 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
 
-    about = machine()
+    about: dict[str, Any] = recorded.machine() | {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+    }
     print("  ".join(f"{key}={value}" for key, value in about.items()))
     data, seeds = digits(), range(options.seeds)
     x, y = data.x.flatten(1).float() / 16, data.y  # (N, 64), (N,)

@@ -1,0 +1,140 @@
+"""The optimizers' benchmark at a tiny size: what it times, what it writes, what it records."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+from course_utils import recorded
+
+PATH = Path(__file__).parents[1] / "benchmarks" / "optimizers.py"
+MANY, ONE = "62 small tensors", "one tensor of ten million"
+
+
+@pytest.fixture(scope="module")
+def benchmark() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("benchmark_optimizers", PATH)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.WORKLOADS = {MANY: [(3, 2), (3,)], ONE: [(100,)], "a ResNet-18": [(4, 3), (4,)]}
+    return module
+
+
+def test_a_record_holds_every_way_of_stepping(benchmark: ModuleType, tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    threads = torch.get_num_threads()
+    try:
+        benchmark.main(["--rounds", "2", "--record", "--folder", str(tmp_path), "--out", str(out)])
+    finally:
+        torch.set_num_threads(threads)
+    found = recorded.newest("optimizers", tmp_path)
+    assert found is not None
+    assert found.settings["rounds"] == 2
+    assert found.settings["device"] == "cpu"
+    assert found.machine == {key: recorded.machine()[key] for key in found.machine}
+    assert json.loads(out.read_text())["rows"] == found.rows
+    pairs = [(row["workload"], row["optimizer"]) for row in found.rows]
+    assert pairs == [(w, o) for w in benchmark.WORKLOADS for o in benchmark.OPTIMIZERS]
+    for row in found.rows:
+        ways = {"default", "foreach", "plain", "flat"}
+        ways |= {"fused"} if row["optimizer"] != "RMSprop" else set()
+        ways |= {"moving"} if row["workload"] == ONE else set()
+        assert row["median_s"].keys() == ways  # on the CPU nothing is compiled unless asked
+        assert all(seconds > 0 for seconds in row["median_s"].values())
+        shapes = benchmark.WORKLOADS[row["workload"]]
+        assert row["tensors"] == len(shapes)
+        assert row["entries"] == sum(torch.Size(shape).numel() for shape in shapes)
+        for key, (ratio, _) in row["ratios"].items():
+            a, b = key.split(" / ")
+            assert ratio == row["median_s"][a] / row["median_s"][b]
+
+
+def test_without_record_nothing_is_recorded(
+    benchmark: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(benchmark, "WORKLOADS", {ONE: [(10,)]})
+    benchmark.main(
+        ["--rounds", "1", "--folder", str(tmp_path / "records"), "--out", str(tmp_path / "o.json")]
+    )
+    assert not (tmp_path / "records").exists()
+
+
+def test_all_ways_take_the_same_steps(benchmark: ModuleType) -> None:
+    """What is timed is the optimizer that is named: each way leaves the parameters where torch's does."""
+    shapes = [(5, 3), (5,)]
+    for name in benchmark.OPTIMIZERS:
+        ends: dict[str, list[torch.Tensor]] = {}
+        made: list[list[torch.nn.Parameter]] = []
+        original = benchmark.parameters
+
+        def watched(shapes, device, made=made, original=original):
+            made.append(original(shapes, device))
+            return made[-1]
+
+        benchmark.parameters = watched
+        try:
+            steps = benchmark.contenders(name, shapes, "cpu")
+        finally:
+            benchmark.parameters = original
+        for (way, step), params in zip(steps.items(), made, strict=True):
+            step()
+            ends[way] = [p.detach() for p in params]
+        for way, params in ends.items():
+            for p, q, start in zip(params, ends["default"], original(shapes, "cpu"), strict=True):
+                assert torch.allclose(p, q, rtol=1e-6, atol=1e-8), (name, way)
+                assert not torch.equal(p, start), (name, way)
+
+
+def test_a_median_leaves_the_warm_up_out(benchmark: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter([100.0, 100.0, 100.0, 1.0, 5.0, 2.0])
+    monkeypatch.setattr(benchmark, "on_cpu", lambda step: next(times))
+    assert benchmark.medians({"only": lambda: None}, 3, "cpu") == {"only": 2.0}
+
+
+def test_a_target_belongs_to_the_cpu_and_its_workload(benchmark: ModuleType) -> None:
+    median = {"default": 1.0, "fused": 0.5, "flat": 0.2, "plain": 1.0, "compiled": 0.4}
+    small = benchmark.ratios(MANY, median)
+    assert small["flat / default"] == (0.2, 0.25)
+    assert small["flat / fused"] == (0.4, 0.5)
+    assert small["compiled / fused"][1] is None
+    assert benchmark.ratios(ONE, median)["compiled / fused"] == (0.8, 1.2)
+    assert all(target is None for _, target in benchmark.ratios(MANY, median, "cuda").values())
+
+
+def test_the_gpu_compiles_by_default_and_the_cpu_does_not(
+    benchmark: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert benchmark.options([]).compile is False
+    assert benchmark.options(["--device", "cuda"]).compile is True
+    assert benchmark.options(["--device", "cuda", "--no-compile"]).compile is False
+    monkeypatch.setattr(benchmark.shutil, "which", lambda name: None)
+    assert benchmark.options(["--compile"]).compile is False
+    assert "needs a C++ compiler" in capsys.readouterr().out
+
+
+def test_a_compiler_that_refuses_leaves_the_rest(
+    benchmark: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse() -> None:
+        raise RuntimeError("no such target")
+
+    monkeypatch.setattr(benchmark, "compiled", lambda *_: refuse)
+    ways = benchmark.ways("Adam", ONE, "cpu", True)
+    assert ways.keys() == {"default", "foreach", "plain", "flat", "fused", "moving"}
+    assert "no such target" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_events_of_the_device_time_a_step(benchmark: ModuleType) -> None:
+    x = torch.ones(10_000_000, device="cuda")
+    median = benchmark.medians(
+        {"one": lambda: x.add_(1), "ten": lambda: [x.add_(1) for _ in range(10)]}, 20, "cuda"
+    )
+    assert 5 < median["ten"] / median["one"] < 20
