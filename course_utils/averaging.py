@@ -88,7 +88,7 @@ class _AveragedModel(nn.Module):
         require(
             [x.shape for x in ours + our_buffers] == [x.shape for x in theirs + their_buffers],
             "a model with the parameters and buffers of the averaged one",
-            got=f"{type(model).__name__} for an average of {type(self.module).__name__}",
+            model=f"{type(model).__name__} for an average of {type(self.module).__name__}",
             cure="build the average from the model that is trained",
         )
         n = int(self.n_averaged)

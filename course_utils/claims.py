@@ -104,7 +104,7 @@ def largest(*values: Any) -> float:
     No bound of a claim admits a NaN.
     """
     found = list(_numbers(values))
-    require(bool(found), "at least one value", got=0)
+    require(bool(found), "at least one value", values=0)
     return math.nan if any(map(math.isnan, found)) else max(found)
 
 

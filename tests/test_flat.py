@@ -338,7 +338,7 @@ def test_the_average_of_schedule_free_reaches_the_module() -> None:
 def test_what_is_refused() -> None:
     matrix = nn.Linear(3, 3, bias=False)
     blocks = FlatParameters(matrix).parameters()
-    with pytest.raises(ValueError, match=r"as Muon mixes the entries of one.*got='a flat buffer'"):
+    with pytest.raises(ValueError, match=r"as Muon mixes the entries of one.*params='a flat buffer'"):
         Muon(blocks)
     with pytest.raises(ValueError, match=r"as SAM mixes.*pass model\.parameters\(\)"):
         SAM(blocks, SGD, lr=0.1)

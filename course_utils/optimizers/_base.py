@@ -51,7 +51,7 @@ class Optimizer(torch.optim.Optimizer):
             self.elementwise or not getattr(p, "is_flat", False),
             f"whole parameters, as {type(self).__name__} mixes the entries of one",
             cure="pass model.parameters() instead of FlatParameters(model).parameters()",
-            got="a flat buffer",
+            params="a flat buffer",
         )
 
     def init_state(self, p: Tensor, group: Group) -> State:
