@@ -339,7 +339,7 @@ def test_average_errors() -> None:
     ):
         ExponentialMovingAverage(network(), 1.0)
     with pytest.raises(
-        ValueError, match=r"need a model with the parameters .* got=.Linear for an average of S"
+        ValueError, match=r"need a model with the parameters .* model=.Linear for an average of S"
     ):
         ExponentialMovingAverage(network()).update(nn.Linear(4, 4))
 

@@ -34,8 +34,13 @@ def fingerprint(path: Path, parameters: Mapping[str, Any], package: Path = PACKA
     notebook = lessons.read(path)
     cells = [[cell.cell_type, cell.source] for cell in notebook.cells]
     parts: dict[str, Any] = {"cells": cells, "parameters": dict(sorted(parameters.items()))}
-    parts["versions"] = {"python": platform.python_version(), "torch": _version("torch")}
     parts["lock"] = _digest(package.parent / "requirements.lock")
+    parts |= standing(path, package)
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def standing(path: Path, package: Path = PACKAGE) -> dict[str, dict[str, str]]:
+    """What the lesson at `path` stands on here: `versions` of Python and torch, digests of its `files`."""
     used = modules(path, package)
     files = used | {
         file
@@ -43,8 +48,10 @@ def fingerprint(path: Path, parameters: Mapping[str, Any], package: Path = PACKA
         if package / f"{module}.py" in used
         for file in (package / folder).rglob("*")
     }
-    parts["files"] = {file.relative_to(package).as_posix(): _digest(file) for file in sorted(files)}
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
+    return {
+        "versions": {"python": platform.python_version(), "torch": _version("torch")},
+        "files": {file.relative_to(package).as_posix(): _digest(file) for file in sorted(files)},
+    }
 
 
 def modules(path: Path, package: Path = PACKAGE) -> set[Path]:

@@ -53,6 +53,11 @@ def _profile() -> Callable[[Any], Any]:
 @click.option(
     "--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Lessons at a time."
 )
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Run on the Dask cluster of this scheduler (tcp://host:8786), which says how many at a time.",
+)
 @click.option("--bar/--no-bar", default=None, help="A progress bar; by default where there is a terminal.")
 @click.option("--pages/--no-pages", default=True, help="Each executed lesson as an HTML page, too.")
 @click.option(
@@ -70,6 +75,7 @@ def run(
     device: str | None,
     extra: tuple[tuple[str, str], ...],
     workers: int,
+    scheduler: str | None,
     bar: bool | None,
     pages: bool,
     every: bool | None,
@@ -92,7 +98,14 @@ def run(
     try:
         every = every if every is not None else bool(only) or changes.everything()
         results = runner.run(
-            notebooks, build, parameters=wanted, only=only, workers=workers, bar=bar, changed=not every
+            notebooks,
+            build,
+            parameters=wanted,
+            only=only,
+            workers=workers,
+            bar=bar,
+            changed=not every,
+            scheduler=scheduler,
         )
     except lessons.LessonError as problem:
         click.echo(f"nothing was run:\n{problem}", err=True)
@@ -185,6 +198,52 @@ def notebooks(only: tuple[str, ...], notebooks: Path, workers: int) -> None:
     for lesson, error in failed.items():
         click.echo(f"\nleft as it was: {lesson}\n{error}")
     raise SystemExit(1 if failed else 0)
+
+
+@commands.command()
+@_notebooks()
+@_build()
+@click.option("--strict/--no-strict", default=True, help="Whether a warning is an error.")
+def site(notebooks: Path, build: Path, strict: bool) -> None:
+    """Make the course's site in build/site/, from the committed outputs; it needs no network."""
+    try:
+        from course_utils.tools.site import build as builder
+
+        status = builder.make(notebooks, build, strict=strict)
+    except lessons.LessonError as problem:
+        raise click.ClickException(str(problem)) from None
+    except ModuleNotFoundError as problem:
+        raise click.ClickException(f"{problem}: python -m pip install -r requirements.lock") from None
+    click.echo(
+        build / "site" / "index.html" if status == 0 else "the site was built with warnings, see above"
+    )
+    raise SystemExit(status)
+
+
+@commands.command("new-lesson")
+@click.argument("name", metavar="NN_TOPIC")
+def new_lesson(name: str) -> None:
+    """Make a lesson that passes every rule: notebook, exercises, figures, their test, the README's line."""
+    from course_utils.tools.template import lesson
+
+    try:
+        for path in lesson.new_lesson(name, PROJECT):
+            click.echo(path)
+    except lessons.LessonError as problem:
+        raise click.ClickException(f"nothing was written: {problem}") from None
+
+
+@commands.command("new-course")
+@click.argument("folder", metavar="PATH", type=click.Path(path_type=Path))
+def new_course(folder: Path) -> None:
+    """Make a course of one lesson in a new folder, with all that runs and checks this one."""
+    from course_utils.tools.template import course
+
+    try:
+        course.new_course(folder, PROJECT)
+    except lessons.LessonError as problem:
+        raise click.ClickException(f"nothing was written: {problem}") from None
+    click.echo(f"{folder}: a course of one lesson. Next: cd {folder} && make test")
 
 
 def _value(text: str) -> Any:

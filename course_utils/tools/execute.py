@@ -18,9 +18,8 @@ from nbclient.exceptions import CellTimeoutError
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
-from course_utils._files import write_whole
 from course_utils.tools import kernel, lessons
-from course_utils.tools.records import Job, Result, complaints
+from course_utils.tools.records import Job, Outcome, Result, complaints, keep
 
 
 class _KeepNotebook(NBClientEngine):  # type: ignore[misc]
@@ -41,8 +40,15 @@ logging.getLogger("papermill").setLevel(logging.CRITICAL)  # what went wrong is 
 def execute(job: Job) -> Result:
     """Run a lesson in a fresh kernel and put its executed copy and its record in place, each whole.
 
-    Nothing of an earlier run is touched before this one has ended. The kernel's folder is empty and
-    its own, and goes with it.
+    Nothing of an earlier run is touched before this one has ended.
+    """
+    return keep(attempt(job), job)
+
+
+def attempt(job: Job) -> Outcome:
+    """Run a lesson in a fresh kernel and return all that it gave; nothing is written to the job's folders.
+
+    The kernel's folder is empty and its own, and goes with it.
     """
     begun = time.monotonic()
     result = Result(job.path.stem, profile=job.folders.profile, fingerprint=job.fingerprint)
@@ -63,21 +69,12 @@ def execute(job: Job) -> Result:
     _judge(result, json.loads(records[own]) if own in records else None, foreign=sorted(set(records) - {own}))
     result.finished = time.strftime("%Y-%m-%d %H:%M:%S %z")
     result.seconds = round(time.monotonic() - begun, 2)
-    if _KeepNotebook.kept is not None:
-        write_whole(job.folders.executed / job.path.name, nbformat.writes(_KeepNotebook.kept) + "\n")
-    if own in records:
-        _keep_last(job.folders.records / own)
-        write_whole(job.folders.records / own, records[own])
-    else:
-        (job.folders.records / own).unlink(missing_ok=True)  # an earlier run's claims are not this one's
-    result.save(job.folders.records)
-    return result
-
-
-def _keep_last(record: Path) -> None:
-    """The record of the run before, which the report compares with, goes to `before/`."""
-    if record.exists():
-        write_whole(record.parent / "before" / record.name, record.read_bytes())
+    kept = _KeepNotebook.kept
+    return Outcome(
+        result,
+        executed=nbformat.writes(kept) + "\n" if kept is not None else None,
+        record=records.get(own),
+    )
 
 
 def _judge(result: Result, record: dict[str, Any] | None, *, foreign: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -57,6 +58,42 @@ class Result:
     def save(self, folder: Path) -> None:
         text = json.dumps(asdict(self), indent=1, ensure_ascii=False)
         write_whole(folder / f"run-{self.lesson}.json", text + "\n")
+
+
+Event = tuple[str, str, Result | None]  # what happened, to which lesson, what it gave
+
+
+@dataclass
+class Outcome:
+    """What an execution gave, wherever it took place: nothing of it is in the folders of a run yet."""
+
+    result: Result
+    executed: str | None = None  # the executed notebook, None where not even its kernel started
+    record: bytes | None = None  # its claims-NN.json, None where it wrote none
+
+
+def keep(outcome: Outcome, job: Job) -> Result:
+    """Put an executed copy, its claims and its result in place, each whole; return the result."""
+    if outcome.executed is not None:
+        write_whole(job.folders.executed / job.path.name, outcome.executed)
+    own = job.folders.records / f"claims-{job.path.name[:2]}.json"
+    if outcome.record is not None:
+        if own.exists():  # the report compares with the run before
+            write_whole(own.parent / "before" / own.name, own.read_bytes())
+        write_whole(own, outcome.record)
+    else:
+        own.unlink(missing_ok=True)  # an earlier run's claims are not this one's
+    outcome.result.save(job.folders.records)
+    return outcome.result
+
+
+def failed(job: Job, message: str) -> Result:
+    """The result of a lesson that could not give one; an earlier run's claims are not this one's."""
+    result = Result(job.path.stem, profile=job.folders.profile, state="failed", error=message)
+    with contextlib.suppress(OSError):
+        result.save(job.folders.records)
+        (job.folders.records / f"claims-{job.path.name[:2]}.json").unlink(missing_ok=True)
+    return result
 
 
 def earlier(folder: Path, lesson: str) -> Result | None:

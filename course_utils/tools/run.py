@@ -20,7 +20,7 @@ from course_utils._checks import require
 from course_utils.tools import lessons
 from course_utils.tools.changes import fingerprint
 from course_utils.tools.progress import Progress
-from course_utils.tools.records import Folders, Job, Result, earlier
+from course_utils.tools.records import Event, Folders, Job, Result, earlier, failed
 
 # Seconds for the start of a kernel, for a cell, for a lesson.
 LIMITS = {"smoke": (60.0, 120.0, 300.0), "standard": (60.0, 300.0, 900.0), "full": (60.0, 7200.0, 14400.0)}
@@ -36,6 +36,7 @@ def run(
     limits: tuple[float, float, float] | None = None,
     bar: bool | None = None,
     changed: bool = False,
+    scheduler: str | None = None,
 ) -> list[Result]:
     """Execute lessons and return what became of each, in teaching order.
 
@@ -52,9 +53,11 @@ def run(
         bar: a progress bar (True), a line for each finished lesson (False), or what fits the output (None).
         changed: run only lessons that did not pass before, or of which anything has changed since
             (`changes.fingerprint`); of the others, return the earlier result.
+        scheduler: address of a Dask scheduler, whose cluster then runs the lessons, as many at the same time
+            as it can (`workers` does not count); what they give is written here.
     Raises:
         LessonError: before anything runs, for a lesson without one `parameters` cell, or a parameter or
-            profile that does not exist.
+            profile that does not exist; or where no scheduler answers.
         KeyboardInterrupt: after workers and kernels have been ended.
     """
     require(workers >= 1, "workers >= 1", workers=workers)
@@ -76,10 +79,15 @@ def run(
     left = [job for job in jobs if job.path.stem not in done]
     seconds = {job.path.stem: found.seconds if (found := before[job.path.stem]) else None for job in left}
     left.sort(key=lambda job: -(seconds[job.path.stem] or float("inf")))  # the longest first
-    with (
-        Progress(seconds, workers=workers, bar=bar) as progress,
-        contextlib.closing(_events(left, min(workers, len(left)))) as events,
-    ):
+    with contextlib.ExitStack() as stack:
+        source = _events(left, min(workers, len(left)))
+        if scheduler:
+            from course_utils.tools.cluster import Cluster
+
+            cluster = stack.enter_context(Cluster(scheduler))
+            source, workers = cluster.events(left), max(1, cluster.size())
+        progress = stack.enter_context(Progress(seconds, workers=workers, bar=bar))
+        events = stack.enter_context(contextlib.closing(source))
         progress.unchanged(done)
         for event, lesson, result in events:
             if event == "started":
@@ -116,9 +124,6 @@ def _check_all(paths: Sequence[Path], wanted: Mapping[str, Any]) -> None:
             problems.append(str(problem))
     if problems:
         raise lessons.LessonError("\n".join(problems))
-
-
-Event = tuple[str, str, Result | None]
 
 
 def _events(jobs: Sequence[Job], workers: int) -> Generator[Event, None, None]:
@@ -181,11 +186,11 @@ class _Worker(threading.Thread):
                     pool = None
                     if self.stop.is_set():  # ended on purpose: the records stay as they were
                         return
-                    result = _failed(
+                    result = failed(
                         job, "the process of this lesson was killed, or ran out of memory; try --workers 1"
                     )
                 except Exception as problem:  # a full disk, a folder that cannot be written
-                    result = _failed(
+                    result = failed(
                         job, f"what it gave could not be kept: {type(problem).__name__}: {problem}"
                     )
                 if not self.stop.is_set():
@@ -220,12 +225,3 @@ def _execute(job: Job) -> Result:
     from course_utils.tools.execute import execute  # papermill takes a second to import: workers only
 
     return execute(job)
-
-
-def _failed(job: Job, message: str) -> Result:
-    """The result of a lesson whose process could not give one; an earlier run's claims are not this one's."""
-    result = Result(job.path.stem, profile=job.folders.profile, state="failed", error=message)
-    with contextlib.suppress(OSError):
-        result.save(job.folders.records)
-        (job.folders.records / f"claims-{job.path.name[:2]}.json").unlink(missing_ok=True)
-    return result
