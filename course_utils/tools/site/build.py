@@ -1,0 +1,101 @@
+"""The site's source folder put together, and Sphinx called on it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from course_utils.tools import lessons as course
+from course_utils.tools.site import api, collected, ledger, lesson_page, needs
+from course_utils.tools.site.reading import Lesson
+
+PROJECT = Path(__file__).resolve().parents[3]
+NOT_COPIED = ("conf.py", "_build", "__pycache__", ".ipynb_checkpoints")
+
+
+def assemble(target: Path, *, docs: Path, notebooks: Path, build: Path) -> list[Lesson]:
+    """Write the folder that Sphinx reads: the pages of `docs`, the lessons, and what is made from them.
+
+    Args:
+        target: the folder, emptied first.
+        docs: hand-written pages; one of them wins over a generated page of the same name.
+        notebooks: the lessons.
+        build: where runs keep their records.
+    Raises: LessonError where there is no lesson.
+    """
+    found = [Lesson(path) for path in course.find(notebooks)]
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    names = {lesson.number: lesson.name for lesson in found}
+    for lesson in found:
+        lesson_page.write(lesson, names, target)
+    for name, text in generated(found, build=build).items():
+        path = target / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    shutil.copytree(docs, target, ignore=shutil.ignore_patterns(*NOT_COPIED), dirs_exist_ok=True)
+    _name_every_page(target)
+    return found
+
+
+def make(notebooks: Path, build: Path, *, strict: bool = True) -> int:
+    """Everything: source folder, then Sphinx. Returns its exit status; with `strict` a warning fails."""
+    source, output, docs = build / "site-source", build / "site", PROJECT / "docs"
+    assemble(source, docs=docs, notebooks=notebooks, build=build)
+    return render(source, output, docs=docs, strict=strict)
+
+
+def generated(lessons: list[Lesson], *, build: Path) -> dict[str, str]:
+    """File name -> text of every page that is made from the lessons and the package."""
+    contributing = (PROJECT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    return {
+        "lessons.md": collected.lessons_page(lessons),
+        "claims.md": ledger.page(lessons, ledger.records(build)),
+        "gallery.md": collected.gallery(lessons),
+        "mistakes.md": collected.mistakes(lessons),
+        "reading.md": collected.reading(lessons),
+        "map.md": needs.page(lessons),
+        "contributing.md": contributing.replace("](docs/", "]("),
+        "instructor.md": "# Instructor guide\n\nNot written yet.\n",
+        "mutants.md": "# Mutants of the lessons\n\nNot recorded yet: `make mutants` writes this page.\n",
+        **{f"api/{name}": text for name, text in api.pages(lessons).items()},
+    }
+
+
+def _name_every_page(target: Path) -> None:
+    """Pages that the index does not name go to the end of the sidebar, so that none is lost."""
+    index = target / "index.md"
+    if not index.exists():
+        return
+    text = index.read_text(encoding="utf-8")
+    named = set(re.findall(r"^[\w/]+$", text, re.MULTILINE)) | {"index"}
+    there = [str(path.relative_to(target).with_suffix("")) for path in sorted(target.rglob("*.md"))]
+    more = [name for name in there if name not in named and not name.startswith(("_", "api/"))]
+    if more:
+        tree = "\n".join(more)
+        index.write_text(
+            f"{text}\n```{{toctree}}\n:hidden:\n:caption: More\n\n{tree}\n```\n", encoding="utf-8"
+        )
+
+
+def render(source: Path, output: Path, *, docs: Path, strict: bool = True) -> int:
+    """Run Sphinx: source folder -> HTML. With `strict` a warning is an error. Returns its exit status."""
+    from sphinx.cmd.build import main
+
+    shutil.rmtree(output, ignore_errors=True)  # no page of an earlier build stays
+    options = ["-b", "html", "-c", str(docs), "-q", "-E", "-d", str(output.parent / "site-doctrees")]
+    options += ["-W", "--keep-going"] if strict else []
+    return int(main([*options, str(source), str(output)]))
+
+
+def anchors(app: Any, doctree: Any) -> None:
+    """Give each cell of a lesson its id as an anchor: `#cell-agree`. For Sphinx's event `doctree-read`."""
+    from docutils import nodes  # type: ignore[import-untyped]
+
+    for node in doctree.findall(nodes.container):
+        if node.get("nb_element") == "cell_code":
+            id = node.get("cell_metadata", {}).get("course_cell")
+            if id:
+                node["ids"].append(f"cell-{id}")

@@ -1,0 +1,117 @@
+"""Pages collected from the lessons: the list of lessons, gallery, mistakes, reading list."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from course_utils.tools.site import folds, lesson_page
+from course_utils.tools.site.needs import PARTS, part_of
+from course_utils.tools.site.reading import Lesson, Picture
+
+
+def lessons_page(lessons: Sequence[Lesson]) -> str:
+    """All lessons by part with their questions, and the tree that the sidebar shows."""
+    parts = [
+        "# Lessons",
+        "Each is one sitting of 30 to 60 minutes. The pages show the committed outputs; the notebooks are "
+        "for working: `make lab` opens your own copies.",
+    ]
+    for part in [*PARTS, "More"]:
+        there = [lesson for lesson in lessons if part_of(lesson.number) == part]
+        if not there:
+            continue
+        parts.append(f"## {part}")
+        rows = [
+            f"| [{lesson.number} · {lesson.title}](lessons/{lesson.path.name}) | {lesson.question} |"
+            for lesson in there
+        ]
+        parts.append("\n".join(["| lesson | question |", "|---|---|", *rows]))
+        tree = "\n".join(f"lessons/{lesson.name}" for lesson in there)
+        parts.append(f"```{{toctree}}\n:hidden:\n\n{tree}\n```")
+    return "\n\n".join(parts) + "\n"
+
+
+def gallery(lessons: Sequence[Lesson]) -> str:
+    """Every figure and film of the lessons, each with a link to the cell that draws it."""
+    parts = [
+        "# Gallery",
+        "Every figure of the course, drawn by the cell that it leads to. Films rest when your system asks "
+        "for less motion.",
+    ]
+    for lesson in lessons:
+        if lesson.pictures:
+            parts.append(f"## {lesson.number} · {lesson.title}")
+            tiles = "\n".join(_tile(picture) for picture in lesson.pictures)
+            parts.append(_raw(f'<div class="course-gallery">\n{tiles}\n</div>'))
+    return "\n\n".join(parts) + "\n"
+
+
+def mistakes(lessons: Sequence[Lesson]) -> str:
+    """The bugs that the lessons show and cure, and the wrong answers that the exercises know."""
+    parts = [
+        "# Gallery of mistakes",
+        "Code that runs and is wrong. First the bugs that the lessons show failing and then cure, with "
+        "a link to the cell; folded below each lesson, the wrong answers that its exercises recognise, with "
+        "the code that earns each diagnosis.",
+    ]
+    for lesson in lessons:
+        shown = _shown_mistakes(lesson)
+        exercises = folds.exercises_by_id(lesson.number)
+        if not shown and not exercises:
+            continue
+        parts.append(f"## {lesson.number} · {lesson.title}")
+        parts += shown
+        if exercises:
+            lists = "".join(
+                f"<h3>{folds.marked(one.title)}</h3>{folds.wrong_answers(one)}" for one in exercises.values()
+            )
+            count = sum(len(one.wrong) for one in exercises.values())
+            summary = f"{count} wrong answers to the exercises of lesson {lesson.number}"
+            fold = f"<details><summary>{summary}</summary>{lists}</details>"
+            parts.append(_raw(f'<div class="course-folds">{fold}</div>'))
+    return "\n\n".join(parts) + "\n"
+
+
+def reading(lessons: Iterable[Lesson]) -> str:
+    """The lessons' "Further reading", lesson by lesson."""
+    parts = ["# Reading list", "What each lesson names at its end, with why it is worth reading."]
+    for lesson in lessons:
+        if text := lesson.prose("Further reading"):
+            parts.append(f"## {lesson.number} · [{lesson.title}](lessons/{lesson.path.name})\n\n{text}")
+    return "\n\n".join(parts) + "\n"
+
+
+def bugs(lesson: Lesson) -> list[tuple[str, str]]:
+    """(text, anchor) for each paragraph of "What goes wrong" that opens with a bold name.
+
+    The anchor is the code cell that follows, the section's heading where none does.
+    """
+    cells = lesson.sections.get("What goes wrong", [])
+    found = []
+    for place, cell in enumerate(cells):
+        if cell.cell_type == "markdown":
+            after = next(
+                (f"cell-{one.id}" for one in cells[place:] if one.cell_type == "code"), "what-goes-wrong"
+            )
+            paragraphs = re.split(r"\n\s*\n", cell.source)
+            found += [(text.strip(), after) for text in paragraphs if re.match(r"\*\*[^*]+\*\*", text)]
+    return found
+
+
+def _shown_mistakes(lesson: Lesson) -> list[str]:
+    return [
+        f'{text} <a href="lessons/{lesson.name}.html#{anchor}">In the lesson</a>'
+        for text, anchor in bugs(lesson)
+    ]
+
+
+def _tile(picture: Picture) -> str:
+    src = f"{lesson_page.FIGURES}/{picture.lesson}/{picture.name}"
+    link = f"lessons/{picture.lesson}.html#cell-{picture.cell}"
+    caption = f'<a href="{link}">{folds.marked(picture.section)}</a>: {folds.marked(picture.alt)}'
+    return lesson_page.figure(src, picture.alt, picture.content, caption=caption)
+
+
+def _raw(text: str) -> str:
+    return f"``````{{raw}} html\n{text}\n``````"

@@ -1,0 +1,189 @@
+"""A lesson as the site shows it: the stored notebook, with its outputs turned into HTML that carries links.
+
+The copy differs from the notebook in this: links to the lessons to know first, a line under the title
+(the file to download, the claims), figures as files with their alt text, each claim's verdict as an anchor
+that the ledger links to, and folds under the exercises.
+"""
+
+from __future__ import annotations
+
+import copy
+import html
+import io
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from course_utils.tools.site import folds
+from course_utils.tools.site.reading import VERDICT, Lesson, picture
+
+FIGURES = "_static/figures"
+NOTEBOOKS = "_static/notebooks"
+
+
+def page(lesson: Lesson, names: Mapping[str, str]) -> Any:
+    """The notebook that Sphinx renders.
+
+    Args:
+        lesson: the stored lesson.
+        names: number -> name of every lesson there is, for the links.
+    """
+    notebook = copy.deepcopy(lesson.notebook)
+    exercises = folds.exercises_by_id(lesson.number)
+    cells = []
+    for place, cell in enumerate(notebook.cells):
+        cell.metadata["course_cell"] = cell.id  # Sphinx turns it into an anchor, see build.anchors
+        if cell.cell_type == "code":
+            cell.outputs = [
+                new for k, output in enumerate(cell.outputs) for new in _shown(lesson, cell, k, output)
+            ]
+        cells.append(cell)
+        if place == 0:
+            cell.source = linked(cell.source, names)
+            cells.append(_raw("about", about(lesson)))
+        for id in folds.asked_in(cell.source) if cell.cell_type == "code" else []:
+            if id in exercises:
+                cells.append(_raw(f"help-{len(cells)}", folds.fold(exercises[id])))
+    notebook.cells = cells
+    return notebook
+
+
+def about(lesson: Lesson) -> str:
+    """The line under the title: the notebook itself, and its claims."""
+    parts = [f'<a href="../{NOTEBOOKS}/{lesson.path.name}" download>Download the notebook</a>']
+    if lesson.claims:
+        count = len(lesson.claims)
+        parts.append(f'<a href="../claims.html#lesson-{lesson.number}">{count} claims in the ledger</a>')
+    return f'<p class="course-about">{" · ".join(parts)}</p>'
+
+
+def linked(text: str, names: Mapping[str, str]) -> str:
+    """The title's cell with the lessons of "Before this one: 02 (...), 04." as links."""
+
+    def links(found: re.Match[str]) -> str:
+        return re.sub(
+            r"\b\d\d\b",
+            lambda one: f"[{one[0]}]({names[one[0]]}.ipynb)" if one[0] in names else one[0],
+            found[0],
+        )
+
+    return re.sub(r"Before this one: .*", links, text)
+
+
+def files(lesson: Lesson) -> dict[str, bytes]:
+    """Path below the site's source -> content: figures, the last frame of each film, the notebook itself."""
+    found = {f"{NOTEBOOKS}/{lesson.path.name}": lesson.path.read_bytes()}
+    for shown in lesson.pictures:
+        found[f"{FIGURES}/{lesson.name}/{shown.name}"] = shown.content
+        if shown.moves:
+            found[f"{FIGURES}/{lesson.name}/{still_of(shown.name)}"] = last_frame(shown.content)
+    return found
+
+
+def figure(src: str, alt: str, content: bytes, *, caption: str = "", lazy: bool = True) -> str:
+    """A picture as HTML, of known size so that nothing jumps; a film has a button and rests where asked to.
+
+    Args:
+        src: its address from the page. A film's last frame is expected beside it.
+        content: its bytes, for width and height.
+        caption: HTML under it.
+    """
+    from PIL import Image
+
+    width, height = Image.open(io.BytesIO(content)).size
+    loading = ' loading="lazy"' if lazy else ""
+    image = f'<img src="{src}" alt="{html.escape(alt)}" width="{width}" height="{height}"{loading}>'
+    if src.endswith(".gif"):
+        still = still_of(src)
+        image = (
+            f'<picture><source media="(prefers-reduced-motion: reduce)" srcset="{still}">{image}</picture>'
+            f'<button type="button" class="course-film" data-film="{src}" data-still="{still}">Pause</button>'
+        )
+    caption = f"<figcaption>{caption}</figcaption>" if caption else ""
+    return f'<figure class="course-figure">{image}{caption}</figure>'
+
+
+def still_of(film: str) -> str:
+    """The name of a film's last frame."""
+    return film.removesuffix(".gif") + "-last.png"
+
+
+def last_frame(film: bytes) -> bytes:
+    """The last frame of a GIF, as a PNG."""
+    from PIL import Image
+
+    image = Image.open(io.BytesIO(film))
+    image.seek(getattr(image, "n_frames", 1) - 1)
+    buffer = io.BytesIO()
+    image.convert("RGB").quantize(64).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def verdict_line(match: Mapping[str, str]) -> str:
+    """One claim as the lesson shows it; the sentence is the link to its row of the ledger."""
+    mark = match["verdict"].replace(" ", "-")
+    return (
+        f'<p class="course-claim" id="{anchor(match["id"])}">'
+        f'<span class="course-mark {mark}">{match["verdict"]}</span> '
+        f"{folds.marked(match['sentence'])} <small>{html.escape(readable(match['bounds']))} · "
+        f'<a href="../claims.html#{anchor(match["id"])}">{match["id"]}</a></small></p>'
+    )
+
+
+def anchor(claim: str) -> str:
+    """The anchor of a claim, on its lesson's page and in the ledger alike."""
+    return f"claim-{claim.replace('.', '-')}"
+
+
+def readable(bounds: str) -> str:
+    """Bounds with the signs of print: "measured ≤ 1e-12"."""
+    return bounds.replace("<=", "≤").replace(">=", "≥")
+
+
+def _shown(lesson: Lesson, cell: Any, position: int, output: Any) -> list[Any]:
+    """An output as the site shows it: one or several."""
+    if read := picture(output):
+        kind, content, alt = read
+        slid = "explore(" in cell.source
+        caption = (
+            "In the notebook this figure has sliders; here it stands at their first values." if slid else ""
+        )
+        src = f"../{FIGURES}/{lesson.name}/{cell.id}-{position}.{kind}"
+        return [_html(figure(src, alt, content, caption=caption))]
+    if output.output_type != "stream":
+        return [output]
+    shown: list[Any] = []
+    for line in output.text.splitlines():
+        if match := VERDICT.match(line):
+            if not shown or shown[-1].output_type == "stream":
+                shown.append(_html(""))
+            shown[-1].data["text/html"] += verdict_line(match.groupdict()) + "\n"
+        elif shown and shown[-1].output_type == "stream":
+            shown[-1].text += line + "\n"
+        else:
+            shown.append(nbformat.from_dict({"output_type": "stream", "name": "stdout", "text": line + "\n"}))  # type: ignore[no-untyped-call]
+    return shown
+
+
+def _html(text: str) -> Any:
+    data = {"text/html": text}
+    return nbformat.from_dict({"output_type": "display_data", "data": data, "metadata": {}})  # type: ignore[no-untyped-call]
+
+
+def _raw(id: str, text: str) -> Any:
+    source = f"``````{{raw}} html\n{text}\n``````"
+    return nbformat.from_dict({"cell_type": "markdown", "id": id, "metadata": {}, "source": source})  # type: ignore[no-untyped-call]
+
+
+def write(lesson: Lesson, names: Mapping[str, str], folder: Path) -> None:
+    """The page and its files, below the site's source folder."""
+    target = folder / "lessons" / lesson.path.name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(page(lesson, names), str(target))  # type: ignore[no-untyped-call]
+    for name, content in files(lesson).items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
