@@ -118,7 +118,16 @@ EFFECTS = (
         "random shifts", "no augmentation", "digits that stay", "15.shift-stay",
         "the change occurs in the data", "the data are aligned",
     ),
+    Effect(
+        "horizontal flips", "no augmentation", "digits that stay", "15.flip-stay",
+        "left and right do not matter, as in photographs", "they tell classes apart, as in digits",
+    ),
+    Effect(
+        "rotation by up to 15°", "no augmentation", "digits that move", "15.rotation-move",
+        "the change occurs in the data", "the data are upright",
+    ),
     Effect("mixup", "plain net", _NOISY, "15.mixup-noisy", "wrong labels", "clean labels, short runs"),
+    Effect("CutMix", "plain net", _NOISY, "15.cutmix-noisy", "wrong labels", "clean labels, short runs"),
     Effect(
         "label smoothing", "plain net", _NOISY, "15.smoothing-noisy",
         "wrong labels", "calibrated probabilities are wanted",

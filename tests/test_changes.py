@@ -54,6 +54,25 @@ def test_modules_are_followed_through_their_imports(tmp_path: Path, package: Pat
     assert names(path, package) == {"__init__.py", "folder/__init__.py", "folder/part.py"}
 
 
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        pytest.param("from .part import x", {"folder/part.py"}, id="beside"),
+        pytest.param("from . import part", {"folder/part.py"}, id="beside, itself"),
+        pytest.param("from .. import other", {"other.py", "bottom.py"}, id="above"),
+        pytest.param("from ..other import thing", {"other.py", "bottom.py"}, id="of one above"),
+        pytest.param("from ... import nothing", set(), id="outside"),
+    ],
+)
+def test_relative_imports_are_followed_too(
+    tmp_path: Path, package: Path, source: str, found: set[str]
+) -> None:
+    (package / "folder/__init__.py").write_text("from .near import x\n")
+    (package / "folder/near.py").write_text(source + "\n")
+    path = lesson(tmp_path / "03_c.ipynb", "from course_utils import folder")
+    assert names(path, package) == {"__init__.py", "folder/__init__.py", "folder/near.py"} | found
+
+
 CHANGES: dict[str, Callable[[Path], object]] = {
     "module": lambda p: (p / "top.py").write_text("from course_utils.middle import thing  # changed\n"),
     "module of a module, imported in a function": lambda p: (p / "bottom.py").write_text("import cmath\n"),

@@ -51,7 +51,8 @@ def run_offline(
     (folder / "site" / "sitecustomize.py").write_text(BLOCK, encoding="utf-8")
     attempts = folder / "attempts"
     attempts.touch()
-    environment = {**os.environ, "PYTHONPATH": str(folder / "site"), "ATTEMPTS": str(attempts)}
+    search = os.pathsep.join(filter(None, [str(folder / "site"), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONPATH": search, "ATTEMPTS": str(attempts)}
     line = [sys.executable, "-m", "course_utils", "run", "--notebooks", str(notebooks)]
     line += ["--build", str(folder / "build"), *arguments]
     done = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=240)

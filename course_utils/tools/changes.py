@@ -63,7 +63,8 @@ def modules(path: Path, package: Path = PACKAGE) -> set[Path]:
     while waiting:
         file = waiting.pop()
         found.add(file)
-        waiting |= _imported(file.read_text(encoding="utf-8"), package) - found
+        inside = ".".join([package.name, *file.relative_to(package).parts[:-1]])
+        waiting |= _imported(file.read_text(encoding="utf-8"), package, inside) - found
     return found
 
 
@@ -73,8 +74,12 @@ def everything() -> bool:
 
 
 @functools.cache
-def _imported(source: str, package: Path) -> set[Path]:
-    """Files of the package that a source names in its imports; magics and broken cells name none."""
+def _imported(source: str, package: Path, inside: str = "") -> set[Path]:
+    """Files of the package that a source names in its imports; magics and broken cells name none.
+
+    Args:
+        inside: the package that the source is in, `course_utils.losses`, which `from .` starts from.
+    """
     try:
         tree = ast.parse(source)
     except SyntaxError:
@@ -83,8 +88,10 @@ def _imported(source: str, package: Path) -> set[Path]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            start = inside.split(".")[: 1 - node.level or None] if node.level else []
+            module = ".".join([*start, *([node.module] if node.module else [])])
+            names |= {module} | {f"{module}.{alias.name}" for alias in node.names}
     return {file for name in names for file in _files(name, package)}
 
 

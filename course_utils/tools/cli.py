@@ -94,7 +94,7 @@ def run(
         | ({"SEED": seed} if seed is not None else {})
         | ({"DEVICE": device} if device else {})
     )
-    signal.signal(signal.SIGTERM, _interrupt)
+    _interruptible()
     try:
         every = every if every is not None else bool(only) or changes.everything()
         results = runner.run(
@@ -113,11 +113,16 @@ def run(
     except KeyboardInterrupt:
         click.echo("interrupted; finished lessons and their records are in place", err=True)
         raise SystemExit(130) from None
+    except OSError as problem:
+        raise click.ClickException(f"the run broke off: {problem}") from None
     failed = [result for result in results if result.state == "failed"]
     for result in failed:
         click.echo(f"\nfailed: {result.lesson}\n{result.error}")
-    page = write_report(build, profile=profile, pages=pages)
     click.echo(f"\n{len(results) - len(failed)} of {len(results)} lessons passed at {profile}")
+    try:
+        page = write_report(build, profile=profile, pages=pages)
+    except OSError as problem:
+        raise click.ClickException(f"the report could not be written: {problem}") from None
     click.echo(f"report:  {page}\nlessons: make lab (without make: python -m course_utils lab)")
     raise SystemExit(1 if failed else 0)
 
@@ -170,7 +175,11 @@ def lab(notebooks: Path, workspace: Path, copy_only: bool, browser: bool) -> Non
     """Copy the lessons to your workspace, never over your changes, and open JupyterLab there."""
     from course_utils.tools import lab as laboratory
 
-    for line in laboratory.hand_out(notebooks, workspace):
+    try:
+        lines = laboratory.hand_out(notebooks, workspace)
+    except OSError as problem:
+        raise click.ClickException(f"not all could be copied; yours are as they were: {problem}") from None
+    for line in lines:
         click.echo(line)
     if not copy_only:
         raise SystemExit(laboratory.open_lab(workspace, browser=browser))
@@ -186,7 +195,7 @@ def notebooks(only: tuple[str, ...], notebooks: Path, workers: int) -> None:
     """Execute lessons again in place, at standard, with normalised outputs."""
     from course_utils.tools import normalize
 
-    signal.signal(signal.SIGTERM, _interrupt)
+    _interruptible()
     try:
         failed = normalize.regenerate(notebooks, only=only, workers=workers)
     except lessons.LessonError as problem:
@@ -195,6 +204,8 @@ def notebooks(only: tuple[str, ...], notebooks: Path, workers: int) -> None:
     except KeyboardInterrupt:
         click.echo("interrupted; the lessons are as they were", err=True)
         raise SystemExit(130) from None
+    except OSError as problem:
+        raise click.ClickException(f"it broke off; the lessons are as they were: {problem}") from None
     for lesson, error in failed.items():
         click.echo(f"\nleft as it was: {lesson}\n{error}")
     raise SystemExit(1 if failed else 0)
@@ -246,6 +257,63 @@ def new_course(folder: Path) -> None:
     click.echo(f"{folder}: a course of one lesson. Next: cd {folder} && make test")
 
 
+@commands.command()
+@click.argument("only", nargs=-1, metavar="[LESSON]...")
+@_notebooks()
+@_build()
+@click.option("--pdf/--no-pdf", default=False, help="PDFs too, printed by Chromium.")
+@click.option("--guide", is_flag=True, help="Only write the tables of docs/instructor.md again.")
+def editions(only: tuple[str, ...], notebooks: Path, build: Path, pdf: bool, guide: bool) -> None:
+    """Answer key, hand-outs and slides in build/editions/, with a zip for each; nothing is executed."""
+    from course_utils.tools.editions import build as builder
+    from course_utils.tools.editions import instructor
+    from course_utils.tools.editions.pdf import PdfError
+
+    try:
+        if guide:
+            click.echo(instructor.write(PROJECT / "docs" / "instructor.md", notebooks))
+        else:
+            builder.make(notebooks, build, only=only, printed=pdf, say=click.echo)
+    except (lessons.LessonError, PdfError) as problem:
+        raise click.ClickException(str(problem)) from None
+
+
+@commands.command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), default=BUILD / "grades.csv",
+    show_default="build/grades.csv", help="The CSV file to write.",
+)  # fmt: skip
+@click.option("--minutes", type=click.FloatRange(min=0.1), default=5.0, show_default=True, help="A notebook.")
+@click.option(
+    "--gigabytes", type=click.FloatRange(min=0.2), default=2.0, show_default=True, help="Its memory."
+)
+def grade(folder: Path, out: Path, minutes: float, gigabytes: float) -> None:
+    """Grade the notebooks submitted in FOLDER: one row per student and exercise, with the diagnosis.
+
+    Each runs in a process of its own, with limits. Without a container it has your rights on your files.
+    Exit status: 0 all graded, 1 some notebook could not be, 2 there is none, 130 interrupted.
+    """
+    from course_utils.tools import grade as grader
+    from course_utils.tools import grade_isolation, grade_run
+
+    click.echo(grade_isolation.isolation(folder))
+    limits = grade_run.Limits(notebook=60 * minutes, memory=int(1e9 * gigabytes))
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        rows = grader.grade(folder, out, limits=limits, say=click.echo)
+    except lessons.LessonError as problem:
+        click.echo(problem, err=True)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        click.echo(f"interrupted; what was graded is in {out}", err=True)
+        raise SystemExit(130) from None
+    for line in grader.tally(rows):
+        click.echo(line)
+    click.echo(out)
+    raise SystemExit(1 if any(row.state in ("unreadable", "failed") for row in rows) else 0)
+
+
 def _value(text: str) -> Any:
     """A parameter as Python reads it, else the text itself."""
     import ast
@@ -254,6 +322,13 @@ def _value(text: str) -> Any:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
         return text
+
+
+def _interruptible() -> None:
+    """A polite end and a closed terminal count as Ctrl-C; `nohup` keeps its sense."""
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) != signal.SIG_IGN:
+            signal.signal(getattr(signal, name), _interrupt)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:

@@ -32,16 +32,19 @@ CELL_METADATA = ("tags", "jupyter", "slideshow", "editable", "deletable", "mystn
 def regenerate(notebooks: str | Path, *, only: Iterable[str] = (), workers: int = 2) -> dict[str, str]:
     """Execute lessons at `standard` and put the normalised results in their place, each whole.
 
-    A lesson that fails, or that writes to stderr, stays as it was.
+    A lesson that fails, that writes to stderr, or that somebody changed while it was executed stays as it is.
 
     Args:
         notebooks: the folder of the lessons.
         only: numbers or names of the lessons; empty for all.
         workers: lessons that run at the same time.
     Returns: lesson -> why it was left as it was; empty where all went well.
+    Raises: LessonError, before anything runs, where the folder cannot be written.
     """
     left = {}
     paths = lessons.find(notebooks, list(only))
+    _check_writable(Path(notebooks))
+    before = {path: path.read_bytes() for path in paths}
     with tempfile.TemporaryDirectory(prefix="course-", ignore_cleanup_errors=True) as build:
         results = run(notebooks, build, only=[path.stem for path in paths], workers=workers)
         for path, result in zip(paths, results, strict=True):
@@ -50,10 +53,22 @@ def regenerate(notebooks: str | Path, *, only: Iterable[str] = (), workers: int 
                 continue
             try:
                 executed = lessons.read(Path(build) / "executed" / "standard" / path.name)
-                write_whole(path, text(normalized(executed, before=lessons.read(path))))
-            except lessons.LessonError as problem:
+                new = text(normalized(executed, before=lessons.read(path))).encode()
+                now = path.read_bytes()
+                if now not in (before[path], new):
+                    raise lessons.LessonError("it was changed while it was executed; execute it again")
+                write_whole(path, new)
+            except (lessons.LessonError, OSError) as problem:
                 left[path.stem] = str(problem)
     return left
+
+
+def _check_writable(folder: Path) -> None:
+    """Minutes of execution are not to end in an error that was there from the beginning."""
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as problem:
+        raise lessons.LessonError(f"{folder} cannot be written: {problem.strerror}") from None
 
 
 def normalized(executed: nbformat.NotebookNode, *, before: nbformat.NotebookNode) -> nbformat.NotebookNode:

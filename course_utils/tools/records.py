@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from course_utils._files import write_whole
 
 
@@ -73,17 +75,22 @@ class Outcome:
 
 
 def keep(outcome: Outcome, job: Job) -> Result:
-    """Put an executed copy, its claims and its result in place, each whole; return the result."""
-    if outcome.executed is not None:
-        write_whole(job.folders.executed / job.path.name, outcome.executed)
+    """Put an executed copy, its claims and its result in place, each whole; return the result.
+
+    Of two runs that end the same lesson, one puts all three in place before the other begins.
+    """
     own = job.folders.records / f"claims-{job.path.name[:2]}.json"
-    if outcome.record is not None:
-        if own.exists():  # the report compares with the run before
-            write_whole(own.parent / "before" / own.name, own.read_bytes())
-        write_whole(own, outcome.record)
-    else:
-        own.unlink(missing_ok=True)  # an earlier run's claims are not this one's
-    outcome.result.save(job.folders.records)
+    own.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(own.parent / ".lock"):
+        if outcome.executed is not None:
+            write_whole(job.folders.executed / job.path.name, outcome.executed)
+        if outcome.record is not None:
+            if own.exists():  # the report compares with the run before
+                write_whole(own.parent / "before" / own.name, own.read_bytes())
+            write_whole(own, outcome.record)
+        else:
+            own.unlink(missing_ok=True)  # an earlier run's claims are not this one's
+        outcome.result.save(own.parent)
     return outcome.result
 
 

@@ -176,7 +176,7 @@ class _Worker(threading.Thread):
                 try:
                     if pool is None:
                         pool = ProcessPoolExecutor(
-                            1, mp_context=multiprocessing.get_context("spawn"), initializer=_ignore_interrupts
+                            1, mp_context=multiprocessing.get_context("spawn"), initializer=_begin
                         )
                         self.pid = pool.submit(os.getpid).result()
                         if self.stop.is_set():
@@ -216,9 +216,25 @@ class _Worker(threading.Thread):
             psutil.wait_procs(family, timeout=5)
 
 
-def _ignore_interrupts() -> None:
-    """In a worker: Ctrl-C reaches the whole group; the parent decides. A kernel resets this for itself."""
-    signal.signal(signal.SIGINT, lambda number, frame: None)
+def _begin() -> None:
+    """In a worker: what reaches the whole group (Ctrl-C, a closed terminal) is for the parent to decide.
+
+    A kernel resets this for itself. Where the parent was killed outright the worker ends, too.
+    """
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda number, frame: None)
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+
+
+def _end_with_the_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    os._exit(1)
 
 
 def _execute(job: Job) -> Result:

@@ -1,0 +1,112 @@
+"""Put the editions together: a folder and a zip for each, in build/editions/."""
+
+from __future__ import annotations
+
+import html
+import io
+import shutil
+import zipfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import nbformat
+
+from course_utils._files import write_whole
+from course_utils.tools import lessons as course
+from course_utils.tools.editions import answers, handouts, pdf, slides
+from course_utils.tools.site import ledger
+from course_utils.tools.site.reading import Lesson
+
+NAMES = ("answers", "handouts", "slides")
+
+
+def make(
+    notebooks: Path,
+    build: Path,
+    *,
+    only: Iterable[str] = (),
+    printed: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+) -> list[Path]:
+    """Write every edition anew; returns the zips.
+
+    Args:
+        notebooks: the lessons.
+        build: editions go to `build/editions/`; minutes of computing come from `build/records/`.
+        only: numbers or names of lessons; empty for all.
+        printed: PDFs of the answers and the hand-outs too, by Chromium.
+        say: is told each zip as it is there.
+    Raises: LessonError where there is no such lesson; PdfError where PDFs are asked for and cannot be made.
+    """
+    found = [Lesson(path) for path in course.find(notebooks, only)]
+    browser = pdf.browser() if printed else None
+    target = build / "editions"
+    shutil.rmtree(target, ignore_errors=True)
+    write = {"answers": _answers, "handouts": _handouts, "slides": _slides}
+    zips = []
+    for name in NAMES:
+        folder = target / name
+        folder.mkdir(parents=True)
+        write[name](found, folder, build)
+        if browser:
+            _print(browser, name, found, folder)
+        zips.append(_zip(folder))
+        say(str(zips[-1]))
+    return zips
+
+
+def _answers(found: list[Lesson], folder: Path, build: Path) -> None:
+    claims = ledger.records(build).claims
+    (folder / "index.html").write_text(answers.index(found, claims), encoding="utf-8")
+    for lesson in found:
+        (folder / f"{lesson.name}.html").write_text(answers.page(lesson, claims), encoding="utf-8")
+
+
+def _handouts(found: list[Lesson], folder: Path, build: Path) -> None:
+    (folder / "README.txt").write_text(handouts.README, encoding="utf-8")
+    for lesson in found:
+        _write_notebook(handouts.cleared(lesson), folder / lesson.path.name)
+
+
+def _slides(found: list[Lesson], folder: Path, build: Path) -> None:
+    slides.put_files(folder)
+    (folder / "README.txt").write_text(slides.README, encoding="utf-8")
+    (folder / "notebooks").mkdir()
+    convert = slides.exporter()
+    items = []
+    for lesson in found:
+        text, book = slides.page(lesson, convert)
+        (folder / f"{lesson.name}.html").write_text(text, encoding="utf-8")
+        _write_notebook(book, folder / "notebooks" / lesson.path.name)
+        name = html.escape(f"{lesson.number} · {lesson.title}")
+        items.append(f'<li><a href="{lesson.name}.html">{name}</a></li>')
+    body = f'<h1>Slides</h1>\n<ul style="list-style: none; padding: 0">{"".join(items)}</ul>'
+    (folder / "index.html").write_text(answers.document("Slides", body), encoding="utf-8")
+
+
+def _print(browser: str, name: str, found: list[Lesson], folder: Path) -> None:
+    """Each lesson as a PDF beside its page or notebook; a hand-out is printed with the stored outputs."""
+    for lesson in found:
+        target = folder / f"{lesson.name}.pdf"
+        if name == "handouts":
+            with pdf.lesson_page(lesson.path) as page:
+                pdf.write(browser, page, target)
+        elif name == "answers":
+            pdf.write(browser, folder / f"{lesson.name}.html", target)
+
+
+def _write_notebook(notebook: object, path: Path) -> None:
+    path.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")  # type: ignore[no-untyped-call]
+
+
+def _zip(folder: Path) -> Path:
+    """The folder as one zip beside it: the same files give the same bytes, whenever it is made."""
+    path = folder.parent / f"course-{folder.name}.zip"
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for file in sorted(one for one in folder.rglob("*") if one.is_file()):
+            info = zipfile.ZipInfo(f"course-{folder.name}/{file.relative_to(folder).as_posix()}")
+            info.compress_type, info.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
+            archive.writestr(info, file.read_bytes(), compresslevel=6)
+    write_whole(path, buffer.getvalue())
+    return path

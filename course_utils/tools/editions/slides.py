@@ -1,0 +1,47 @@
+"""Slides: nbconvert turns a deck into reveal.js, which is served from the folder itself."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from course_utils.tools.editions import deck
+from course_utils.tools.site.reading import Lesson
+
+HERE = Path(__file__).resolve().parent
+MATHJAX = HERE.parents[2] / "docs" / "_static" / "vendor" / "mathjax"  # one copy for site and slides
+
+README = """Slides of the course. Open index.html; nothing is fetched from a network.
+
+Arrow keys turn the pages: right for the next section, down for more of this one. S opens the speaker's
+view with the lesson's whole prose as notes, F fills the screen, O shows all slides. To print them, add
+`?print-pdf` to the address and print from the browser. notebooks/ holds the same decks as notebooks with
+slide metadata, to change.
+
+reveal.js (reveal/LICENSE, MIT) and MathJax (mathjax/LICENSE, Apache-2.0) are copies, unchanged.
+"""
+
+
+def exporter() -> Any:
+    """nbconvert's slides exporter with the course's page around the slides."""
+    from jinja2 import FileSystemLoader
+    from nbconvert import SlidesExporter
+
+    return SlidesExporter(  # type: ignore[no-untyped-call]
+        extra_loaders=[FileSystemLoader(HERE)], template_file="slides.html.j2"
+    )
+
+
+def page(lesson: Lesson, convert: Any) -> tuple[str, Any]:
+    """The lesson's slides as HTML, and the notebook they come from."""
+    book = deck.notebook(lesson)
+    html, _ = convert.from_notebook_node(book)
+    return str(html), book
+
+
+def put_files(folder: Path) -> None:
+    """What the pages need beside them: reveal.js, MathJax, the theme, the licences."""
+    shutil.copytree(HERE / "vendor" / "reveal", folder / "reveal", dirs_exist_ok=True)
+    shutil.copytree(MATHJAX, folder / "mathjax", dirs_exist_ok=True)
+    shutil.copy(HERE / "slides.css", folder / "slides.css")

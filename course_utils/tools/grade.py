@@ -1,0 +1,252 @@
+"""Grades a folder of submitted notebooks: every exercise's verdict as a row of a CSV file.
+
+The student's code runs in a process of its own and gives values; the verdict comes from comparing these
+here with the solution's and the known wrong answers'. What a notebook prints, or does to `check`, counts for
+nothing.
+
+What this does not protect from: without a container the student's code has the rights of whoever grades.
+It can read, write and delete that user's files (on Linux with `unshare`, not the submissions, and it
+reaches no network and no process), and fill the disk. It can call the course's own solutions, and an answer
+that copies them is correct. For work of people whom you do not know, grade in a container or as a user who
+owns nothing.
+"""
+
+from __future__ import annotations
+
+import ast
+import csv
+import functools
+import io
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from course_utils._files import write_whole
+from course_utils.exercises import _catalogue
+from course_utils.exercises._judge import judge_value
+from course_utils.exercises._model import Exercise
+from course_utils.exercises._outcomes import Outcome, agrees, differs, outcomes, same
+from course_utils.tools import lessons
+from course_utils.tools.grade_run import USUAL, Limits, attempt
+from course_utils.tools.grade_values import decode, decode_outcome, encode_outcome
+
+COLUMNS = ("student", "exercise", "state", "diagnosis", "file")
+LARGEST = 30_000_000  # bytes of a notebook
+SMOKE = 'PROFILE = "smoke"'
+_CHECK = re.compile(r"""^check\(\s*["'](\d\d\.\w+)["']\s*,\s*([\w.]+)\s*,?\s*\)""", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the file. States: correct, wrong, raised, not attempted; unreadable, failed."""
+
+    student: str
+    exercise: str
+    state: str
+    diagnosis: str
+    file: str
+
+
+def grade(
+    folder: Path,
+    out: Path,
+    *,
+    limits: Limits = USUAL,
+    say: Callable[[str], None] = lambda line: None,
+) -> list[Row]:
+    """Grade every notebook below a folder and write `out`, anew after each notebook and whole each time.
+
+    A student is the folder a notebook lies in (`ada/05_momentum.ipynb`), or where it lies in none, its
+    name without the lesson's (`ada_05_momentum.ipynb`, `ada.ipynb`). The submissions are only read.
+
+    Args:
+        limits: seconds and memory for each notebook.
+        say: is told a line for each notebook.
+    Raises: LessonError where the folder holds no notebook.
+    """
+    paths = sorted(
+        path for path in folder.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.relative_to(folder).parts
+    )
+    if not paths:
+        raise lessons.LessonError(f"need notebooks (*.ipynb) in {folder}, found none")
+    rows: list[Row] = []
+    for count, path in enumerate(paths, 1):
+        begun = time.monotonic()
+        name = plain(path.relative_to(folder).as_posix())
+        who = student(Path(name))
+        verdict = verdicts(path, limits=limits, hide=folder)
+        found = [Row(who, id, state, plain(diagnosis), name) for id, state, diagnosis in verdict]
+        rows += found
+        write_whole(out, table(rows))
+        right = sum(row.state == "correct" for row in found)
+        result = f"{right} of {len(found)} correct" if found[0].exercise else found[0].diagnosis
+        say(f"[{count:>3}/{len(paths)}] {who}: {name}: {result} ({time.monotonic() - begun:.1f} s)")
+    return rows
+
+
+def verdicts(path: Path, *, limits: Limits, hide: Path | None = None) -> list[tuple[str, str, str]]:
+    """(exercise, state, diagnosis) of one notebook; one that cannot be graded gives one without exercise."""
+    try:
+        cells, answers = read(path)
+        ids = expected(path, [id for some in answers.values() for id, _ in some])
+    except lessons.LessonError as problem:
+        return [("", "unreadable", str(problem))]
+    exercises = {one.id: one for one in ids}
+    wanted = {i: [one for one in some if one[0] in exercises] for i, some in answers.items()}
+    seconds = {id: one.seconds for id, one in exercises.items()}
+    try:
+        events = attempt(cells, wanted, seconds, limits=limits, hide=hide)
+    except OSError as problem:  # of this machine: no process, no space
+        return [("", "failed", f"could not be run: {problem}")]
+    return [(one.id, *judge(one, events.get(one.id))) for one in ids]
+
+
+def read(path: Path) -> tuple[list[str], dict[int, list[tuple[str, str]]]]:
+    """A notebook's code cells, and position -> (exercise id, expression of the answer) of its last check.
+
+    Raises: LessonError where the file is no notebook, is a link, or is too large.
+    """
+    if path.is_symlink() or not path.is_file():
+        raise lessons.LessonError(f"{path.name} is no file of its own")
+    if path.stat().st_size > LARGEST:
+        raise lessons.LessonError(f"{path.name} has more than {LARGEST} bytes")
+    cells: list[str] = []
+    last: dict[str, tuple[int, str]] = {}
+    for cell in lessons.read(path).cells:
+        if cell.cell_type != "code":
+            continue
+        cells.append(cell.source)
+        if "parameters" in cell.metadata.get("tags", []):
+            cells.append(SMOKE)
+        for id, name in checks(cell.source):
+            last[id] = len(cells) - 1, name
+    answers: dict[int, list[tuple[str, str]]] = {}
+    for id, (index, name) in last.items():
+        answers.setdefault(index, []).append((id, name))
+    return cells, answers
+
+
+def checks(source: str) -> list[tuple[str, str]]:
+    """(exercise id, expression of the answer) of the calls of check() in a cell."""
+    try:
+        body = ast.parse(source).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # a magic, or the student's slip
+        return [(id, name) for id, name in _CHECK.findall(source)]
+    found = []
+    for one in body:
+        match one:
+            case ast.Expr(ast.Call(ast.Name("check"), [ast.Constant(str(id)), answer])):
+                found.append((id, ast.unparse(answer)))
+    return found
+
+
+def expected(path: Path, asked: list[str]) -> list[Exercise]:
+    """All exercises of the lessons that a notebook belongs to, by its name or by what it checks.
+
+    Raises: LessonError where it belongs to none.
+    """
+    named = re.search(r"(?<!\d)(\d\d)_[a-z]", path.name)
+    numbers = {id[:2] for id in asked} | ({named[1]} if named else set())
+    known = sorted(numbers & set(_catalogue.lessons()))
+    if not known:
+        raise lessons.LessonError("no exercise of the course in it")
+    return [one for number in known for one in _catalogue.load(number).EXERCISES]
+
+
+def judge(exercise: Exercise, event: dict[str, Any] | None) -> tuple[str, str]:
+    """State and diagnosis from what a student's process said of an exercise, believing nothing but values."""
+    if event is None:
+        return "not attempted", "no cell checks it"
+    if event["event"] == "broken":
+        return "raised", str(event.get("why"))
+    if event.get("untouched") is True:
+        return "not attempted", ""
+    try:
+        if not exercise.asks_for_function:
+            found = judge_value(exercise, decode(event.get("value")))
+            return found.state, found.lines[0].removeprefix("wrong: ")
+        got = [decode_outcome(one) for one in event["outcomes"]]
+        why = [str(line) for line in event["why"]]
+        if len(got) != len(_expected(exercise.id)) or len(why) != len(got):
+            raise ValueError("not as many results as inputs")
+    except (ValueError, KeyError, TypeError):
+        return "raised", "what it returned cannot be read"
+    return _compare(exercise, got, why)
+
+
+def _compare(exercise: Exercise, got: list[Outcome], why: list[str]) -> tuple[str, str]:
+    """As `check` judges, from the outcomes alone."""
+    right = _expected(exercise.id)
+    if any(one.value is ... for one in got):
+        return "not attempted", "it still returns the stub's `...`"
+    agree = [agrees(exercise, e, g) for e, g in zip(right, got, strict=True)]
+    if all(agree):
+        return "correct", ""
+    for strict in (True, False):
+        if not strict and not exercise.mutates and same(exercise, right, got, strict=False):
+            return "wrong", "the result is right, but an argument is changed"
+        for diagnosis, known in _known(exercise.id):
+            if same(exercise, known, got, strict=strict):
+                return "wrong", diagnosis
+    first = agree.index(False)
+    if got[first].error is not None:
+        return "raised", why[first]
+    found = differs(exercise, right[first].value, got[first].value)
+    words = found.words if found else "an argument is not as it should be afterwards"
+    return "wrong", f"input {first + 1} of {len(got)}: {words}"
+
+
+@functools.lru_cache(maxsize=256)
+def _expected(id: str) -> list[Outcome]:
+    exercise = _catalogue.find_exercise(id)
+    return _by_json(outcomes(exercise, exercise.solution))
+
+
+@functools.lru_cache(maxsize=256)
+def _known(id: str) -> list[tuple[str, list[Outcome]]]:
+    exercise = _catalogue.find_exercise(id)
+    return [(wrong.diagnosis, _by_json(outcomes(exercise, wrong.answer))) for wrong in exercise.wrong]
+
+
+def _by_json(found: list[Outcome]) -> list[Outcome]:
+    """Outcomes by the way that a student's take."""
+    return [decode_outcome(encode_outcome(one)) for one in found]
+
+
+def student(name: Path) -> str:
+    """Who handed in a notebook, from its path below the folder."""
+    if len(name.parts) > 1:
+        return name.parts[0]
+    return re.sub(r"[-_ ]*\d\d_[a-z0-9_]+$", "", name.stem) or name.stem
+
+
+def table(rows: list[Row]) -> str:
+    """The rows as CSV, safe to open in a spreadsheet: no cell is a formula or breaks a line."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in rows:
+        writer.writerow([_cell(getattr(row, name)) for name in COLUMNS])
+    return text.getvalue()
+
+
+def plain(text: str) -> str:
+    """A student's text in one line, without what a terminal would obey, cut to 500 characters."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:500]
+
+
+def _cell(text: str) -> str:
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+
+
+def tally(rows: list[Row]) -> Iterator[str]:
+    """Exercise by exercise: how many are correct, and the commonest diagnosis of the others."""
+    for id in sorted({row.exercise for row in rows if row.exercise}):
+        there = [row for row in rows if row.exercise == id]
+        words = [row.diagnosis for row in there if row.state in ("wrong", "raised")]
+        common = max(sorted(set(words)), key=words.count, default="")
+        right = sum(row.state == "correct" for row in there)
+        yield f"{id}: {right} of {len(there)} correct" + (f"; most often: {common[:120]}" if common else "")

@@ -1,0 +1,120 @@
+"""The process that runs one student's notebook: `python -m course_utils.tools.grade_child`.
+
+One request comes in on stdin (JSON), events go out on stdout (JSON lines): `cell` before each cell, `input`
+before each call of an answer, `answer` with what came out, `broken` where there is no answer, `end`. What the
+student's code does to this process spoils only what it says of itself: nothing of it is believed but values,
+which the grader compares.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import sys
+from typing import Any
+
+
+def main() -> None:
+    """Run the cells up to the last answer, and each answer on its exercise's inputs."""
+    with contextlib.suppress(AttributeError, OSError):
+        os.setsid()  # what it sends to its own group stays here
+    request = json.load(sys.stdin)
+    events = os.fdopen(os.dup(1), "wb")
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nowhere, stream)
+
+    def tell(event: str, **more: Any) -> None:
+        events.write(json.dumps({"event": event, **more}).encode() + b"\n")
+        events.flush()
+
+    import torch
+
+    torch.set_num_threads(1)
+    shell = _shell()
+    _limit(request["memory"], request["processes"], request["seconds"])
+    for index, source in enumerate(request["cells"]):
+        if index in request["skip"]:
+            continue
+        tell("cell", index=index)
+        problem = _run(shell, source)
+        for id, name in request["answers"].get(str(index), []):
+            _try(shell, tell, id, name, problem)
+    tell("end")
+
+
+def _shell() -> Any:
+    """IPython's shell, as in a kernel; check, hint and their like say nothing here."""
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
+
+    import course_utils.exercises as exercises
+
+    for name in exercises.__all__:
+        setattr(exercises, name, lambda *args, **kwargs: None)
+    shell = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
+    return shell
+
+
+def _limit(memory: int, processes: int, seconds: float) -> None:
+    """The system's own ceilings, where it has them: memory beyond Python and torch, files, processes."""
+    try:
+        import resource
+    except ImportError:  # Windows: the grader watches the memory
+        return
+    import psutil
+
+    space = psutil.Process().memory_info().vms + memory
+    wanted = {
+        "RLIMIT_AS": space,
+        "RLIMIT_FSIZE": 50_000_000,
+        "RLIMIT_CORE": 0,
+        "RLIMIT_NOFILE": 512,
+        "RLIMIT_NPROC": processes,
+        "RLIMIT_CPU": int(seconds) + 5,
+    }
+    for name, most in wanted.items():
+        with contextlib.suppress(AttributeError, ValueError, OSError):  # not every system takes every one
+            resource.setrlimit(getattr(resource, name), (most, most))
+
+
+def _run(shell: Any, source: str) -> str:
+    """Run a cell; returns what it raised, in a line, "" for nothing."""
+    from course_utils.exercises._explain import explain
+
+    result = shell.run_cell(source, store_history=False, silent=True)
+    error = result.error_before_exec or result.error_in_exec
+    return re.sub(r"<ipython-input[^>]*>, ", "", "; ".join(explain(error, None))) if error else ""
+
+
+def _try(shell: Any, tell: Any, id: str, name: str, problem: str) -> None:
+    from course_utils.exercises._catalogue import find_exercise
+    from course_utils.exercises._explain import explain
+    from course_utils.exercises._outcomes import outcomes
+    from course_utils.exercises._stub import code_of, not_attempted
+    from course_utils.tools.grade_values import encode, encode_outcome
+
+    exercise = find_exercise(id)
+    try:
+        answer = eval(name, shell.user_ns)
+    except BaseException as error:
+        tell("broken", id=id, why=problem or "; ".join(explain(error, None)))
+        return
+    if not_attempted(exercise, answer):
+        tell("answer", id=id, untouched=True)
+        return
+    if not exercise.asks_for_function:
+        tell("answer", id=id, value=encode(answer))
+        return
+    if not callable(answer):
+        tell("broken", id=id, why=f"a function is asked for, got a value of type {type(answer).__name__}")
+        return
+    found = outcomes(exercise, answer, lambda index: tell("input", id=id, index=index))
+    why = ["; ".join(explain(one.error, code_of(answer))) if one.error else "" for one in found]
+    tell("answer", id=id, outcomes=[encode_outcome(one) for one in found], why=why)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,379 @@
+"""Editions: minutes, answer key, hand-outs, decks, zips, and the tables of the instructor's guide."""
+
+from __future__ import annotations
+
+import hashlib
+import html.parser
+import json
+import re
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from click.testing import CliRunner
+from nbformat.v4 import new_code_cell, new_markdown_cell
+
+from course_utils.exercises import _catalogue
+from course_utils.tools import cli, lessons
+from course_utils.tools.editions import answers, build, deck, handouts, instructor, minutes, pdf, slides
+from course_utils.tools.editions.plans import PLANS
+from course_utils.tools.site.reading import Lesson
+from tests import sample
+from tests.mutants import mutant
+from tests.notebooks.rules import HEADINGS, NOTEBOOKS
+
+MOMENTUM = Lesson(NOTEBOOKS / "05_momentum.ipynb")
+GUIDE = NOTEBOOKS.parent / "docs" / "instructor.md"
+
+
+@pytest.fixture
+def lesson(tmp_path: Path) -> Lesson:
+    """A stored lesson with prose, a formula, a table and code under "From scratch"."""
+    book = sample.stored(HEADINGS)
+    prose = "## From scratch\n\nFirst sentence.\n\n### Below\n\n$$a = 1\n\n+ b$$\n\n| a | b |\n|---|---|"
+    book.cells = [one for one in book.cells if not one.source.startswith("## From scratch")]
+    at = next(k for k, one in enumerate(book.cells) if one.source.startswith("## Agreement"))
+    code = 'def f(x):\n    return x\n\n\nclaim("01.two", "Two.", 2.0, about=2, tol=0)\ncheck("01.x", f)'
+    said = sample.new_output("stream", name="stdout", text="holds  01.two  Two.  (measured = 2 ± 0)\n")
+    book.cells[at:at] = [
+        new_markdown_cell(prose, id="scratch"),
+        new_code_cell(code, id="code", outputs=[said]),
+    ]
+    path = tmp_path / "notebooks" / "01_sample.ipynb"
+    path.parent.mkdir()
+    nbformat.write(book, path)
+    return Lesson(path)
+
+
+def kinds(book: Any) -> list[tuple[str, str]]:
+    return [(one.metadata.slideshow.slide_type, one.source) for one in book.cells]
+
+
+def shown(book: Any) -> str:
+    return "\n".join(source for kind, source in kinds(book) if kind != "notes")
+
+
+# --- minutes ---------------------------------------------------------------------------------------
+
+
+def check_minutes(module: Any) -> None:
+    """A section's words, exercises and seconds, for lesson 05 with three claims timed."""
+    first = {"05.equals-torch": {"seconds": 2.0}, "05.first-buffer": {"seconds": 5.5}}
+    later = {"05.gd-power": {"seconds": 9.0}}
+    found = {one.name: one for one in module.sections(MOMENTUM, first | later)}
+    assert list(found) == ["Opening", *HEADINGS]
+    assert found["Agreement"].compute == 5.5
+    assert found["Experiment"].compute == 3.5
+    assert found["From scratch"].compute is None
+    asked = _catalogue.load("05").EXERCISES
+    assert found["Exercises"].core == sum(one.minutes for one in asked if one.kind == "core") > 0
+    assert found["Exercises"].extra == sum(one.minutes for one in asked if one.kind == "extra") > 0
+    assert found["The idea"].core == found["The idea"].extra == 0
+    whole = module.total(list(found.values()))
+    assert whole.compute == 9.0
+    assert whole.reading == pytest.approx(sum(one.reading for one in found.values()))
+    assert 8 < whole.reading < 20
+
+
+def test_minutes_of_a_lesson() -> None:
+    check_minutes(minutes)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("max(ends) - before if ends", "max(ends) if ends"),
+        ('one.kind == "core"', "True"),
+        ('if cell.cell_type == "markdown"', ""),
+        ("before = max([before, *ends])", "before = 0.0"),
+    ],
+)
+def test_a_mistake_in_the_minutes_is_noticed(old: str, new: str) -> None:
+    wrong = mutant(minutes.__name__, old, new)
+    with pytest.raises(AssertionError):
+        check_minutes(wrong)
+
+
+def test_words_are_counted_without_code(lesson: Lesson) -> None:
+    found = {one.name: one for one in minutes.sections(lesson, {})}
+    assert found["The idea"].reading * minutes.WORDS_A_MINUTE == 3  # "The idea", "Words."
+    assert minutes.cells(found["The idea"]) == ("The idea", "under 1 min", "–", "–", "–")
+    assert minutes.cells(minutes.Section("x", 2.4, 5, 0, 0.2))[1:] == ("2 min", "5 min", "–", "under 1 s")
+
+
+# --- answer key ------------------------------------------------------------------------------------
+
+
+class Text(html.parser.HTMLParser):
+    """The words of a page, and whatever it would fetch."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.words = ""
+        self.fetched: list[str] = []
+        self.open: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.fetched += [value or "" for name, value in attributes if name in ("src", "href")]
+        if tag not in ("meta", "link", "img", "br", "input"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.fetched += [value or "" for name, value in attributes if name in ("src", "href")]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words += data
+
+
+def squeezed(text: str) -> str:
+    return re.sub(r"[\s`*]+", "", text)
+
+
+@pytest.mark.parametrize("number", sorted(_catalogue.lessons()))
+def test_the_key_holds_every_solution_and_every_diagnosis(number: str) -> None:
+    (path,) = lessons.find(NOTEBOOKS, [number])
+    page = Text(answers.page(Lesson(path), {}))
+    assert page.open == []
+    assert page.fetched == []
+    words = squeezed(page.words)
+    for one in _catalogue.load(number).EXERCISES:
+        assert (
+            squeezed(one.solution.__code__.co_name if callable(one.solution) else repr(one.solution)) in words
+        )
+        for text in [one.prompt, *one.hints, *(wrong.diagnosis for wrong in one.wrong)]:
+            assert squeezed(text) in words, text
+    for quiz in _catalogue.load(number).QUIZZES:
+        assert squeezed(quiz.question) in words
+
+
+def test_a_lesson_without_exercises_has_a_key(tmp_path: Path) -> None:
+    page = answers.page(Lesson(sample.lesson(tmp_path / "98_other.ipynb")), {})
+    assert "Minutes" in page
+    assert "Solution" not in page
+
+
+# --- hand-outs -------------------------------------------------------------------------------------
+
+
+def test_a_handout_is_the_lesson_without_outputs() -> None:
+    before = hashlib.sha256(MOMENTUM.path.read_bytes()).hexdigest()
+    book = handouts.cleared(MOMENTUM)
+    nbformat.validate(book)
+    code = [one for one in book.cells if one.cell_type == "code"]
+    assert len(code) > 20
+    assert all(one.outputs == [] and one.execution_count is None for one in code)
+    assert [one.source for one in book.cells] == [one.source for one in MOMENTUM.notebook.cells]
+    assert any(one.get("outputs") for one in MOMENTUM.notebook.cells)  # the stored one keeps its own
+    assert hashlib.sha256(MOMENTUM.path.read_bytes()).hexdigest() == before
+
+
+# --- slides ----------------------------------------------------------------------------------------
+
+
+def test_each_section_begins_a_slide(lesson: Lesson) -> None:
+    found = kinds(deck.notebook(lesson))
+    begun = [re.sub(r"<[^>]+>", "", source) for kind, source in found if kind == "slide"]
+    assert begun == ["01 · A question?", *HEADINGS]
+
+
+def test_figures_stand_without_their_code_and_with_their_words(lesson: Lesson) -> None:
+    text = shown(deck.notebook(MOMENTUM))
+    assert text.count('<img class="figure') == len(MOMENTUM.pictures) > 3
+    assert all(f'alt="{html.escape(one.alt)}"' in text for one in MOMENTUM.pictures)
+    assert "plotting.show" not in text
+
+
+def test_claims_are_verdicts_and_code_is_shown_where_it_is_the_point(lesson: Lesson) -> None:
+    text = shown(deck.notebook(lesson))
+    assert '<li class="holds">Two. <small>01.two</small></li>' in text
+    assert "def f(x):\n    return x" in text
+    assert "claim(" not in text
+    assert "check(" not in text
+    assert "animate()" not in text
+
+
+def test_formulas_and_tables_stay_whole_and_prose_goes_to_the_notes(lesson: Lesson) -> None:
+    found = kinds(deck.notebook(lesson))
+    assert any("$$a = 1\n\n+ b$$" in source for kind, source in found if kind == "-")
+    assert any(source.startswith("| a | b |") for kind, source in found if kind == "-")
+    assert any("First sentence." in source for kind, source in found if kind == "notes")
+    assert ("-", "<h3>Below</h3>") in found or ("subslide", "<h3>Below</h3>") in found
+
+
+def test_nothing_of_a_lessons_prose_is_lost() -> None:
+    everything = squeezed("".join(source for _, source in kinds(deck.notebook(MOMENTUM))))
+    for heading in HEADINGS:
+        for paragraph in deck.blocks(MOMENTUM.prose(heading)):
+            if not paragraph.startswith("#"):
+                assert squeezed(paragraph) in everything, paragraph
+
+
+def test_an_authors_own_slide_type_wins(lesson: Lesson) -> None:
+    book = lesson.notebook
+    cell = next(one for one in book.cells if one.id == "scratch")
+    cell.source = "### Mine"
+    for kind, expected in [("skip", []), ("notes", ["notes"]), ("subslide", ["-"])]:
+        cell.metadata["slideshow"] = {"slide_type": kind}
+        fresh = Lesson(lesson.path)
+        fresh.__dict__["notebook"] = book
+        assert [k for k, source in kinds(deck.notebook(fresh)) if "### Mine" in source] == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "code"),
+    [
+        ("a = 1\ncheck('05.x', a)", "a = 1"),
+        ("claim(\n    'x',\n    1,\n)\n\n\n\nb = 2  # fmt: skip", "b = 2"),
+        ("%timeit f()\ncheck('05.x', f)", "%timeit f()\ncheck('05.x', f)"),
+        ("checked = check_all(1)", "checked = check_all(1)"),
+    ],
+)
+def test_code_without_the_calls_that_speak(source: str, code: str) -> None:
+    assert deck.shown_code(source) == code
+
+
+def test_a_long_paragraph_is_cut_at_a_sentence() -> None:
+    first = "One " + "word " * 30 + "ends."
+    assert deck.opening(f"{first} Then {'more ' * 40}end.") == first
+    assert deck.opening("Short. Shorter.") == "Short. Shorter."
+    assert deck.opening("word " * 99) == ("word " * 99).strip()
+
+
+def test_the_page_fetches_nothing_but_its_own_files(tmp_path: Path) -> None:
+    page, book = slides.page(MOMENTUM, slides.exporter())
+    slides.put_files(tmp_path)
+    found = [one for one in Text(page).fetched if not one.startswith(("data:", "#"))]
+    assert {"reveal/reveal.js", "reveal/notes.js", "mathjax/tex-svg.js", "slides.css"} <= set(found)
+    assert all((tmp_path / one).is_file() for one in found), found
+    css = [*tmp_path.rglob("*.css")]
+    assert len(css) == 3
+    assert not any(re.search(r"@import|url\((?!['\"]?data:)", one.read_text("utf-8")) for one in css)
+    assert page.count("<section") > 30
+    assert page.count("<aside") > 5
+    nbformat.validate(book)
+
+
+def test_what_is_vendored_has_its_licence() -> None:
+    for folder in (slides.HERE / "vendor" / "reveal", slides.MATHJAX):
+        assert "unchanged" in (folder / "README.md").read_text(encoding="utf-8")
+        assert len((folder / "LICENSE").read_text(encoding="utf-8")) > 1000
+
+
+# --- all of it -------------------------------------------------------------------------------------
+
+
+def test_every_edition_has_a_folder_and_a_zip(tmp_path: Path, lesson: Lesson) -> None:
+    shutil.copy(MOMENTUM.path, lesson.path.parent)
+    arguments = ["editions", "--notebooks", str(lesson.path.parent), "--build", str(tmp_path)]
+    done = CliRunner().invoke(cli.commands, arguments, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    zips = [Path(line) for line in done.output.split()]
+    assert [one.name for one in zips] == [f"course-{name}.zip" for name in build.NAMES]
+    first = [one.read_bytes() for one in zips]
+    for one, name in zip(zips, build.NAMES, strict=True):
+        with zipfile.ZipFile(one) as archive:
+            inside = {entry.split("/", 1)[1] for entry in archive.namelist()}
+        folder = tmp_path / "editions" / name
+        assert inside == {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+        ending = "ipynb" if name == "handouts" else "html"
+        assert {f"01_sample.{ending}", f"05_momentum.{ending}"} <= inside
+    CliRunner().invoke(cli.commands, arguments, catch_exceptions=False)
+    assert [one.read_bytes() for one in zips] == first  # the same lessons, the same bytes
+
+
+def test_computing_comes_from_the_records_of_a_run(tmp_path: Path) -> None:
+    records = tmp_path / "records" / "standard"
+    records.mkdir(parents=True)
+    claim = {"id": "05.equals-torch", "seconds": 77.0}
+    record = {"profile": "standard", "versions": {"torch": "2"}, "claims": [claim]}
+    (records / "claims-05.json").write_text(json.dumps(record), encoding="utf-8")
+    build.make(NOTEBOOKS, tmp_path, only=["05"])
+    assert ">77 s<" in (tmp_path / "editions" / "answers" / "05_momentum.html").read_text(encoding="utf-8")
+
+
+def test_no_such_lesson_is_said(tmp_path: Path) -> None:
+    done = CliRunner().invoke(cli.commands, ["editions", "--build", str(tmp_path), "77"])
+    assert done.exit_code == 1
+    assert "no lesson '77'" in done.output
+
+
+def test_without_a_browser_a_pdf_is_refused_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    done = CliRunner().invoke(cli.commands, ["editions", "--pdf", "--build", str(tmp_path), "05"])
+    assert done.exit_code == 1
+    assert "need Chromium to print PDFs" in done.output
+    assert not (tmp_path / "editions").exists()
+
+
+def test_the_page_that_is_printed_has_the_lessons_figures_and_mathjax() -> None:
+    with pdf.lesson_page(MOMENTUM.path) as page:
+        text = page.read_text(encoding="utf-8")
+        assert (page.parent / "mathjax" / "tex-svg.js").is_file()
+    assert text.count("data:image/") == len(MOMENTUM.pictures)
+    assert all(html.escape(one.alt) in text for one in MOMENTUM.pictures)
+    assert 'src="mathjax/tex-svg.js"' in text
+    assert "¶" not in text
+    assert not page.exists()
+
+
+def test_a_lesson_of_a_title_alone_has_a_deck(tmp_path: Path) -> None:
+    book = deck.notebook(Lesson(sample.lesson(tmp_path / "98_other.ipynb")))
+    assert [source for _, source in kinds(book)] == ["<h1>98 · The title of 98_other</h1>"]
+
+
+def test_a_browser_that_prints_nothing_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text("<p>x</p>", encoding="utf-8")
+    with pytest.raises(pdf.PdfError, match=r"page\.html was not printed"):
+        pdf.write("true", tmp_path / "page.html", tmp_path / "page.pdf")
+
+
+# --- the instructor's guide ------------------------------------------------------------------------
+
+
+def test_the_guide_is_what_the_exercises_say() -> None:
+    found = [Lesson(path) for path in lessons.find(NOTEBOOKS)]
+    text = GUIDE.read_text(encoding="utf-8")
+    cure = "the guide is not up to date: python -m course_utils editions --guide"
+    assert instructor.updated(text, instructor.tables(found)) == text, cure
+    for name in ("plans", "lessons", "sections", "misconceptions"):
+        assert f"<!-- made: {name}" in text
+
+
+def test_only_what_stands_between_the_marks_is_made_anew() -> None:
+    text = "a\n<!-- made: one (from x) -->\nold\n<!-- end -->\nb\n<!-- made: two -->\n<!-- end -->\n"
+    made = instructor.updated(text, {"one": "1", "two": "2"})
+    assert made == (
+        "a\n<!-- made: one (from x) -->\n\n1\n\n<!-- end -->\nb\n<!-- made: two -->\n\n2\n\n<!-- end -->\n"
+    )
+    assert instructor.updated(made, {"one": "1", "two": "2"}) == made
+    with pytest.raises(KeyError):
+        instructor.updated(text, {"one": "1"})
+
+
+@pytest.mark.parametrize("plan", PLANS, ids=lambda one: one.title)
+def test_a_plan_leaves_time_for_what_it_names(plan: Any) -> None:
+    known = {lesson.number: lesson for lesson in map(Lesson, lessons.find(NOTEBOOKS))}
+    for day in plan.days:
+        since = 0
+        for session in day:
+            number = session.what[:2]
+            since = 0 if session.what in ("Break", "Lunch") else since + session.minutes
+            assert since <= 150, f"{session.what}: {since} minutes without a break"
+            if session.exercises:
+                lesson = known[number]
+                reading = minutes.total(minutes.sections(lesson, {})).reading
+                assert session.minutes >= reading + instructor.exercise_minutes(session) + 10, session.what
+                assert all(_catalogue.find_exercise(id).kind == "core" for id in session.exercises)
+                assert all(id[:2] in session.what for id in session.exercises)
+    assert {"Half a day": 240, "One day": 480, "Two days": 960}[plan.title] >= sum(
+        session.minutes for day in plan.days for session in day
+    )
