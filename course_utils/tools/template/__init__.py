@@ -1,0 +1,1 @@
+"""A new lesson in this course, and a new course with this machinery."""

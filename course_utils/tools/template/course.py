@@ -1,0 +1,141 @@
+"""A new course: all that runs and checks this one, and one lesson, in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from course_utils._files import write_whole
+from course_utils.tools import changes
+from course_utils.tools.lessons import LessonError
+
+HERE = Path(__file__).parent
+FIRST = "00_start_here"
+
+# What is copied as it is. Of the package: these and whatever they import.
+MODULES = (
+    "__main__.py", "claims.py", "profiles.py", "plotting.py", "intervals.py", "recorded.py", "py.typed",
+    "figures/__init__.py", "exercises/_*.py", "tools/**/*",
+)  # fmt: skip
+FILES = (
+    "LICENSE", "LICENSE-text", "CONTRIBUTING.md", "Makefile", "pyproject.toml", "requirements.lock",
+    "environment.yml", "CITATION.cff", ".gitignore", ".gitattributes", ".ci/run", ".github/**/*",
+    "notebooks/ruff.toml", "docs/claim_failed.md", "docs/conf.py", "docs/_static/course.*",
+    "docs/_static/favicon.svg", "docs/_static/vendor/**/*",
+    "tests/__init__.py", "tests/conftest.py", "tests/mutants.py", "tests/sample.py",
+    "tests/lesson_98_made_up.py", "tests/notebooks/*", "tests/nightly/__init__.py",
+    "tests/nightly/lesson_mutants.py", "tests/nightly/test_faults.py",
+)  # fmt: skip
+TESTS = (
+    "changes", "claims", "doctor", "environment", "exercises", "exercises_engine", "files", "intervals",
+    "lab", "ledger", "normalize", "offline", "plotting", "profiles", "recorded", "template", "tools",
+    "workflows",
+)  # fmt: skip
+TEXTS = {
+    "README.md": "course_readme.txt",
+    "docs/index.md": "course_index.txt",
+    "docs/upkeep.md": "course_upkeep.txt",
+    "course_utils/__init__.py": "course_init.txt",
+}
+
+TITLE = "A course of checked notebooks"
+MUTANT = """MUTANTS = (
+    Mutant("a sum in place of the mean", "00", "figures/start_here.py", ".mean(1)", ".sum(1)"),
+)"""
+# What speaks of this course alone: (file, pattern, what stands there instead). A course made in this way has
+# no more of it, and can be made from as well.
+CHANGES = (
+    ("Makefile", r"^NIGHTS :=.*$", "NIGHTS := test full mutants faults"),
+    ("Makefile", r"^(nightly:.*?##) .*$", r"\1 test, then full, mutants and faults"),
+    ("Makefile", r"^coverage:(?s:.*?)\n\n", ""),
+    ("Makefile", r"^template:(?s:.*?)\n\n", ""),
+    ("Makefile", r"^test-web:(?s:.*?)\n\n", ""),
+    (".github/workflows/ci.yml", r"^  web:\n(?:(?: {4}.*)?(?:\n|\Z))*", ""),
+    (".github/workflows/nightly.yml", r"^# Every night:.*$", "# Every night: what `make nightly` lists."),
+    (".github/workflows/nightly.yml", r"^ +build/coverage/\n", ""),
+    ("tests/nightly/lesson_mutants.py", r"^MUTANTS = \((?s:.*?)^\)", MUTANT),
+    ("docs/conf.py", r'^(project|html_title) = ".*"$', rf'\1 = "{TITLE}"'),
+    ("docs/claim_failed.md", r" If a lesson is slow, see the \[FAQ\]\(faq\.md\)\.", ""),
+    ("pyproject.toml", r'^description = ".*"$', f'description = "{TITLE} and its companion package."'),
+    ("pyproject.toml", r"^keywords = \[.*\]$", 'keywords = ["course", "jupyter"]'),
+    ("CITATION.cff", r'^title: ".*"$', f'title: "{TITLE}"'),
+    ("CITATION.cff", r"^abstract:(?s:.*?)^(?=authors)", ""),
+    ("CITATION.cff", r"^keywords:(?s:.*)\Z", "keywords:\n  - course\n  - jupyter\n"),
+)  # fmt: skip
+
+
+def new_course(folder: Path, project: Path) -> None:
+    """Make a course with one lesson in `folder`, made as `new-lesson` makes one.
+
+    It is put together beside the folder and moved there when it is whole.
+
+    Args:
+        folder: does not exist, or is empty.
+        project: the course to take the machinery from, with its tests.
+    Raises: LessonError for a folder that is not empty, a project without what is copied, or a lesson that
+        does not run here.
+    """
+    folder = folder.resolve()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise LessonError(f"need a folder that is empty or not there yet, got {folder}")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
+        draft = Path(scratch) / folder.name
+        for path in sorted(_machinery(project)):
+            target = draft / path.relative_to(project)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, target)
+        _say_what_it_is(draft, project)
+        _first_lesson(draft)
+        if folder.exists():
+            folder.rmdir()
+        os.replace(draft, folder)
+
+
+def _machinery(project: Path) -> set[Path]:
+    """The files to copy. A module comes with everything of the package that it imports."""
+    package = project / "course_utils"
+    found = {path for pattern in MODULES for path in _files(package, pattern)}
+    waiting = {path for path in found if path.suffix == ".py"}
+    while waiting:
+        path = waiting.pop()
+        found.add(path)
+        waiting |= changes._imported(path.read_text(encoding="utf-8"), package) - found
+    patterns = (*FILES, *(f"tests/test_{name}.py" for name in TESTS))
+    return found | {path for pattern in patterns for path in _files(project, pattern)}
+
+
+def _files(folder: Path, pattern: str) -> Iterator[Path]:
+    """The files of a pattern, at least one."""
+    found = [path for path in folder.glob(pattern) if path.is_file() and "__pycache__" not in path.parts]
+    if not found:
+        raise LessonError(
+            f"need {pattern} in {folder}: a new course is made from a whole one, its tests included"
+        )
+    yield from found
+
+
+def _say_what_it_is(draft: Path, project: Path) -> None:
+    """Put in place what is a course's own: README, index, titles, the tables that name its lessons."""
+    lock = (project / "requirements.lock").read_text(encoding="utf-8")
+    [torch] = re.findall(r"^torch==(\S+)", lock, re.MULTILINE)
+    for name, source in TEXTS.items():
+        write_whole(draft / name, (HERE / source).read_text(encoding="utf-8").replace("@torch@", torch))
+    for name, pattern, new in CHANGES:
+        text = (draft / name).read_text(encoding="utf-8")
+        write_whole(draft / name, re.sub(pattern, new, text, flags=re.MULTILINE))
+
+
+def _first_lesson(draft: Path) -> None:
+    """Lesson 00, made by the new course itself."""
+    line = [sys.executable, "-m", "course_utils", "new-lesson", FIRST]
+    environment = {**os.environ, "PYTHONPATH": str(draft), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(line, cwd=draft, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise LessonError(done.stderr.strip() or done.stdout.strip())
