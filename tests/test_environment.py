@@ -152,7 +152,11 @@ def test_set_up_says_what_is_missing(tmp_path: Path, word: str | None, message: 
         fake.chmod(0o755)
     arguments = [f"PYTHON={fake}", f"VENV={tmp_path / 'venv'}"]
     done = subprocess.run(
-        ["make", "doctor", *arguments], cwd=PROJECT, capture_output=True, text=True, timeout=30
+        ["make", "--no-print-directory", "doctor", *arguments],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=30,
     )
     assert done.returncode != 0
     assert re.search(message, done.stdout), done.stdout + done.stderr

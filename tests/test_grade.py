@@ -53,8 +53,8 @@ def submit(path: Path, *cells: str) -> Path:
 VALUES = [
     None, True, 3, -(10**30), 0.1, -0.0, math.inf, "é\n", (), [1, 2.5], (1, "a"), {"a": 1, 2: [None]}, ...,
     torch.tensor(2.5, dtype=torch.float64), torch.arange(6).reshape(2, 3), torch.zeros(0, 3),
-    torch.tensor([True]), torch.linspace(-1, 1, 6).reshape(2, 3).t(), torch.tensor([1.5], dtype=torch.bfloat16),
-    torch.tensor([1 + 2j]),
+    torch.tensor([True]), torch.linspace(-1, 1, 6).reshape(2, 3).t(),
+    torch.tensor([1.5], dtype=torch.bfloat16), torch.tensor([1 + 2j]),
 ]  # fmt: skip
 
 

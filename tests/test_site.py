@@ -248,7 +248,7 @@ def test_ledger_shows_value_bounds_seeds_and_link(lesson: Lesson) -> None:
     assert ">12</td>" in page
     assert "Someone (1999)" in page
     assert 'href="lessons/42_falling.html#claim-42-falls"' in page
-    assert "All values are from a machine" in page
+    assert "All values at the standard profile: a machine." in page
     assert "not yet recorded" not in page
 
 

@@ -104,10 +104,20 @@ MUTANTS = [
     pytest.param(check_sum, "t if q == 1", "1.0 if q == 1", id="one power"),
     pytest.param(check_uncorrected, "/ missing_v**0.5", "/ missing_v", id="root forgotten"),
     pytest.param(check_uncorrected, "else 1 - beta1**t)", "else 1 - beta1**(t - 1))", id="one step late"),
-    pytest.param(check_drift, "-1 + (C + 1)", "-1 + C", id="height of the pulse"),
-    pytest.param(check_drift, "/ (1 - beta1**period)", "/ 1", id="m of the first round"),
+    pytest.param(check_drift, "m = -1 + (C + 1) *", "m = -1 + C *", id="height of the pulse"),
+    pytest.param(
+        check_drift,
+        "m = -1 + (C + 1) * (1 - beta1) * beta1**k / (1 - beta1**period)",
+        "m = -1 + (C + 1) * (1 - beta1) * beta1**k",
+        id="m of the first round",
+    ),
     pytest.param(check_drift, "m / v.sqrt()", "m / v", id="drift without root"),
-    pytest.param(check_noise, "(1 - beta1) / (1 + beta1))", "(1 - beta1))", id="another variance"),
+    pytest.param(
+        check_noise,
+        "return ((s2 + (1 - beta1) / (1 + beta1))",
+        "return ((s2 + (1 - beta1))",
+        id="another variance",
+    ),
 ]
 
 

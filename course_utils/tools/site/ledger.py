@@ -131,7 +131,7 @@ def _provenance(count: int, measured: int, values: Records) -> str:
     if not measured:
         return "No measured values are recorded yet: `make course` measures them, then build the site again."
     some = "All values" if measured == count else f"{measured} values"
-    return f"{some} are from {values.provenance}, at the standard profile."
+    return f"{some} at the standard profile: {values.provenance}."
 
 
 def _raw(text: str) -> str:
