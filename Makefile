@@ -103,7 +103,7 @@ faults: $(STAMP)  ## a full disk, a killed kernel, an interrupt, no network, ...
 template: $(STAMP)  ## a new course made from this one: do its own tests pass?
 	@$(PYTEST) tests/nightly/test_new_course.py
 
-test-web: $(STAMP)  ## the site and a hub, in a real browser; says what is missing
+test-web: site  ## the site and a hub, in a real browser; says what is missing
 	@$(PYTEST) tests/web
 
 site: $(STAMP)  ## the course as a website, in build/site/
