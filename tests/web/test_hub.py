@@ -97,7 +97,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory, proxy: Path) -> Iterator[Hub]:
         yield made
     finally:
         process.send_signal(signal.SIGTERM)  # it ends its servers and its proxy, too
-        process.wait(timeout=60)
+        process.wait(timeout=240)
 
 
 class Student:
