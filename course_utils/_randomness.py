@@ -45,7 +45,7 @@ class Randomness:
             generator.set_state(position)
         torch.set_rng_state(state["torch"])
         if torch.cuda.is_available() and state["cuda"]:
-            torch.cuda.set_rng_state_all(state["cuda"])
+            torch.cuda.set_rng_state_all(state["cuda"])  # pragma: no cover  (a GPU's)
         numpy = state["numpy"]
         numpy["state"]["key"] = np.array(numpy["state"]["key"], dtype=np.uint32)
         np.random.set_state(numpy)  # noqa: NPY002

@@ -150,7 +150,7 @@ def _timed(
     for _ in range(warm_up):
         trainer.step(x, y)
     if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
+        torch.cuda.reset_peak_memory_stats(device)  # pragma: no cover  (a GPU's)
     seconds = step_seconds(lambda: trainer.step(x, y), timed, device)
     peak = torch.cuda.max_memory_allocated(device) / 2**20 if device.type == "cuda" else None
     return 1000 * statistics.median(seconds), peak, sum(p.numel() for p in trainer.model.parameters())

@@ -333,6 +333,10 @@ def test_a_half_precision_model_has_a_full_precision_average() -> None:
     torch.testing.assert_close(moved, 0.001 * gap, rtol=1e-3, atol=0)  # a bfloat16 average would not move
 
 
+def test_the_average_names_its_decay() -> None:
+    assert "decay=0.75" in repr(ExponentialMovingAverage(nn.Linear(1, 1), decay=0.75))
+
+
 def test_average_errors() -> None:
     with pytest.raises(
         ValueError, match=r"need 0 <= decay < 1, got decay=1\.0; at 1 the average would never"

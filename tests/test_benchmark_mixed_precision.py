@@ -306,6 +306,25 @@ def test_without_a_record_the_lesson_says_so(capsys: pytest.CaptureFixture[str])
     assert precision_record.live("cpu") is None
 
 
+def test_where_there_is_a_gpu_the_lesson_measures_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def measured(size: str, **how: Any) -> list[dict[str, Any]]:
+        asked.append((size, how))
+        return made_up().rows
+
+    monkeypatch.setattr(precision_race, "measure", measured)
+    monkeypatch.setattr(recorded, "machine", lambda device: {"gpu": f"the one at {device}"})
+    found = precision_record.live("cuda:1")
+    assert found is not None
+    assert asked == [("small", {"steps": 60, "seeds": range(2), "device": "cuda:1"})]
+    assert (found.kind, found.rows, found.machine) == (
+        "mixed_precision",
+        made_up().rows,
+        {"gpu": "the one at cuda:1"},
+    )
+
+
 def test_a_record_is_claimed(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -136,6 +136,8 @@ def test_a_net_that_has_diverged_is_nan_and_the_others_are_not() -> None:
 def test_a_linear_loss_and_an_unused_parameter() -> None:
     p, unused = draw(3).requires_grad_(), draw(2).requires_grad_()
     assert sharpness(lambda: p.sum(), [p, unused]) == 0
+    assert sharpness(lambda: p.sum(), [p]) == 0
+    assert sharpness(lambda: p * 2, [p]).tolist() == [0, 0, 0]  # three losses
     torch.testing.assert_close(float(sharpness(lambda: (p**2).sum(), [p, unused])), 2.0, rtol=1e-12, atol=0)
 
 

@@ -116,6 +116,60 @@ def test_this_machine_can(capsys: pytest.CaptureFixture[str]) -> None:
     assert any(line.startswith("OK    kernel") for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("answer", "state", "text"),
+    [
+        ((1, "", "Traceback\nImportError: no zmq"), FAIL, "does not start: ImportError: no zmq"),
+        ((1, "", ""), FAIL, "does not start: no reason given"),
+        ((0, "/another/python\n", ""), WARN, "starts another Python: /another/python"),
+        (None, FAIL, "did not answer within"),
+    ],
+)
+def test_a_kernel_that_is_not_this_python(
+    answer: tuple[int, str, str] | None, state: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(line: list[str], timeout: float, **how: object) -> subprocess.CompletedProcess[str]:
+        if answer is None:
+            raise subprocess.TimeoutExpired(line, timeout)
+        return subprocess.CompletedProcess(line, *answer)
+
+    monkeypatch.setattr(doctor.subprocess, "run", run)
+    found = doctor.start_kernel()
+    assert (found.state, bool(found.cure)) == (state, True)
+    assert text in found.text
+
+
+def test_a_closed_loopback_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Closed(socket.socket):
+        def bind(self, address: object) -> None:
+            raise OSError(13, "Permission denied")
+
+    monkeypatch.setattr(doctor.socket, "socket", Closed)
+    found = doctor.port()
+    assert found.state == FAIL
+    assert "none can be opened on 127.0.0.1: Permission denied" in found.text
+
+
+@pytest.mark.parametrize(
+    ("answer", "tool", "state", "text"),
+    [
+        ((0, "Made-up 9000\n", ""), None, OK, "Made-up 9000"),
+        ((1, "", "Traceback"), None, WARN, "could not say"),
+        ((0, "", ""), "/bin/nvidia-smi", WARN, "torch sees none, though"),
+        ((0, "", ""), None, OK, "none, and none is needed"),
+    ],
+)
+def test_gpu(
+    answer: tuple[int, str, str], tool: str | None, state: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = subprocess.CompletedProcess([], *answer)
+    monkeypatch.setattr(doctor.subprocess, "run", lambda *args, **how: done)
+    monkeypatch.setattr(doctor.shutil, "which", lambda name: tool)
+    found = doctor.gpu()
+    assert found.state == state
+    assert text in found.text
+
+
 @pytest.fixture
 def broken_environment(tmp_path: Path) -> Path:
     """A Python with none of the course's packages, as it is before or after a set-up that went wrong."""

@@ -40,6 +40,7 @@ class Server(ThreadingHTTPServer):
         self.ranges: list[str | None] = []  # the Range header of each request
         self.statuses: list[int] = []  # sent instead of files, one per request
         self.resumes = True
+        self.shift = 0  # how many bytes too late the server resumes
 
     def remote(self, name: str, content: bytes) -> RemoteFile:
         self.files[name] = content
@@ -59,6 +60,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send_error(status)
             return
         start = int(re.fullmatch(r"bytes=(\d+)-", asked)[1]) if asked and self.server.resumes else 0
+        start += self.server.shift if start else 0
         if start >= len(content):
             self.send_error(416)
             return
@@ -228,6 +230,14 @@ def test_a_cut_that_never_ends_is_given_up_and_what_came_is_kept(server: Server,
     with pytest.raises(DownloadError, match="the connection was cut"):
         _fetch.fetch(server.remote("a.bin", CONTENT), tmp_path)
     assert left(tmp_path) == {"a.bin.part": CONTENT[:500]}
+
+
+def test_a_server_that_resumes_elsewhere_is_not_believed(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "a.bin.part").write_bytes(CONTENT[:10])
+    server.shift = 5
+    with pytest.raises(DownloadError, match="the server resumes at byte 15, not at 10"):
+        _fetch.fetch(server.remote("a.bin", CONTENT), tmp_path)
+    assert left(tmp_path) == {"a.bin.part": CONTENT[:10]}
 
 
 # The two data sets, in small

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import html.parser
 import json
+import os
 import re
 import shutil
+import subprocess
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -312,6 +314,42 @@ def test_without_a_browser_a_pdf_is_refused_before_anything_is_made(
     assert done.exit_code == 1
     assert "need Chromium to print PDFs" in done.output
     assert not (tmp_path / "editions").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the made-up browser is a shell script")
+def test_answers_and_handouts_are_printed_beside_their_pages(
+    tmp_path: Path, lesson: Lesson, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = tmp_path / "bin" / "chromium"
+    browser.parent.mkdir()
+    browser.write_text(
+        "#!/bin/sh\n"
+        "for word; do\n"
+        '  case "$word" in --print-to-pdf=*) out="${word#*=}";; file://*) page="${word#file://}";; esac\n'
+        "done\n"
+        '{ echo %PDF; cat "$page"; } > "$out"\n',
+        encoding="utf-8",
+    )
+    browser.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{browser.parent}{os.pathsep}{os.environ['PATH']}")
+    build.make(lesson.path.parent, tmp_path, printed=True)
+    editions = tmp_path / "editions"
+    found = {str(path.relative_to(editions)) for path in editions.rglob("*.pdf")}
+    assert found == {"answers/01_sample.pdf", "handouts/01_sample.pdf"}
+    printed = (editions / "answers" / "01_sample.pdf").read_text(encoding="utf-8")
+    assert printed == "%PDF\n" + (editions / "answers" / "01_sample.html").read_text(encoding="utf-8")
+    assert "First sentence." in (editions / "handouts" / "01_sample.pdf").read_text(encoding="utf-8")
+
+
+def test_a_browser_that_hangs_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "page.html").write_text("<p>x</p>", encoding="utf-8")
+
+    def hang(*args: Any, timeout: float, **kwargs: Any) -> None:
+        raise subprocess.TimeoutExpired("chromium", timeout)
+
+    monkeypatch.setattr(pdf.subprocess, "run", hang)
+    with pytest.raises(pdf.PdfError, match=rf"page\.html was not printed within {pdf.LIMIT} s"):
+        pdf.write("chromium", tmp_path / "page.html", tmp_path / "page.pdf")
 
 
 def test_the_page_that_is_printed_has_the_lessons_figures_and_mathjax() -> None:

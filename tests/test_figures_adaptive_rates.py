@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import pytest
 import torch
 
@@ -120,3 +123,60 @@ BAD = [
 def test_rare_features_refuse_what_is_out_of_range(n, rates, noise, message) -> None:
     with pytest.raises(ValueError, match=message):
         data.rare_features(n, rates, WEIGHTS, generator=torch.Generator(), noise=noise)
+
+
+# What is drawn
+
+
+def lines(axes: Any) -> dict[str, np.ndarray]:
+    return {str(line.get_label()): np.column_stack(line.get_data()) for line in axes.get_lines()}
+
+
+def test_the_two_valleys_count_the_steps_of_both_methods() -> None:
+    for axes, degrees in zip(figures.two_valleys().axes, (0.0, 45.0), strict=True):
+        said = [text.get_text() for text in axes.texts]
+        for method, name in (("gd", "gradient descent"), ("adagrad", "AdaGrad")):
+            steps = figures.steps_down(method, degrees)
+            assert f"{name}: {steps} steps to a millionth of the height" in said
+            path = figures.valley_path(method, degrees)[:41]
+            np.testing.assert_allclose(lines(axes)[f"_{name}"], path)
+
+
+def test_effective_rates_are_means_over_seeds_beside_their_theory() -> None:
+    rates = 1 / torch.arange(1, 401).double().sqrt() * torch.linspace(0.5, 1.5, 10)[:, None]
+    theory = rates.mean(0)
+    figure = figures.effective_rates(
+        {"falls": ("adagrad", rates), "stays": ("rmsprop", rates)}, {"falls": theory}
+    )
+    found = lines(figure.axes[0])
+    assert found["_theory"][0, 0] == 10  # 1/|g| of the first steps has no mean
+    np.testing.assert_allclose(found["_theory"][:, 1], 1 / np.sqrt(found["_theory"][:, 0]))
+    np.testing.assert_allclose(found["falls"], found["_theory"])
+    assert sum(label == "_theory" for label in found) == 1
+
+
+def test_errors_stand_at_their_frequency_with_rare_features_at_the_right() -> None:
+    often = [0.01, 0.5, 0.1]
+    errors = torch.tensor([[0.3, 0.01, 0.1], [0.5, 0.03, 0.2]]).repeat(5, 1)
+    [axes] = figures.error_by_frequency(often, {"SGD": (plotting.BLUE, errors)}).axes
+    found = lines(axes)["SGD"]
+    np.testing.assert_allclose(found, [[0.5, 0.02], [0.1, 0.15], [0.01, 0.4]], rtol=1e-6)
+    left, right = axes.get_xlim()
+    assert left > right
+
+
+def test_the_sweep_shows_every_rates_mean() -> None:
+    values = torch.tensor([[0.4, 0.2, 9.0], [0.6, 0.4, 11.0]]).repeat(5, 1)
+    [axes] = figures.rate_sweep({"sgd": ([0.01, 0.1, 1.0], values)}).axes
+    points = lines(axes)["_points"]
+    np.testing.assert_allclose(points, [[0.01, 0.5], [0.1, 0.3], [1.0, 10.0]], rtol=1e-6)
+    assert axes.get_ylim()[1] < 10  # the rate that diverges leaves at the top
+    assert [text.get_text() for text in axes.texts] == ["SGD"]
+
+
+def test_epsilon_stops_gradients_of_its_own_size_outside_the_root_and_of_its_roots_inside() -> None:
+    found = lines(figures.step_against_gradient(1e-8).axes[0])
+    g, outside = found["_outside"].T
+    inside = found["_inside"][:, 1]
+    assert g[np.argmin(abs(outside - 0.5))] == pytest.approx(1e-8, rel=0.1)
+    assert g[np.argmin(abs(inside - 0.5**0.5))] == pytest.approx(1e-4, rel=0.1)

@@ -105,6 +105,15 @@ def check_against(module: Any) -> None:
     assert [color for _, color in segments(left)] == colours[::-1]
 
 
+def test_a_recipe_that_was_not_raced_on_a_task_has_no_bar_there() -> None:
+    whole = result("a")
+    part = Result("b", tuple(entry for entry in result("b").entries if entry.recipe != "bad"))
+    for tasks, bars in (([whole, part], [3, 2]), ([part, whole], [2, 3])):
+        axes = drawn(capstone.against_baseline(tasks, baseline="base")).axes
+        assert [len(segments(panel)) for panel in axes] == bars
+        assert [text.get_text() for text in axes[0].get_yticklabels()] == ["good", "same", "bad"]
+
+
 def check_budgets(module: Any) -> None:
     scores = {"early": [0.8, 0.81, 0.79, 0.8], "late": [0.1, 0.2, 0.1, 0.95]}
     [axes] = drawn(module.budgets(scores)).axes
@@ -155,7 +164,7 @@ MUTANTS: dict[str, tuple[str, str, Any]] = {
     "ties in grey": ("plotting.BLUE if tied", "plotting.BLUE if not tied", check_leaderboards),
     "level of one comparison": ("1 - 0.01 / max(1, len(result.entries) - 1)", "0.99", check_differences),
     "the wrong sign": ("paired_interval(e.scores, base", "paired_interval(base, e.scores", check_differences),
-    "ordered by the first task": ("-found[-1][name][0])", "-found[0][name][0])", check_against),
+    "ordered by the first task": ("for gaps in found for", "for gaps in found[::-1] for", check_against),
     "good is red": ("plotting.GREEN if low > 0", "plotting.GREEN if high < 0", check_against),
     "scores of one seed": ("scores = test[name].mean(1)", "scores = test[name][:, 0]", check_search),
     "one trial alone": ("expected_best(scores, k) for", "expected_best(scores, 1) for", check_budgets),

@@ -55,6 +55,19 @@ def test_four_lines_minimise_their_losses() -> None:
             assert cost <= prices[name](y - near[0] - near[1] * x).sum(), (name, shift)
 
 
+def test_the_outlier_is_drawn_beside_the_four_lines() -> None:
+    [axes] = figures.outlier(9.0, 2.0, 0.5).axes
+    found, lines = curves(axes), figures.four_lines(9.0, 2.0, 0.5)
+    assert list(found) == list(lines)
+    for name, line in lines.items():
+        x, y = found[name].T
+        a, b = line.tolist()
+        np.testing.assert_allclose(y, a + b * x)
+    patients, outlier = (np.asarray(points.get_offsets()) for points in axes.collections)
+    assert (len(patients), outlier.tolist()) == (15, [[2.0, 9.0]])
+    assert "at 9:" in axes.get_title(loc="left")
+
+
 def test_only_the_mse_line_follows() -> None:
     near, far = figures.four_lines(6.0, 2.0, 1.0), figures.four_lines(12.0, 2.0, 1.0)
     moved = {name: (far[name] - near[name]).abs().max().item() for name in near}

@@ -149,6 +149,21 @@ def test_clearing_through_the_optimizer_clears_the_module() -> None:
         assert equal([p.grad for p in net.parameters()], [p.grad for p in alone.parameters()])  # type: ignore[misc]
 
 
+def test_a_gradient_given_to_the_buffer_is_the_modules_and_one_taken_away_is_zero_there() -> None:
+    net = model()
+    [block] = FlatParameters(net).parameters()
+    given = torch.arange(1.0, block.numel() + 1, dtype=torch.float64)
+    block.grad = given
+    for p in net.parameters():
+        assert p.grad is not None
+        start = p.storage_offset()
+        assert torch.equal(p.grad.flatten(), given[start : start + p.numel()])
+    net.zero_grad()
+    assert all(p.grad is None for p in net.parameters())
+    block.grad  # noqa: B018  reading gathers
+    assert all(p.grad is not None and not p.grad.any() for p in net.parameters())
+
+
 def test_clipping_through_either_side_and_grad_scaler() -> None:
     a, b, c = model(), model(), model()
     flat_b, flat_c = FlatParameters(b).parameters(), FlatParameters(c).parameters()

@@ -338,6 +338,15 @@ def test_batch_of_one_is_fine_in_eval_and_leaves_no_trace_in_training():
     assert layer.eval()(torch.ones(1, 3)).shape == (1, 3)
 
 
+def test_statistics_asked_for_after_the_layer_was_made_without_are_not_kept_as_in_torch():
+    x = torch.randn(6, 3, dtype=torch.float64)
+    made = [ns.BatchNorm1d(3, track_running_stats=False).double() for ns in (layers, nn)]
+    for layer in made:
+        layer.track_running_stats = True
+    torch.testing.assert_close(made[0](x), made[1](x), rtol=1e-12, atol=1e-12)
+    assert made[0].running_mean is made[1].running_mean is None
+
+
 # torch.func
 
 

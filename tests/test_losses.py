@@ -479,6 +479,14 @@ BAD_INPUTS = [
 ]  # fmt: skip
 
 
+def test_an_empty_batch_is_as_in_torch_and_values_that_do_not_exist_are_an_error() -> None:
+    empty = numbers(1, 0)
+    assert losses.binary_cross_entropy(empty, empty, reduction="sum") == 0
+    nowhere = torch.empty(3, device="meta")
+    with pytest.raises(RuntimeError, match="meta"):
+        losses.binary_cross_entropy(nowhere, nowhere)
+
+
 def test_targets_may_exceed_one_by_a_rounding_error() -> None:
     x = numbers(33, 4, 3)
     for dtype in (torch.float64, torch.float32, torch.bfloat16):

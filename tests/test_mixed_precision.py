@@ -489,6 +489,8 @@ def test_disabled_is_transparent() -> None:
         {},
         False,
     )
+    scaler.load_state_dict({"scale": 8.0})  # as in torch, nothing is taken
+    assert scaler.state_dict() == {}
     with pytest.raises(RuntimeError, match="saved by a disabled scaler"):
         GradScaler().load_state_dict({})
 

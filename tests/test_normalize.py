@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -13,6 +14,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from course_utils.tools import lessons, normalize
+from course_utils.tools.records import Result
 from tests.sample import lesson
 
 
@@ -94,6 +96,37 @@ def test_figure_changes_only_with_its_pixels() -> None:
 def test_what_must_not_be_committed(output: nbformat.NotebookNode, message: str) -> None:
     with pytest.raises(lessons.LessonError, match=message):
         normalize.normalized(book(output), before=new_notebook())
+
+
+def test_a_lesson_changed_meanwhile_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = lesson(tmp_path / "01_one.ipynb", "1 + 1")
+
+    def run(notebooks: Path, build: str, **how: Any) -> list[Result]:
+        target = Path(build) / "executed" / "standard" / path.name
+        target.parent.mkdir(parents=True)
+        target.write_bytes(path.read_bytes())
+        path.write_bytes(path.read_bytes() + b"\n")  # a save in the editor
+        return [Result("01_one")]
+
+    monkeypatch.setattr(normalize, "run", run)
+    saved = path.read_bytes() + b"\n"
+    left = normalize.regenerate(tmp_path)
+    assert left == {"01_one": "it was changed while it was executed; execute it again"}
+    assert path.read_bytes() == saved
+
+
+def test_a_folder_that_cannot_be_written_is_said_before_anything_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lesson(tmp_path / "01_one.ipynb", "1 + 1")
+
+    def refuse(dir: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(normalize.tempfile, "TemporaryFile", refuse)
+    monkeypatch.setattr(normalize, "run", lambda *args, **kwargs: pytest.fail("ran"))
+    with pytest.raises(lessons.LessonError, match="cannot be written: Permission denied"):
+        normalize.regenerate(tmp_path)
 
 
 def test_regenerating_twice_gives_the_same_bytes(tmp_path: Path) -> None:

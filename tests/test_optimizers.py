@@ -608,11 +608,10 @@ def check_sam(make: Callable[..., Any]) -> None:
         before = loss(a).item()
         assert one.step(closure) == before
 
-        two.zero_grad()
         loss(b).backward()
         two.first_step(zero_grad=True)
         loss(b).backward()
-        two.second_step()
+        two.second_step(zero_grad=True)
 
         g = torch.autograd.grad(loss(c), c)
         norm = math.sqrt(sum(x.square().sum().item() for x in g))

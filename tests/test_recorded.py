@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -50,3 +54,31 @@ def test_a_kind_is_a_slug(kind: str, tmp_path: Path) -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_gpu_is_named() -> None:
     assert recorded.machine("cuda")["gpu"]
+
+
+def test_a_gpu_is_named_with_its_memory_and_driver(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    properties = SimpleNamespace(name="Made-up 9000", total_memory=24 * 2**30)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: properties)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = recorded.machine("cuda:0")
+    assert (found["gpu"], found["gpu_memory"], found["driver"]) == ("Made-up 9000", "24 GiB", "unknown")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the made-up tool is a shell script")
+@pytest.mark.parametrize(("says", "driver"), [("echo 550.1\necho 550.1", "550.1"), ("exit 9", "unknown")])
+def test_the_driver_is_what_its_tool_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, says: str, driver: str
+) -> None:
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text(f"#!/bin/sh\n{says}\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert recorded._driver() == driver
+
+
+def test_the_processor_is_named_where_the_system_has_no_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*args: Any, **kwargs: Any) -> str:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(Path, "read_text", gone)
+    assert recorded._processor() == (platform.processor() or platform.machine()) != ""

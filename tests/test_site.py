@@ -461,6 +461,29 @@ def test_the_source_folder_is_whole_and_new(lesson: Lesson, tmp_path: Path) -> N
     assert (target / "index.md").read_text().endswith("\nunnamed\n```\n")
 
 
+def test_cells_keep_their_ids_and_a_warning_is_an_error(lesson: Lesson, tmp_path: Path) -> None:
+    docs, source, output = tmp_path / "docs", tmp_path / "source", tmp_path / "out" / "site"
+    docs.mkdir()
+    (docs / "conf.py").write_text(
+        "from course_utils.tools.site import build\n"
+        "extensions = ['myst_nb']\n"
+        "nb_execution_mode = 'off'\n"
+        "def setup(app): app.connect('doctree-read', build.anchors)\n"
+    )
+    source.mkdir()
+    lesson_page.write(lesson, {lesson.number: lesson.name}, source)
+    (source / "index.md").write_text(f"# Home\n\n```{{toctree}}\nlessons/{lesson.name}\n```\n")
+    output.mkdir(parents=True)
+    (output / "left_over.html").write_text("old")
+    assert build.render(source, output, docs=docs, strict=False) == 0
+    assert not (output / "left_over.html").exists()
+    page = (output / "lessons" / f"{lesson.name}.html").read_text(encoding="utf-8")
+    assert 'id="cell-draw"' in page
+    (source / "index.md").write_text("# Home\n\n[nowhere](not_there.md)\n")
+    assert build.render(source, output, docs=docs, strict=False) == 0
+    assert build.render(source, output, docs=docs, strict=True) != 0
+
+
 def test_mathematics_comes_from_the_site() -> None:
     script = PROJECT / "docs" / "_static" / "vendor" / "mathjax" / "tex-svg.js"
     assert script.stat().st_size > 1_000_000

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -67,6 +69,31 @@ def test_a_failure_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(LessonError, match="no kernel"):
         course.new_course(tmp_path / "course", PROJECT)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["not there yet", "empty"])
+def test_the_folder_gets_the_course_when_its_first_lesson_runs(
+    there: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, calls = tmp_path / "course", []
+
+    def run(line: list[str], **how: Any) -> subprocess.CompletedProcess[str]:
+        calls.append((line, how["cwd"], how["env"]["PYTHONPATH"]))
+        assert not target.exists() or not any(target.iterdir())
+        return subprocess.CompletedProcess(line, len(calls) == 1, "", "the lesson does not run here\n")
+
+    monkeypatch.setattr(course.subprocess, "run", run)
+    if there:
+        target.mkdir()
+    with pytest.raises(LessonError, match=r"^the lesson does not run here$"):
+        course.new_course(target, PROJECT)
+    assert target.exists() == there
+    course.new_course(target, PROJECT)
+    assert (target / "Makefile").is_file()
+    assert [path.name for path in tmp_path.iterdir()] == ["course"], "nothing is left beside it"
+    for line, folder, package in calls:
+        assert line[-2:] == ["new-lesson", course.FIRST]
+        assert package == str(folder) != str(PROJECT), "by the new course's own package"
 
 
 def test_a_project_without_its_tests_is_refused(tmp_path: Path) -> None:

@@ -206,3 +206,14 @@ MUTANTS = {
 def test_mistakes_are_caught(old: str, new: str, tmp_path: Path) -> None:
     with pytest.raises(AssertionError):
         check_each_once(mutant("course_utils.trials", old, new), tmp_path)
+
+
+def test_a_bar_counts_the_trials(capsys: pytest.CaptureFixture[str]) -> None:
+    assert trials.run(lambda k: k**2, {"a": 1, "b": 2}, progress=True) == {"a": 1, "b": 4}
+    assert "2/2" in capsys.readouterr().err
+
+
+def test_a_cluster_without_dask_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(ImportError, match=r"course-utils\[full\]"):
+        trials.run(abs, {"a": 1}, cluster="tcp://nowhere:1")

@@ -75,9 +75,7 @@ def adjust_hue(x: Tensor, turns: float | Tensor) -> Tensor:
 
 
 def gray(x: Tensor) -> Tensor:
-    """The luma of BT.601, 0.299 r + 0.587 g + 0.114 b, shape (N, 1, H, W); a gray image is its own."""
-    if x.shape[1] == 1:
-        return x
+    """The luma of BT.601, 0.299 r + 0.587 g + 0.114 b: (N, 3, H, W) -> (N, 1, H, W)."""
     r, g, b = x.unbind(1)
     return torch.add(torch.add(0.299 * r, g, alpha=0.587), b, alpha=0.114).unsqueeze(1)
 

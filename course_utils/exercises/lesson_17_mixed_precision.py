@@ -119,9 +119,7 @@ def _one_step_late(
 ) -> Scale:
     if overflow:
         return scale * backoff, 0
-    if good == interval:
-        return scale * growth, 0
-    return scale, good + 1
+    return (scale * growth, 0) if good == interval else (scale, good + 1)
 
 
 def _grows_each_step(

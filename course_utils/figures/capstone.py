@@ -84,9 +84,10 @@ def differences(results: Sequence[Result], *, baseline: str) -> list[dict[str, t
 
 
 def against_baseline(results: Sequence[Result], *, baseline: str, titles: Sequence[str] = ()) -> Figure:
-    """Every recipe's distance from the baseline on each task, recipes ordered by the last task."""
+    """Every recipe's distance from the baseline on each task, recipes ordered by the last that has them."""
     found = differences(results, baseline=baseline)
-    names = sorted(found[-1], key=lambda name: -found[-1][name][0])
+    last = {name: mean for gaps in found for name, (mean, _, _) in gaps.items()}
+    names = sorted(last, key=lambda name: -last[name])
     figure, grid = plotting.subplots(
         1, len(results), size=(4.4 * len(results) + 0.6, 1.5 + 0.235 * len(names)), sharey=True, squeeze=False
     )

@@ -1,0 +1,204 @@
+"""The commands: what each says and with what status it ends, where all goes well and where it does not."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from course_utils import __main__
+from course_utils.tools import cli, grade, lab, normalize, report
+from course_utils.tools import run as runner
+from course_utils.tools.editions import instructor
+from course_utils.tools.lessons import LessonError
+from course_utils.tools.records import Result as Outcome
+from course_utils.tools.site import build as site
+from course_utils.tools.template import course, lesson
+
+
+@pytest.fixture(autouse=True)
+def signals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands set handlers of signals; those of the tests stay."""
+    monkeypatch.setattr(cli, "_interruptible", lambda: None)
+
+
+def say(*words: str) -> Result:
+    return CliRunner().invoke(cli.commands, [*words])
+
+
+def gives(value: Any) -> Any:
+    """A function that gives a value, or raises it."""
+
+    def function(*args: Any, **kwargs: Any) -> Any:
+        if isinstance(value, BaseException):
+            raise value
+        return value
+
+    return function
+
+
+BROKEN = [
+    (LessonError("no lesson '77'"), 2, "nothing was run:\nno lesson '77'"),
+    (KeyboardInterrupt(), 130, "interrupted"),
+    (OSError("disk full"), 1, "broke off"),
+]
+
+
+@pytest.mark.parametrize(("problem", "status", "text"), BROKEN)
+def test_run_that_breaks_off(
+    problem: BaseException, status: int, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "run", gives(problem))
+    done = say("run")
+    assert done.exit_code == status
+    assert text in done.output
+
+
+def test_run_passes_on_what_was_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, Any] = {}
+
+    def run(notebooks: Path, build: Path, **how: Any) -> list[Outcome]:
+        asked.update(how)
+        return [Outcome("05_momentum"), Outcome("07_adam", state="failed", error="false claim 07.x")]
+
+    monkeypatch.setattr(runner, "run", run)
+    monkeypatch.setattr(report, "report", gives(tmp_path / "index.html"))
+    words = [
+        "--seed",
+        "3",
+        "--device",
+        "cpu",
+        "--profile",
+        "smoke",
+        "-p",
+        "RATES",
+        "[1, 2]",
+        "-p",
+        "NAME",
+        "a b",
+    ]
+    done = say("run", "05", *words)
+    assert done.exit_code == 1
+    assert asked["parameters"] == {
+        "PROFILE": "smoke", "SEED": 3, "DEVICE": "cpu", "RATES": [1, 2], "NAME": "a b"
+    }  # fmt: skip
+    assert asked["only"] == ("05",)
+    assert not asked["changed"], "a lesson that is named runs whether it changed or not"
+    assert "failed: 07_adam\nfalse claim 07.x" in done.output
+    assert "1 of 2 lessons passed at smoke" in done.output
+
+
+def test_run_without_a_report_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "run", gives([Outcome("05_momentum")]))
+    monkeypatch.setattr(report, "report", gives(OSError("disk full")))
+    done = say("run")
+    assert done.exit_code == 1
+    assert "the report could not be written: disk full" in done.output
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "text"),
+    [
+        *BROKEN,
+        ({"05_momentum": "false claim"}, 1, "left as it was: 05_momentum\nfalse claim"),
+        ({}, 0, ""),
+    ],
+)
+def test_notebooks(answer: Any, status: int, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(normalize, "regenerate", gives(answer))
+    done = say("notebooks")
+    assert done.exit_code == status
+    assert text in done.output
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "text"),
+    [
+        (0, 0, "index.html"),
+        (1, 1, "the site was built with warnings"),
+        (LessonError("no lesson"), 1, "no lesson"),
+        (ModuleNotFoundError("No module named 'sphinx'"), 1, "pip install -r requirements.lock"),
+    ],
+)
+def test_site(answer: Any, status: int, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(site, "make", gives(answer))
+    done = say("site")
+    assert done.exit_code == status
+    assert text in done.output
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "text"),
+    [
+        ([Path("a.ipynb"), Path("b.py")], 0, "a.ipynb\nb.py\n"),
+        (LessonError("taken"), 1, "nothing was written: taken"),
+    ],
+)
+def test_new_lesson(answer: Any, status: int, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lesson, "new_lesson", gives(answer))
+    done = say("new-lesson", "20_topic")
+    assert done.exit_code == status
+    assert text in done.output
+
+
+def test_new_course_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(course, "new_course", gives(None))
+    done = say("new-course", str(tmp_path / "mine"))
+    assert done.exit_code == 0
+    assert f"cd {tmp_path / 'mine'} && make test" in done.output
+
+
+def test_the_guide_is_written_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = []
+
+    def write(page: Path, notebooks: Path) -> Path:
+        written.append((page, notebooks))
+        return page
+
+    monkeypatch.setattr(instructor, "write", write)
+    assert say("editions", "--guide").exit_code == 0
+    assert written == [(cli.PROJECT / "docs" / "instructor.md", cli.NOTEBOOKS)]
+
+
+def test_lab_that_cannot_copy_says_that_nothing_was_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lab, "hand_out", gives(OSError("disk full")))
+    monkeypatch.setattr(lab, "open_lab", gives(AssertionError("opened")))
+    done = say("lab")
+    assert done.exit_code == 1
+    assert "yours are as they were: disk full" in done.output
+
+
+def test_lab_ends_as_jupyterlab_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lab, "hand_out", gives(["2 lessons copied"]))
+    monkeypatch.setattr(lab, "open_lab", gives(7))
+    done = say("lab")
+    assert (done.exit_code, done.output) == (7, "2 lessons copied\n")
+
+
+def test_grading_that_is_interrupted_says_where_the_rest_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grade, "grade", gives(KeyboardInterrupt()))
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        done = say("grade", str(tmp_path), "--out", str(tmp_path / "grades.csv"))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert done.exit_code == 130
+    assert f"what was graded is in {tmp_path / 'grades.csv'}" in done.output
+
+
+def test_a_polite_end_is_an_interrupt() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        cli._interrupt(signal.SIGTERM, None)
+
+
+def test_an_incomplete_environment_sends_to_the_doctor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "course_utils.tools.cli", None)
+    monkeypatch.setattr(sys, "argv", ["python -m course_utils", "run"])
+    with pytest.raises(SystemExit, match=r"(?s)not complete.*python -m course_utils doctor"):
+        __main__.main()
