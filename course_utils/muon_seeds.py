@@ -28,7 +28,8 @@ class MuonPerSeed(Optimizer):
     """Muon on stacked matrices (S, rows, columns), one for each of S nets; for `train_seeds`.
 
     The mathematics of `Muon` with nesterov=True and the "original" scale, but for the arithmetic: the
-    iteration has the dtype of the parameters, so that on a CPU without bfloat16 units it is fast.
+    iteration has the dtype of the parameters, so that on a CPU without bfloat16 units it is fast. Where the
+    steps must be those of `Muon` to the bit, `race_optimizers.StackedMuon` takes them one net at a time.
 
     Args:
         lr: step size, >= 0. momentum: in [0, 1). weight_decay: >= 0, not part of the gradient.

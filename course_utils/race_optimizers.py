@@ -16,6 +16,8 @@ from course_utils.optimizers._base import Group, State
 class StackedMuon(Muon):
     """`Muon` on matrices stacked as (S, rows, columns): each of the S is stepped on its own.
 
+    Its steps are `Muon`'s to the bit; `muon_seeds.MuonPerSeed` takes all at once, in the parameters' dtype.
+
     Args: as `Muon`.
     Raises: ValueError for parameters that are not stacks of matrices.
     """

@@ -8,6 +8,7 @@ import _thread
 import json
 import linecache
 import os
+import pickle
 import re
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from hypothesis import strategies as st
 from IPython.core.interactiveshell import InteractiveShell
 
 import course_utils.exercises as exercises
-from course_utils.exercises import _catalogue, _compare, _judge, _process, _progress, _quiz, _stub
+from course_utils.exercises import _ask, _catalogue, _compare, _judge, _process, _progress, _quiz, _stub
 from course_utils.exercises._ask import judge
 from course_utils.exercises._model import Exercise, Quiz, Wrong
 from tests import lesson_98_made_up as made_up
@@ -286,6 +287,79 @@ def test_a_warm_check_takes_far_less_than_a_second() -> None:
         judge(exercise, exercise.solution)
         times.append(time.monotonic() - start)
     assert min(times) < 0.5
+
+
+def test_what_the_child_says_on_its_pipe_and_that_it_ends_with_it() -> None:
+    """The process itself, spoken to without its keeper: one line for each event, whatever answers print."""
+    asked = [(id, f"def answer(x):\n    {body}\n", lines) for id, body, lines in SAYS]
+    asked += [("98.step_in_place", f"def answer(p, g, lr):\n    {body}\n", lines) for body, lines in STEPS]
+    exercise = {one.id: one for one in made_up.EXERCISES}
+    requests = [_ask._request(exercise[id], cell(source)) for id, source, _ in asked]
+    requests.append(requests[0] | {"answer": b"no pickle"})
+    done = subprocess.run(
+        [sys.executable, "-m", "course_utils.exercises._worker"],
+        input=b"".join(map(pickle.dumps, requests)),
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert events.pop(0) == {"event": "ready"}
+    said = [event for event in events if event["event"] == "verdict"]
+    assert [verdict["lines"] for verdict in said[:-1]] == [lines for *_, lines in asked]
+    assert said[-1]["state"] == "failed"
+    assert said[-1]["lines"][0].startswith("UnpicklingError")
+    first = [event["event"] for event in events[:4]]
+    assert first == ["input", "input", "called", "verdict"]
+
+
+UNAVAILABLE = {
+    "import sys": "the child process did not start",
+    'print(\'{"event": "ready"}\', flush=True)\nimport sys; sys.stdin.buffer.read(9)': "the child process has ended",
+}
+
+
+@pytest.mark.parametrize("program", UNAVAILABLE)
+def test_a_child_that_cannot_be_had_is_told_so(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a second try: a machine out of memory or of processes is no fault of the answer."""
+    made = []
+    start = subprocess.Popen
+
+    def popen(line: list[str], **how: Any) -> Any:
+        made.append(start([sys.executable, "-c", program], **how))
+        return made[-1]
+
+    monkeypatch.setattr(_process, "_worker", None)
+    monkeypatch.setattr(_process.subprocess, "Popen", popen)
+    state, lines = judge(made_up.EXERCISES[0], made_up.EXERCISES[0].solution)
+    assert (state, lines) == (
+        "failed",
+        (f"could not be tried: {UNAVAILABLE[program]}. Run this cell again.",),
+    )
+    assert len(made) == 2
+    assert all(child.poll() is not None for child in made)
+
+
+def test_a_child_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_process, "_START", 0.3)
+    monkeypatch.setattr(_process, "_worker", None)
+    start = subprocess.Popen
+    program = "import time; time.sleep(60)"
+    monkeypatch.setattr(
+        _process.subprocess, "Popen", lambda line, **how: start([sys.executable, "-c", program], **how)
+    )
+    assert judge(made_up.EXERCISES[0], made_up.EXERCISES[0].solution) == (
+        "failed",
+        ("could not be tried: the child process did not reply. Run this cell again.",),
+    )
+
+
+def test_an_answer_that_cannot_be_read_over_there_is_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_ask, "_pickled", lambda answer: b"no pickle")
+    state, [line] = judge(made_up.EXERCISES[0], made_up.EXERCISES[0].solution)
+    assert state == "failed"
+    assert line.startswith("could not be tried: UnpicklingError")
 
 
 def test_starting_the_child_does_not_wait_for_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import json
 import math
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -109,6 +112,47 @@ def test_an_outcome_comes_back_with_the_kind_of_its_error() -> None:
     for forged in (None, {}, {"value": None, "arguments": None, "error": 3}):
         with pytest.raises(ValueError, match="not an outcome"):
             grade_values.decode_outcome(forged)
+
+
+def test_what_the_process_says_of_each_answer() -> None:
+    """The process itself, spoken to without the grader, so without a ceiling that kills it."""
+    cells = [
+        HEAD,
+        RIGHT[DIFFERENCE] + f'\n\n\nprint("aside")\ncheck("{DIFFERENCE}", paired_difference)',
+        "def paired_standard_error(a, b):\n    ...",
+        "raise AssertionError('never run')",
+        "seeds = 7",
+        "1 / 0",
+        "peeking = 0.25",
+    ]
+    answers = {
+        "1": [(DIFFERENCE, "paired_difference")],
+        "2": [(ERROR, "paired_standard_error")],
+        "4": [(SEEDS, "seeds")],
+        "5": [("00.false_claim", "not_there")],
+        "6": [("00.peeking_error", "peeking")],
+    }
+    request = {"cells": cells, "answers": answers, "skip": [3], "seconds": 60.0}
+    ceilings = {"memory": 2_000_000_000, "processes": grade_isolation.tasks() + 128}
+    done = subprocess.run(
+        [sys.executable, "-m", "course_utils.tools.grade_child"],
+        input=json.dumps(request | ceilings).encode(),
+        capture_output=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [event["index"] for event in events if event["event"] == "cell"] == [0, 1, 2, 4, 5, 6]
+    assert events[-1] == {"event": "end"}
+    said = {event["id"]: event for event in events if event["event"] in ("answer", "broken")}
+    assert grade.judge(_catalogue.find_exercise(DIFFERENCE), said[DIFFERENCE]) == ("correct", "")
+    assert said[ERROR]["untouched"]
+    assert said[SEEDS]["why"] == "a function is asked for, got a value of type int"
+    assert said["00.false_claim"]["why"].startswith("raised ZeroDivisionError")
+    assert said["00.peeking_error"]["event"] == "broken"
+    calls = [event["index"] for event in events if event["event"] == "input" and event["id"] == DIFFERENCE]
+    assert calls == list(range(len(calls)))
+    assert len(calls) >= 2
 
 
 # --- verdicts --------------------------------------------------------------------------------------
