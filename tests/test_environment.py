@@ -17,6 +17,8 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from course_utils.tools import lessons
+
 PROJECT = Path(__file__).resolve().parents[1]
 PYPROJECT = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 MAKEFILE = (PROJECT / "Makefile").read_text(encoding="utf-8")
@@ -176,22 +178,16 @@ def test_ci_runs_make_test_and_nothing_else() -> None:
 # ---- the README
 
 
-def test_readme_lists_every_lesson_and_which_are_there() -> None:
-    rows = re.findall(
-        r"^\| (\d\d) \| (?:\[([^]]+)\]\(([^)]+)\)|([^|]+?)) \| (.+?) \| (ready|planned) \|$",
-        README,
-        re.MULTILINE,
-    )
-    listed = {
-        f"{number}_{(linked or plain).replace(' ', '_')}": (link, state)
-        for number, linked, link, plain, _, state in rows
-    }
+def test_readme_lists_every_lesson_by_its_title_and_which_are_there() -> None:
+    rows = re.findall(r"^\| (\d\d) \| (?:\[([^]]+)\]\(([^)]+)\)|([^|]+?)) \| (.+?) \|$", README, re.MULTILINE)
     assert rows
     assert [row[0] for row in rows] == sorted({row[0] for row in rows}), "in teaching order, each once"
-    there = {path.stem for path in (PROJECT / "notebooks").glob("*.ipynb")}
-    assert {lesson for lesson, (_, state) in listed.items() if state == "ready"} == there
-    for lesson, (link, state) in listed.items():
-        assert link == (f"notebooks/{lesson}.ipynb" if state == "ready" else "")
+    listed = {link: f"{number} · {title}" for number, title, link, planned, _ in rows if not planned}
+    there = {
+        f"notebooks/{path.name}": lessons.title(lessons.read(path))
+        for path in (PROJECT / "notebooks").glob("*.ipynb")
+    }
+    assert listed == there
 
 
 def test_readme_names_what_exists() -> None:

@@ -21,9 +21,9 @@ from tests.notebooks import rules
 PROJECT = Path(__file__).parents[1]
 NAME = "20_mean_of_draws"
 README = (
-    "# A course\n\n| | lesson | question | |\n|---|---|---|---|\n| | **Part** | | |\n"
-    "| 00 | [start](notebooks/00_start.ipynb) | Why? | ready |\n| 07 | [adam](x) | How? | ready |\n"
-    "| 09 | mean of draws | Planned? | planned |\n\nWords.\n"
+    "# A course\n\n| | Lesson | Question |\n|---|---|---|\n| | **Part** | |\n"
+    "| 00 | [Start](notebooks/00_start.ipynb) | Why? |\n| 07 | [Adam](x) | How? |\n"
+    "| 09 | Mean of draws | Planned? |\n\nWords.\n"
 )
 MADE = (
     f"notebooks/{NAME}.ipynb",
@@ -91,7 +91,7 @@ def test_its_exercises_and_figures_pass_their_tests(course: Path) -> None:
 def test_it_stands_in_the_readme_once(course: Path) -> None:
     text = (course / "README.md").read_text(encoding="utf-8")
     [row] = [line for line in text.splitlines() if line.startswith("| 20 ")]
-    assert row == f"| 20 | [mean of draws](notebooks/{NAME}.ipynb) | {lesson.QUESTION} | ready |"
+    assert row == f"| 20 | [Mean of draws](notebooks/{NAME}.ipynb) | {lesson.QUESTION} |"
     assert text.replace(row + "\n", "") == README
 
 
@@ -100,20 +100,20 @@ def test_it_stands_in_the_readme_once(course: Path) -> None:
 
 def test_the_row_goes_where_its_number_belongs() -> None:
     lines = lesson.with_row(README, "05", "new_one").splitlines()
-    at = lines.index(f"| 05 | [new one](notebooks/05_new_one.ipynb) | {lesson.QUESTION} | ready |")
+    at = lines.index(f"| 05 | [New one](notebooks/05_new_one.ipynb) | {lesson.QUESTION} |")
     assert lines[at - 1].startswith("| 00 ")
     assert lines[at + 1].startswith("| 07 ")
 
 
-def test_a_planned_row_is_made_ready_with_its_question() -> None:
+def test_a_planned_row_is_linked_and_keeps_its_question() -> None:
     text = lesson.with_row(README, "09", "mean_of_draws")
-    assert "| 09 | [mean of draws](notebooks/09_mean_of_draws.ipynb) | Planned? | ready |\n" in text
+    assert "| 09 | [Mean of draws](notebooks/09_mean_of_draws.ipynb) | Planned? |\n" in text
     assert len(text.splitlines()) == len(README.splitlines())
 
 
 @pytest.mark.parametrize(
     ("readme", "message"),
-    [(README, "has 09 as 'mean of draws', not 'other'"), ("# Nothing\n", "a table of lessons")],
+    [(README, "has 09 as 'Mean of draws', not 'Other'"), ("# Nothing\n", "a table of lessons")],
 )
 def test_a_readme_that_does_not_fit_is_refused(readme: str, message: str) -> None:
     with pytest.raises(LessonError, match=message):

@@ -18,7 +18,7 @@ from course_utils.tools.lessons import LessonError
 
 HERE = Path(__file__).parent
 QUESTION = "How far is the mean of n draws from the truth?"
-_ROW = re.compile(r"^\| (\d\d) \| (?:\[([^]]+)\]\([^)]+\)|([^|]+?)) \| (.+) \| \w+ \|$")
+_ROW = re.compile(r"^\| (\d\d) \| (?:\[([^]]+)\]\([^)]+\)|([^|]+?)) \| (.+) \|$")
 
 
 def new_lesson(name: str, project: Path) -> list[Path]:
@@ -62,8 +62,12 @@ def new_lesson(name: str, project: Path) -> list[Path]:
 def filled(source: str, number: str, topic: str) -> str:
     """One file of the template with the lesson's number and topic in its places."""
     text = (HERE / source).read_text(encoding="utf-8")
-    title = topic.replace("_", " ").capitalize()
-    return text.replace("@NN@", number).replace("@topic@", topic).replace("@Title@", title)
+    return text.replace("@NN@", number).replace("@topic@", topic).replace("@Title@", title(topic))
+
+
+def title(topic: str) -> str:
+    """What the lesson is called until its author finds better words."""
+    return topic.replace("_", " ").capitalize()
 
 
 def notebook(text: str) -> nbformat.NotebookNode:
@@ -82,9 +86,9 @@ def notebook(text: str) -> nbformat.NotebookNode:
 
 
 def with_row(readme: str, number: str, topic: str) -> str:
-    """The README with the lesson's line in its table: a planned one made ready, or a new one in its place."""
-    words = topic.replace("_", " ")
-    line = f"| {number} | [{words}](notebooks/{number}_{topic}.ipynb) | {{}} | ready |"
+    """The README with the lesson's line in its table: a planned one linked, or a new one in its place."""
+    words = title(topic)
+    line = f"| {number} | [{words}](notebooks/{number}_{topic}.ipynb) | {{}} |"
     lines = readme.splitlines()
     rows = {row[1]: (i, row) for i, text in enumerate(lines) if (row := _ROW.match(text))}
     if number in rows:
