@@ -10,6 +10,7 @@ TORCH_INDEX ?=
 PROFILE     ?= standard
 LESSONS     ?=
 JOBS        ?= 2
+FRAMEWORKS  ?=
 TORCH       ?= $(shell sed -n 's/^torch==//p' requirements.lock)
 
 ifeq ($(OS),Windows_NT)
@@ -21,8 +22,9 @@ STAMP  := $(VENV)/.stamp
 COURSE := $(BIN)/python -m course_utils
 PYTEST := $(BIN)/python -m pytest -q
 NOT_UNIT := --ignore=tests/notebooks --ignore=tests/nightly --ignore=tests/web
+OTHERS := build/frameworks
 TIERS  := lint types unit structure smoke regression pages
-NIGHTS := test full coverage mutants faults template test-web
+NIGHTS := test full coverage mutants faults template frameworks test-web
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 test $(TIERS) $(NIGHTS): export OMP_NUM_THREADS := 1
@@ -59,7 +61,7 @@ endef
 test: $(STAMP)  ## every tier below; says what each took, fails if one failed
 	$(call each,$(TIERS))
 
-nightly: $(STAMP)  ## test, then full, coverage, mutants, faults, template and test-web
+nightly: $(STAMP)  ## test, then full, coverage, mutants, faults, template, frameworks and test-web
 	$(call each,$(NIGHTS))
 
 lint: $(STAMP)  ## ruff: rules and format, lessons too
@@ -102,6 +104,12 @@ faults: $(STAMP)  ## a full disk, a killed kernel, an interrupt, no network, ...
 
 template: $(STAMP)  ## a new course made from this one: do its own tests pass?
 	@$(PYTEST) tests/nightly/test_new_course.py
+
+frameworks:  ## docs/conventions.md against Optax, Flax, Keras and scikit-learn, installed for it in build/
+	@test -d $(OTHERS) || $(PYTHON) -m venv $(OTHERS)
+	@$(OTHERS)/$(notdir $(BIN))/python -m pip install --quiet -r tests/nightly/frameworks.txt
+	@if [ -n "$(FRAMEWORKS)" ]; then $(OTHERS)/$(notdir $(BIN))/python -m pip install --quiet $(FRAMEWORKS); fi
+	@$(OTHERS)/$(notdir $(BIN))/python -m pytest -q --noconftest tests/nightly/test_other_frameworks.py
 
 test-web: site  ## the site and a hub, in a real browser; says what is missing
 	@$(PYTEST) tests/web

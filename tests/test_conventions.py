@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -254,3 +256,13 @@ def test_each_row_of_the_table_is_as_far_apart_as_it_says(pair: conventions.Pair
     if pair.halve_at is not None:
         assert float(distance[: pair.halve_at + 1].max()) < 1e-14
         assert float(distance[pair.halve_at + 1]) > 0.01
+
+
+def test_the_page_names_the_versions_that_it_is_run_with() -> None:
+    project = Path(__file__).parents[1]
+    page = (project / "docs" / "conventions.md").read_text(encoding="utf-8").replace("-", "").lower()
+    pins = (project / "tests" / "nightly" / "frameworks.txt").read_text(encoding="utf-8")
+    found = re.findall(r"^([a-z-]+)(?:\[cpu\])?==(.+)$", pins, re.MULTILINE)
+    assert len(found) == 5
+    for name, version in found:
+        assert f"{name.replace('-', '')} {version}" in page
