@@ -13,7 +13,7 @@ from course_utils.tools.site import api, build
 
 project = "How neural networks are optimised and regularised"
 author = "The course's authors"
-copyright = "the course's authors. Code: MIT. Words and figures: CC BY 4.0."
+copyright = "the course's authors. Code: MIT. Words and figures: CC BY 4.0"
 version = release = course_utils.__version__
 language = "en-GB"
 
