@@ -7,6 +7,7 @@ import base64
 import html.parser
 import io
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -320,6 +321,32 @@ def test_the_map_has_a_linked_box_for_each_lesson() -> None:
         assert f"| [{lesson.number} · " in needs.page(read)
     arrows = sum(len(wanted) for wanted in needs.reduced({one.number: one.needs for one in read}).values())
     assert drawing.count("marker-end") == arrows > 0
+
+
+def check_no_arrow_meets_a_box(module: Any) -> None:
+    read = {one.number: one.needs for one in map(Lesson, lessons.find(PROJECT / "notebooks"))}
+    level = module.levels(read)
+    middle, ways = module.layout(read)
+    rows: dict[int, list[float]] = {}
+    for number, x in middle.items():
+        rows.setdefault(level[number], []).append(x)
+    passing = 0
+    for need, number, lanes in ways:
+        assert len(lanes) == level[number] - level[need] - 1
+        for y, lane in enumerate(lanes, level[need] + 1):
+            assert all(abs(lane - box) > module._WIDTH / 2 for box in rows[y]), (need, number)
+            passing += 1
+    assert passing > 3
+    for row in rows.values():
+        assert all(b - a > module._WIDTH for a, b in pairwise(sorted(row)))
+
+
+def test_no_arrow_of_the_map_meets_a_box() -> None:
+    check_no_arrow_meets_a_box(needs)
+    with pytest.raises(AssertionError):
+        check_no_arrow_meets_a_box(
+            mutant("course_utils.tools.site.needs", "left += width + _GAP", "left += 20")
+        )
 
 
 # ---- collected

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from course_utils.tools.site.reading import Lesson
 
 PARTS = {"How we know": (0, 0), "Descent": (1, 10), "Generalisation": (11, 16), "Scale": (17, 19)}
-_WIDTH, _HEIGHT, _ACROSS, _DOWN = 164, 46, 184, 84
+_WIDTH, _HEIGHT, _DOWN = 164, 46, 84
+Way = tuple[str, str, list[float]]  # of an arrow: need, lesson, the middles of its lanes between them
+_GAP, _LANE = 20, 12  # between two neighbours of a row; what an arrow takes that passes through it
 
 
 def part_of(number: str) -> str:
@@ -42,25 +45,68 @@ def reduced(needs: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
     }
 
 
+def layout(needs: Mapping[str, Sequence[str]]) -> tuple[dict[str, float], list[Way]]:
+    """Where the map's boxes and arrows stand across: each row is centred at 0.
+
+    A row holds the lessons of one level and a lane for each arrow that passes it, so that no arrow crosses a
+    box. Rows are ordered by the mean place of their neighbours, a few times down and up (Sugiyama et al., 1981).
+
+    Returns: number -> the middle of its box; and the ways of the arrows.
+    """
+    level = levels(needs)
+    wanted = [(need, number) for number, some in reduced(needs).items() for need in some]
+    chains = []
+    rows: list[list[str]] = [[] for _ in range(max(level.values(), default=-1) + 1)]
+    for number in sorted(level):
+        rows[level[number]].append(number)
+    for need, number in wanted:
+        lanes = [f"{need} to {number} at {y}" for y in range(level[need] + 1, level[number])]
+        chains.append([need, *lanes, number])
+        for y, lane in enumerate(lanes, level[need] + 1):
+            rows[y].append(lane)
+    above: dict[str, list[str]] = {}
+    below: dict[str, list[str]] = {}
+    for chain in chains:
+        for one, other in pairwise(chain):
+            above.setdefault(other, []).append(one)
+            below.setdefault(one, []).append(other)
+    place: dict[str, float] = {}
+    for row in rows:
+        place |= _spread(row, level)
+    for _ in range(8):
+        for neighbours, order in ((above, rows), (below, rows[::-1])):
+            for row in order:
+                row.sort(key=lambda item: _mean([place[one] for one in neighbours.get(item, [item])]))
+                place |= _spread(row, level)
+    ways = [(chain[0], chain[-1], [place[lane] for lane in chain[1:-1]]) for chain in chains]
+    return {number: place[number] for number in level}, ways
+
+
+def _spread(row: Sequence[str], lessons: Mapping[str, int]) -> dict[str, float]:
+    """The middles of a row's boxes and lanes, side by side and centred at 0."""
+    widths = [_WIDTH if item in lessons else _LANE for item in row]
+    left = -(sum(widths) + _GAP * (len(row) - 1)) / 2
+    found = {}
+    for item, width in zip(row, widths, strict=True):
+        found[item] = left + width / 2
+        left += width + _GAP
+    return found
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
 def drawing(lessons: Sequence[Lesson]) -> str:
     """The map as SVG: a row for each length of the chain of needs, arrows from need to lesson."""
     needs = {lesson.number: lesson.needs for lesson in lessons}
-    rows: dict[int, list[Lesson]] = {}
-    for lesson in lessons:
-        rows.setdefault(levels(needs)[lesson.number], []).append(lesson)
-    broadest = max(len(row) for row in rows.values())
-    width, height = broadest * _ACROSS + 8, len(rows) * _DOWN - (_DOWN - _HEIGHT) + 8
-    place = {
-        lesson.number: (
-            (broadest - len(row)) * _ACROSS / 2 + k * _ACROSS + (_ACROSS - _WIDTH) / 2 + 4,
-            4 + y * _DOWN,
-        )
-        for y, row in sorted(rows.items())
-        for k, lesson in enumerate(row)
-    }
-    arrows = [
-        _arrow(place[need], place[number]) for number, wanted in reduced(needs).items() for need in wanted
-    ]
+    level = levels(needs)
+    middle, ways = layout(needs)
+    across = [x for _, _, lanes in ways for x in lanes] + [*middle.values()]
+    half = max(map(abs, across)) + _WIDTH / 2 + 4
+    width, height = 2 * half, (max(level.values()) + 1) * _DOWN - (_DOWN - _HEIGHT) + 8
+    place = {number: (half + x, 4 + level[number] * _DOWN) for number, x in middle.items()}
+    arrows = [_arrow(place[need], [half + x for x in lanes], place[number]) for need, number, lanes in ways]
     boxes = [_box(lesson, place[lesson.number]) for lesson in lessons]
     return (
         f'<div class="course-map" tabindex="0" role="region" aria-label="Map of the lessons">'
@@ -96,7 +142,7 @@ def page(lessons: Sequence[Lesson]) -> str:
 
 
 def _box(lesson: Lesson, place: tuple[float, float]) -> str:
-    x, y = place
+    x, y = place[0] - _WIDTH / 2, place[1]
     part = part_of(lesson.number).lower().replace(" ", "-")
     words = lesson.title.split()
     lines = [""]
@@ -116,9 +162,13 @@ def _box(lesson: Lesson, place: tuple[float, float]) -> str:
     )
 
 
-def _arrow(start: tuple[float, float], end: tuple[float, float]) -> str:
-    x0, y0 = start[0] + _WIDTH / 2, start[1] + _HEIGHT
-    x1, y1 = end[0] + _WIDTH / 2, end[1] - 2
-    half = (y0 + y1) / 2
-    path = f"M{x0:g} {y0:g} C{x0:g} {half:g} {x1:g} {half:g} {x1:g} {y1:g}"
+def _arrow(start: tuple[float, float], lanes: Sequence[float], end: tuple[float, float]) -> str:
+    """From below one box to above another, straight down in each lane on its way."""
+    x, y = start[0], start[1] + _HEIGHT
+    path = f"M{x:g} {y:g}"
+    stops = [(lane, start[1] + k * _DOWN, _HEIGHT) for k, lane in enumerate(lanes, 1)]
+    for to, top, along in [*stops, (end[0], end[1] - 2, 0.0)]:
+        bend = (y + top) / 2
+        path += f" C{x:g} {bend:g} {to:g} {bend:g} {to:g} {top:g}" + (f" v{along:g}" if along else "")
+        x, y = to, top + along
     return f'<path d="{path}" marker-end="url(#course-tip)"/>'
