@@ -49,7 +49,7 @@ def layout(needs: Mapping[str, Sequence[str]]) -> tuple[dict[str, float], list[W
     """Where the map's boxes and arrows stand across: each row is centred at 0.
 
     A row holds the lessons of one level and a lane for each arrow that passes it, so that no arrow crosses a
-    box. Rows are ordered by the mean place of their neighbours, a few times down and up (Sugiyama et al., 1981).
+    box. Rows are ordered by the mean place of their neighbours, down and up in turn (Sugiyama et al., 1981).
 
     Returns: number -> the middle of its box; and the ways of the arrows.
     """
