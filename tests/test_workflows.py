@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 PROJECT = Path(__file__).parents[1]
 PATHS = sorted((PROJECT / ".github" / "workflows").glob("*.yml"))
@@ -112,6 +114,18 @@ def test_the_others_run_what_make_runs() -> None:
     assert "--ignore=tests/notebooks" in makefile
     assert any("tests --ignore=tests/notebooks" in step for step in steps)
     assert any("tests/notebooks/test_smoke.py" in step for step in steps)
+
+
+@pytest.mark.skipif(shutil.which("sed") is None, reason="runs the workflow's own sed")
+def test_the_weekly_run_finds_the_oldest_torch() -> None:
+    text = (PROJECT / ".github" / "workflows" / "newest-torch.yml").read_text(encoding="utf-8")
+    found = re.search(r"oldest=\$\(sed -nE '(.+)' pyproject.toml\)", text)
+    assert found
+    line = ["sed", "-nE", found[1], "pyproject.toml"]
+    oldest = subprocess.run(line, cwd=PROJECT, capture_output=True, text=True, check=True).stdout
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    [torch] = [one for one in map(Requirement, project["dependencies"]) if one.name == "torch"]
+    assert f">={oldest.strip()}" in str(torch.specifier).split(",")
 
 
 def test_nothing_blocks_on_the_newest_torch() -> None:
