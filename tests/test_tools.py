@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from nbformat.v4 import new_code_cell
 
 from course_utils import profiles
-from course_utils.tools import execute, lessons, records
+from course_utils.tools import execute, kernel, lessons, records
 from course_utils.tools.cli import commands
 from course_utils.tools.progress import Progress
 from course_utils.tools.records import Folders, Job, Result, complaints
@@ -324,14 +324,28 @@ def test_kernel_that_lost_its_port_is_started_again(
 ) -> None:
     starts: list[str] = []
 
-    def papermill(*arguments: Any, **options: Any) -> None:
+    def papermill(*arguments: Any, log: Path, **options: Any) -> None:
         starts.append("start")
+        log.write_text("Address already in use\n")
         raise RuntimeError(message)
 
     monkeypatch.setattr(execute, "_papermill", papermill)
     job = Job(lesson(tmp_path / "01_x.ipynb"), Folders(tmp_path, "standard"), {}, 1, 1, 1)
-    assert execute.execute(job).error == f"RuntimeError: {message}"
+    said = "\nAddress already in use" if count == 2 else ""
+    assert execute.execute(job).error == f"RuntimeError: {message}{said}"
     assert len(starts) == count
+
+
+def test_kernel_that_does_not_start_says_why_in_the_result_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    broken = {"argv": [sys.executable, "-c", "raise SystemExit('no such port')"], "language": "python"}
+    monkeypatch.setattr(kernel, "get_kernel_dict", lambda **how: {**broken, "display_name": "Python 3"})
+    job = Job(lesson(tmp_path / "01_x.ipynb"), Folders(tmp_path, "standard"), {}, 20, 20, 60)
+    error = execute.execute(job).error
+    assert "before replying" in error
+    assert "no such port" in error
+    assert "no such port" not in capfd.readouterr().err
 
 
 # ---- progress

@@ -91,15 +91,19 @@ def _papermill_twice(source: nbformat.NotebookNode, job: Job, folder: Path, *, d
     Its ports are chosen some time before it opens them: a lesson that starts at the same moment can
     have taken one.
     """
-    try:
-        _papermill(source, job, folder, deadline=deadline)
-    except RuntimeError as problem:
-        if "before replying" not in str(problem):
-            raise
-        _papermill(source, job, folder, deadline=deadline)
+    log = folder.parent / "kernel.log"
+    for last in (False, True):
+        try:
+            return _papermill(source, job, folder, log=log, deadline=deadline)
+        except RuntimeError as problem:
+            if "before replying" not in str(problem):
+                raise
+            if last:
+                said = log.read_text(encoding="utf-8", errors="replace").strip() if log.exists() else ""
+                raise RuntimeError(f"{problem}\n{said}".strip()) from None
 
 
-def _papermill(source: nbformat.NotebookNode, job: Job, folder: Path, *, deadline: float) -> None:
+def _papermill(source: nbformat.NotebookNode, job: Job, folder: Path, *, log: Path, deadline: float) -> None:
     defaults = lessons.parameters(source)
     papermill.execute_notebook(
         source,
@@ -107,6 +111,7 @@ def _papermill(source: nbformat.NotebookNode, job: Job, folder: Path, *, deadlin
         {name: value for name, value in job.parameters.items() if defaults.get(name) != value},
         engine_name="course",
         kernel_name="python3",
+        kernel_manager_class=kernel.manager(log),
         language="python",
         progress_bar=False,
         request_save_on_cell_execute=False,

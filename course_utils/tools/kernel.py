@@ -7,8 +7,10 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from ipykernel.kernelspec import get_kernel_dict
+from jupyter_client.manager import AsyncKernelManager
 
 
 def environment(records: str | Path, scratch: str | Path) -> dict[str, str]:
@@ -53,3 +55,14 @@ def variables(wanted: Mapping[str, str]) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def manager(log: Path) -> type[AsyncKernelManager]:
+    """A manager of kernels whose stderr goes to a file, from which a start that failed can be told."""
+
+    class Manager(AsyncKernelManager):
+        async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
+            with open(log, "ab") as stderr:
+                await super().start_kernel(stderr=stderr, **options)
+
+    return Manager
