@@ -48,12 +48,48 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize(("problem", "status", "text"), BROKEN)
-def test_run_that_breaks_off(
-    problem: BaseException, status: int, text: str, monkeypatch: pytest.MonkeyPatch
+SAID: dict[str, tuple[Any, str, list[tuple[Any, int, str]]]] = {
+    "run": (runner, "run", BROKEN),
+    "notebooks": (
+        normalize,
+        "regenerate",
+        [
+            *BROKEN,
+            ({"05_momentum": "false claim"}, 1, "left as it was: 05_momentum\nfalse claim"),
+            ({}, 0, ""),
+        ],
+    ),
+    "site": (
+        site,
+        "make",
+        [
+            (0, 0, "index.html"),
+            (1, 1, "the site was built with warnings"),
+            (LessonError("no lesson"), 1, "no lesson"),
+            (ModuleNotFoundError("No module named 'sphinx'"), 1, "pip install -r requirements.lock"),
+        ],
+    ),
+    "new-lesson 20_topic": (
+        lesson,
+        "new_lesson",
+        [
+            ([Path("a.ipynb"), Path("b.py")], 0, "a.ipynb\nb.py\n"),
+            (LessonError("taken"), 1, "nothing was written: taken"),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("words", "answer", "status", "text"),
+    [(words, *case) for words, (_, _, cases) in SAID.items() for case in cases],
+)
+def test_status_and_words(
+    words: str, answer: Any, status: int, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "run", gives(problem))
-    done = say("run")
+    module, function, _ = SAID[words]
+    monkeypatch.setattr(module, function, gives(answer))
+    done = say(*words.split())
     assert done.exit_code == status
     assert text in done.output
 
@@ -98,51 +134,6 @@ def test_run_without_a_report_is_no_success(monkeypatch: pytest.MonkeyPatch) -> 
     done = say("run")
     assert done.exit_code == 1
     assert "the report could not be written: disk full" in done.output
-
-
-@pytest.mark.parametrize(
-    ("answer", "status", "text"),
-    [
-        *BROKEN,
-        ({"05_momentum": "false claim"}, 1, "left as it was: 05_momentum\nfalse claim"),
-        ({}, 0, ""),
-    ],
-)
-def test_notebooks(answer: Any, status: int, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(normalize, "regenerate", gives(answer))
-    done = say("notebooks")
-    assert done.exit_code == status
-    assert text in done.output
-
-
-@pytest.mark.parametrize(
-    ("answer", "status", "text"),
-    [
-        (0, 0, "index.html"),
-        (1, 1, "the site was built with warnings"),
-        (LessonError("no lesson"), 1, "no lesson"),
-        (ModuleNotFoundError("No module named 'sphinx'"), 1, "pip install -r requirements.lock"),
-    ],
-)
-def test_site(answer: Any, status: int, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(site, "make", gives(answer))
-    done = say("site")
-    assert done.exit_code == status
-    assert text in done.output
-
-
-@pytest.mark.parametrize(
-    ("answer", "status", "text"),
-    [
-        ([Path("a.ipynb"), Path("b.py")], 0, "a.ipynb\nb.py\n"),
-        (LessonError("taken"), 1, "nothing was written: taken"),
-    ],
-)
-def test_new_lesson(answer: Any, status: int, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lesson, "new_lesson", gives(answer))
-    done = say("new-lesson", "20_topic")
-    assert done.exit_code == status
-    assert text in done.output
 
 
 def test_new_course_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

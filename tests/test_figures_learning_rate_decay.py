@@ -12,6 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from course_utils import expected_loss, schedules
+from course_utils.exercises import lesson_09_learning_rate_decay as lesson_09
 from course_utils.figures import learning_rate_decay as figures
 from tests.mutants import mutant
 
@@ -164,3 +165,8 @@ def test_the_film() -> None:
         assert np.ravel(dot) == pytest.approx([step, float(figures.dropped(step)[-1])])
         assert axes.get_title(loc="left") == f"Drop at step {step}"
         assert all(s % 5 == 0 for s in figures.FILM)
+
+
+def test_the_greedy_drop_never_comes_without_noise() -> None:
+    """A known wrong answer of the lesson, which no input of its exercise brings to its last line."""
+    assert lesson_09._greedy_drop(0.5, 5, [1.0], [0.0]) == 5

@@ -155,11 +155,11 @@ def _end(rates: list[float], curvatures: list[float], noise: list[float]) -> flo
 
 def _greedy_drop(rate: float, total: int, curvatures: list[float], noise: list[float]) -> int:
     """The first step at which the small rate gives the lower loss after that step."""
-    gains = (
-        _end([rate] * t + [rate / 10], curvatures, noise) < _end([rate] * (t + 1), curvatures, noise)
-        for t in range(total)
-    )
-    return next((t for t, gain in enumerate(gains) if gain), total)
+    for t in range(total):
+        so_far = [rate] * t
+        if _end([*so_far, rate / 10], curvatures, noise) < _end([*so_far, rate], curvatures, noise):
+            return t
+    return total
 
 
 def _last_step_large(rate: float, total: int, curvatures: list[float], noise: list[float]) -> int:

@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -58,8 +58,12 @@ def modules(path: Path, package: Path = PACKAGE) -> set[Path]:
     """The files of `package` that a lesson imports, directly or through others, and its exercises."""
     code = [cell.source for cell in lessons.read(path).cells if cell.cell_type == "code"]
     waiting = {file for source in code for file in _imported(source, package)}
-    waiting |= set((package / "exercises").glob(f"lesson_{path.name[:2]}_*.py"))
-    found: set[Path] = set()
+    return reached(waiting | set((package / "exercises").glob(f"lesson_{path.name[:2]}_*.py")), package)
+
+
+def reached(files: Iterable[Path], package: Path = PACKAGE) -> set[Path]:
+    """These files of `package`, and those that they import, directly or through others."""
+    waiting, found = set(files), set[Path]()
     while waiting:
         file = waiting.pop()
         found.add(file)

@@ -27,10 +27,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import psutil
-
 from course_utils.tools.changes import standing
 from course_utils.tools.lessons import LessonError
+from course_utils.tools.processes import exit_with_children
 from course_utils.tools.records import Event, Folders, Job, Outcome, Result, failed, keep
 
 CONNECT = 10.0  # seconds for the scheduler to answer
@@ -259,9 +258,4 @@ def _refused(errand: Errand, reason: str) -> Outcome:
 
 def _end_with_the_pipe() -> None:
     os.read(0, 1)
-    for process in psutil.Process().children(recursive=True):
-        try:
-            process.kill()
-        except psutil.NoSuchProcess:
-            continue
-    os._exit(1)
+    exit_with_children()

@@ -19,6 +19,7 @@ import psutil
 from course_utils._checks import require
 from course_utils.tools import lessons
 from course_utils.tools.changes import fingerprint
+from course_utils.tools.processes import exit_with_children, kill
 from course_utils.tools.progress import Progress
 from course_utils.tools.records import Event, Folders, Job, Result, earlier, failed
 
@@ -208,11 +209,7 @@ class _Worker(threading.Thread):
                 family = [*worker.children(recursive=True), worker]
             except psutil.NoSuchProcess:
                 return
-            for process in family:
-                try:
-                    process.kill()
-                except psutil.NoSuchProcess:
-                    continue
+            kill(family)
             psutil.wait_procs(family, timeout=5)
 
 
@@ -231,10 +228,7 @@ def _end_with_the_parent() -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()
-    for process in psutil.Process().children(recursive=True):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-    os._exit(1)
+    exit_with_children()
 
 
 def _execute(job: Job) -> Result:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from statistics import fmean
 
 from course_utils.tools.site.reading import Lesson
 
@@ -76,7 +77,7 @@ def layout(needs: Mapping[str, Sequence[str]]) -> tuple[dict[str, float], list[W
     for _ in range(8):
         for neighbours, order in ((above, rows), (below, rows[::-1])):
             for row in order:
-                row.sort(key=lambda item: _mean([place[one] for one in neighbours.get(item, [item])]))
+                row.sort(key=lambda item: fmean(place[one] for one in neighbours.get(item, [item])))
                 place |= _spread(row, level)
     ways = [(chain[0], chain[-1], [place[lane] for lane in chain[1:-1]]) for chain in chains]
     return {number: place[number] for number in level}, ways
@@ -91,10 +92,6 @@ def _spread(row: Sequence[str], lessons: Mapping[str, int]) -> dict[str, float]:
         found[item] = left + width / 2
         left += width + _GAP
     return found
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
 
 
 def drawing(lessons: Sequence[Lesson]) -> str:

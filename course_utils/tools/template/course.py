@@ -104,11 +104,7 @@ def _machinery(project: Path) -> set[Path]:
     """The files to copy. A module comes with everything of the package that it imports."""
     package = project / "course_utils"
     found = {path for pattern in MODULES for path in _files(package, pattern)}
-    waiting = {path for path in found if path.suffix == ".py"}
-    while waiting:
-        path = waiting.pop()
-        found.add(path)
-        waiting |= changes._imported(path.read_text(encoding="utf-8"), package) - found
+    found |= changes.reached((path for path in found if path.suffix == ".py"), package)
     patterns = (*FILES, *(f"tests/test_{name}.py" for name in TESTS))
     return found | {path for pattern in patterns for path in _files(project, pattern)}
 
