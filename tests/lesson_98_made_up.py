@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from course_utils.exercises._model import Exercise, Quiz, Wrong
+from course_utils.exercises.engine.model import Exercise, Quiz, Wrong
 
 HINTS = ("the first hint", "the second hint", "the third hint")
 

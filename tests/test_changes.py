@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner
 from nbformat.v4 import new_output
 
-from course_utils.tools import changes, run
-from course_utils.tools.changes import fingerprint, modules
 from course_utils.tools.cli import commands
+from course_utils.tools.running import fingerprints, run
+from course_utils.tools.running.fingerprints import fingerprint, modules
 from tests.sample import RECORD, lesson
 
 SOURCES = {
@@ -113,7 +113,7 @@ def test_parameters_and_torch_change_it(
     path = lesson(tmp_path / "01_a.ipynb", "1")
     standard = fingerprint(path, {"PROFILE": "standard"}, package)
     assert fingerprint(path, {"PROFILE": "smoke"}, package) != standard
-    monkeypatch.setattr(changes, "_version", lambda name: "99")
+    monkeypatch.setattr(fingerprints, "_version", lambda name: "99")
     assert fingerprint(path, {"PROFILE": "standard"}, package) != standard
 
 

@@ -11,11 +11,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from course_utils import __main__
-from course_utils.tools import cli, grade, lab, normalize, report
-from course_utils.tools import run as runner
+from course_utils.tools import cli, lab, normalize, report
 from course_utils.tools.editions import instructor
+from course_utils.tools.grading import grade
 from course_utils.tools.lessons import LessonError
-from course_utils.tools.records import Result as Outcome
+from course_utils.tools.running import run as runner
+from course_utils.tools.running.records import Result as Outcome
 from course_utils.tools.site import build as site
 from course_utils.tools.template import course, lesson
 

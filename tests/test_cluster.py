@@ -20,13 +20,13 @@ import pytest
 from click.testing import CliRunner
 from distributed import LocalCluster
 
-from course_utils.tools import cluster as clusters
-from course_utils.tools.changes import standing
 from course_utils.tools.cli import commands
-from course_utils.tools.cluster import Cluster, Errand, differences, in_process
 from course_utils.tools.lessons import LessonError
-from course_utils.tools.records import Folders, Job, Result
-from course_utils.tools.run import run
+from course_utils.tools.running import cluster as clusters
+from course_utils.tools.running.cluster import Cluster, Errand, differences, in_process
+from course_utils.tools.running.fingerprints import standing
+from course_utils.tools.running.records import Folders, Job, Result
+from course_utils.tools.running.run import run
 from tests.sample import RECORD, lesson
 
 WORKER = "import os, psutil, signal, time\nworker = psutil.Process(os.getppid()).ppid()"

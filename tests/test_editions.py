@@ -18,11 +18,11 @@ import pytest
 from click.testing import CliRunner
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
-from course_utils.exercises import _catalogue
+from course_utils.exercises.engine import catalogue
 from course_utils.tools import cli, lessons
 from course_utils.tools.editions import answers, build, deck, handouts, instructor, minutes, pdf, slides
 from course_utils.tools.editions.plans import PLANS
-from course_utils.tools.site.reading import Lesson
+from course_utils.tools.lesson import Lesson
 from tests import sample
 from tests.mutants import mutant
 from tests.notebooks.rules import HEADINGS, NOTEBOOKS
@@ -70,7 +70,7 @@ def check_minutes(module: Any) -> None:
     assert found["Agreement"].compute == 5.5
     assert found["Experiment"].compute == 3.5
     assert found["From scratch"].compute is None
-    asked = _catalogue.load("05").EXERCISES
+    asked = catalogue.load("05").EXERCISES
     assert found["Exercises"].core == sum(one.minutes for one in asked if one.kind == "core") > 0
     assert found["Exercises"].extra == sum(one.minutes for one in asked if one.kind == "extra") > 0
     assert found["The idea"].core == found["The idea"].extra == 0
@@ -138,20 +138,20 @@ def squeezed(text: str) -> str:
     return re.sub(r"[\s`*]+", "", text)
 
 
-@pytest.mark.parametrize("number", sorted(_catalogue.lessons()))
+@pytest.mark.parametrize("number", sorted(catalogue.lessons()))
 def test_the_key_holds_every_solution_and_every_diagnosis(number: str) -> None:
     (path,) = lessons.find(NOTEBOOKS, [number])
     page = Text(answers.page(Lesson(path), {}))
     assert page.open == []
     assert page.fetched == []
     words = squeezed(page.words)
-    for one in _catalogue.load(number).EXERCISES:
+    for one in catalogue.load(number).EXERCISES:
         assert (
             squeezed(one.solution.__code__.co_name if callable(one.solution) else repr(one.solution)) in words
         )
         for text in [one.prompt, *one.hints, *(wrong.diagnosis for wrong in one.wrong)]:
             assert squeezed(text) in words, text
-    for quiz in _catalogue.load(number).QUIZZES:
+    for quiz in catalogue.load(number).QUIZZES:
         assert squeezed(quiz.question) in words
 
 
@@ -410,7 +410,7 @@ def test_a_plan_leaves_time_for_what_it_names(plan: Any) -> None:
                 lesson = known[number]
                 reading = minutes.total(minutes.sections(lesson, {})).reading
                 assert session.minutes >= reading + instructor.exercise_minutes(session) + 10, session.what
-                assert all(_catalogue.find_exercise(id).kind == "core" for id in session.exercises)
+                assert all(catalogue.find_exercise(id).kind == "core" for id in session.exercises)
                 assert all(id[:2] in session.what for id in session.exercises)
     assert {"Half a day": 240, "One day": 480, "Two days": 960}[plan.title] >= sum(
         session.minutes for day in plan.days for session in day

@@ -8,11 +8,11 @@ from types import ModuleType
 
 import pytest
 
-from course_utils.exercises._ask import judge
-from course_utils.exercises._catalogue import lessons, load
-from course_utils.exercises._compare import difference
-from course_utils.exercises._model import Exercise, Quiz
-from course_utils.exercises._outcomes import outcomes, same
+from course_utils.exercises.engine.ask import judge
+from course_utils.exercises.engine.catalogue import lessons, load
+from course_utils.exercises.engine.compare import difference
+from course_utils.exercises.engine.model import Exercise, Quiz
+from course_utils.exercises.engine.outcomes import outcomes, same
 
 MODULES = {lesson: load(lesson) for lesson in lessons()}
 EXERCISES = [pytest.param(module, e, id=e.id) for module in MODULES.values() for e in module.EXERCISES]

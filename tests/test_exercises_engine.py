@@ -26,9 +26,10 @@ from hypothesis import strategies as st
 from IPython.core.interactiveshell import InteractiveShell
 
 import course_utils.exercises as exercises
-from course_utils.exercises import _ask, _catalogue, _compare, _judge, _process, _progress, _quiz, _stub
-from course_utils.exercises._ask import judge
-from course_utils.exercises._model import Exercise, Quiz, Wrong
+from course_utils.exercises.engine import ask, catalogue, compare, process, progress_file, quizzes, stub
+from course_utils.exercises.engine import judge as judging
+from course_utils.exercises.engine.ask import judge
+from course_utils.exercises.engine.model import Exercise, Quiz, Wrong
 from tests import lesson_98_made_up as made_up
 from tests.mutants import mutant
 
@@ -40,7 +41,7 @@ HELP = 'hint("98.mean") helps.'
 @pytest.fixture(autouse=True)
 def learner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A learner with no progress yet, who has the made-up lesson."""
-    monkeypatch.setattr(_catalogue, "PACKAGES", [*_catalogue.PACKAGES, "tests"])
+    monkeypatch.setattr(catalogue, "PACKAGES", [*catalogue.PACKAGES, "tests"])
     monkeypatch.setenv("COURSE_PROGRESS_DIR", str(tmp_path / "progress"))
     monkeypatch.delenv("COURSE_HEADLESS", raising=False)
     return tmp_path / "progress"
@@ -236,8 +237,8 @@ def check_stubs(not_attempted: Callable[[Exercise, Any], bool]) -> None:
 
 
 def test_a_stub_is_found_without_running_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    check_stubs(_stub.not_attempted)
-    monkeypatch.setattr(_process, "ask", lambda *_: pytest.fail("the stub was run"))
+    check_stubs(stub.not_attempted)
+    monkeypatch.setattr(process, "ask", lambda *_: pytest.fail("the stub was run"))
     for source in STUBS:
         assert judge(made_up.EXERCISES[0], cell(source, "mean"))[0] == "not attempted"
 
@@ -262,15 +263,15 @@ def test_a_hang_or_a_crash_ends_in_the_child(source: str, lines: list[str]) -> N
     start = time.monotonic()
     assert judge(exercise, cell(source)) == ("raised", tuple(lines))
     assert time.monotonic() - start < exercise.seconds + 2
-    assert _process._worker is not None
-    assert _process._worker.alive, "a fresh process is started at once"
+    assert process._worker is not None
+    assert process._worker.alive, "a fresh process is started at once"
     assert judge(exercise, exercise.solution)[0] == "correct"
 
 
 def test_an_interrupt_gets_through_and_ends_the_child() -> None:
     exercise = made_up.EXERCISES[0]
     judge(exercise, exercise.solution)
-    before = _process._worker
+    before = process._worker
     threading.Timer(0.3, _thread.interrupt_main).start()
     with pytest.raises(KeyboardInterrupt):
         exercises.check("98.mean", cell("def answer(x):\n    while True: pass\n"))
@@ -294,10 +295,10 @@ def test_what_the_child_says_on_its_pipe_and_that_it_ends_with_it() -> None:
     asked = [(id, f"def answer(x):\n    {body}\n", lines) for id, body, lines in SAYS]
     asked += [("98.step_in_place", f"def answer(p, g, lr):\n    {body}\n", lines) for body, lines in STEPS]
     exercise = {one.id: one for one in made_up.EXERCISES}
-    requests = [_ask._request(exercise[id], cell(source)) for id, source, _ in asked]
+    requests = [ask._request(exercise[id], cell(source)) for id, source, _ in asked]
     requests.append(requests[0] | {"answer": b"no pickle"})
     done = subprocess.run(
-        [sys.executable, "-m", "course_utils.exercises._worker"],
+        [sys.executable, "-m", "course_utils.exercises.engine.worker"],
         input=b"".join(map(pickle.dumps, requests)),
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -330,8 +331,8 @@ def test_a_child_that_cannot_be_had_is_told_so(program: str, monkeypatch: pytest
         made.append(start([sys.executable, "-c", program], **how))
         return made[-1]
 
-    monkeypatch.setattr(_process, "_worker", None)
-    monkeypatch.setattr(_process.subprocess, "Popen", popen)
+    monkeypatch.setattr(process, "_worker", None)
+    monkeypatch.setattr(process.subprocess, "Popen", popen)
     state, lines = judge(made_up.EXERCISES[0], made_up.EXERCISES[0].solution)
     assert (state, lines) == (
         "failed",
@@ -342,12 +343,12 @@ def test_a_child_that_cannot_be_had_is_told_so(program: str, monkeypatch: pytest
 
 
 def test_a_child_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_process, "_START", 0.3)
-    monkeypatch.setattr(_process, "_worker", None)
+    monkeypatch.setattr(process, "_START", 0.3)
+    monkeypatch.setattr(process, "_worker", None)
     start = subprocess.Popen
     program = "import time; time.sleep(60)"
     monkeypatch.setattr(
-        _process.subprocess, "Popen", lambda line, **how: start([sys.executable, "-c", program], **how)
+        process.subprocess, "Popen", lambda line, **how: start([sys.executable, "-c", program], **how)
     )
     assert judge(made_up.EXERCISES[0], made_up.EXERCISES[0].solution) == (
         "failed",
@@ -356,23 +357,23 @@ def test_a_child_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_an_answer_that_cannot_be_read_over_there_is_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_ask, "_pickled", lambda answer: b"no pickle")
+    monkeypatch.setattr(ask, "_pickled", lambda answer: b"no pickle")
     state, [line] = judge(made_up.EXERCISES[0], made_up.EXERCISES[0].solution)
     assert state == "failed"
     assert line.startswith("could not be tried: UnpicklingError")
 
 
 def test_starting_the_child_does_not_wait_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_process, "_worker", None)
+    monkeypatch.setattr(process, "_worker", None)
     start = time.monotonic()
-    worker = _process.start()
+    worker = process.start()
     assert time.monotonic() - start < 0.5
-    assert _process.start() is worker
+    assert process.start() is worker
     worker.end()
 
 
 def test_the_child_ends_with_its_notebook() -> None:
-    code = "from course_utils.exercises import _process; print(_process.start().process.pid, flush=True); input()"
+    code = "from course_utils.exercises.engine import process; print(process.start().process.pid, flush=True); input()"
     notebook = subprocess.Popen(
         [sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -466,8 +467,8 @@ def test_only_the_lesson_of_the_id_is_imported(monkeypatch: pytest.MonkeyPatch) 
         asked.append(lesson)
         return made_up
 
-    monkeypatch.setattr(_catalogue, "load", load)
-    assert _catalogue.find_exercise("98.mean") is made_up.EXERCISES[0]
+    monkeypatch.setattr(catalogue, "load", load)
+    assert catalogue.find_exercise("98.mean") is made_up.EXERCISES[0]
     assert asked == ["98"]
 
 
@@ -511,8 +512,8 @@ def test_the_solution_is_its_source_and_note(capsys: pytest.CaptureFixture[str])
 
 
 def test_a_quiz_in_html_has_one_name_no_script_and_says_right_or_wrong_in_words() -> None:
-    page = _quiz.as_html(made_up.QUIZZES[0])
-    assert page == _quiz.as_html(made_up.QUIZZES[0])
+    page = quizzes.as_html(made_up.QUIZZES[0])
+    assert page == quizzes.as_html(made_up.QUIZZES[0])
     assert re.findall(r'<details name="([^"]+)">', page) == ["quiz-98.which"] * 2
     assert "<script" not in page
     assert "color" not in page
@@ -613,13 +614,13 @@ def bump(record: dict[str, Any]) -> None:
     record["attempts"] = record.get("attempts", 0) + 1
 
 
-def check_damage(progress: ModuleType, folder: Path) -> None:
+def check_damage(progress_file: ModuleType, folder: Path) -> None:
     damaged = [b"", b"{", b"\xff\xfe", b"[]", b'{"exercises": []}', b'{"exercises": {"98.mean": 3}}',
                b'{"exercises": {"98.mean": {"attempts": "many"}}}', b"[" * 100_000]  # fmt: skip
     for n, content in enumerate(damaged, start=1):
         folder.mkdir(exist_ok=True)
         (folder / "progress.json").write_bytes(content)
-        record, notes = progress.update("98.mean", lambda record: record.update(attempts=1))
+        record, notes = progress_file.update("98.mean", lambda record: record.update(attempts=1))
         assert record == {"attempts": 1}
         aside = folder / f"progress.damaged-{n}.json"
         assert aside.exists(), content[:80]
@@ -631,17 +632,17 @@ def check_damage(progress: ModuleType, folder: Path) -> None:
 
 
 def test_a_damaged_file_is_set_aside(learner: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    check_damage(_progress, learner)
+    check_damage(progress_file, learner)
     (learner / "progress.json").write_text("half a fi")
     lines = say(capsys, exercises.progress, "98")
     assert lines[-1].startswith("(progress.json could not be read; it is kept as progress.damaged-9.json")
     assert (learner / "progress.damaged-9.json").read_text() == "half a fi"
 
 
-def check_sharing(progress: ModuleType, folder: Path) -> None:
+def check_sharing(progress_file: ModuleType, folder: Path) -> None:
     def work(id: str) -> None:
         for _ in range(15):
-            progress.update(id, bump)
+            progress_file.update(id, bump)
 
     threads = [threading.Thread(target=work, args=(id,)) for id in ("98.mean", "98.mean", "98.pair")]
     for thread in threads:
@@ -652,11 +653,11 @@ def check_sharing(progress: ModuleType, folder: Path) -> None:
 
 
 def test_two_notebooks_do_not_lose_each_others_results(learner: Path) -> None:
-    check_sharing(_progress, learner)
+    check_sharing(progress_file, learner)
     code = (
-        "from course_utils.exercises import _progress\n"
+        "from course_utils.exercises.engine import progress_file\n"
         "def bump(r): r['attempts'] = r.get('attempts', 0) + 1\n"
-        "for _ in range(15): _progress.update('98.scale', bump)\n"
+        "for _ in range(15): progress_file.update('98.scale', bump)\n"
     )
     both = [subprocess.Popen([sys.executable, "-c", code], cwd=ROOT) for _ in range(2)]
     assert [process.wait(timeout=60) for process in both] == [0, 0]
@@ -665,8 +666,8 @@ def test_two_notebooks_do_not_lose_each_others_results(learner: Path) -> None:
 
 def test_a_lock_left_behind_by_a_killed_notebook_holds_nothing(learner: Path) -> None:
     code = (
-        "import os; from course_utils.exercises import _progress\n"
-        "_progress.update('98.mean', lambda record: os._exit(1))\n"
+        "import os; from course_utils.exercises.engine import progress_file\n"
+        "progress_file.update('98.mean', lambda record: os._exit(1))\n"
     )
     learner.mkdir()
     environment = os.environ | {"COURSE_PROGRESS_DIR": str(learner)}
@@ -679,16 +680,16 @@ def test_a_lock_left_behind_by_a_killed_notebook_holds_nothing(learner: Path) ->
     )
     assert (learner / "progress.lock").exists()
     start = time.monotonic()
-    assert _progress.update("98.mean", bump) == ({"attempts": 1}, [])
+    assert progress_file.update("98.mean", bump) == ({"attempts": 1}, [])
     assert time.monotonic() - start < 2
 
 
 def test_a_lock_that_is_held_is_waited_for_then_named(
     learner: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(_progress, "_WAIT", 0.1)
+    monkeypatch.setattr(progress_file, "_WAIT", 0.1)
     learner.mkdir()
-    with _progress.FileLock(learner / "progress.lock"):
+    with progress_file.FileLock(learner / "progress.lock"):
         lines = say(capsys, exercises.check, "98.answer", 42)
     assert lines == [
         "98.answer: correct.", "(progress not saved: another notebook holds progress.lock; run this again)"
@@ -733,34 +734,34 @@ def check_comparison(compare: ModuleType) -> None:
 
 
 def test_comparison() -> None:
-    check_comparison(_compare)
+    check_comparison(compare)
 
 
 @settings(max_examples=50, deadline=None, derandomize=True)
 @given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6), st.floats(0, 0.1), st.floats(0, 0.1))
 def test_the_tolerance_is_the_one_that_is_stated(e: float, g: float, rtol: float, atol: float) -> None:
     within = abs(g - e) <= atol + rtol * abs(e)
-    assert (_compare.difference(e, g, rtol=rtol, atol=atol) is None) == within
+    assert (compare.difference(e, g, rtol=rtol, atol=atol) is None) == within
 
 
 def test_a_long_tensor_names_the_first_element_that_differs() -> None:
     one = torch.arange(12.0).reshape(3, 4)
     other = one.clone()
     other[1, 2:] += 1e-3
-    found = _compare.difference(one, other, rtol=1e-6, atol=0)
+    found = compare.difference(one, other, rtol=1e-6, atol=0)
     assert found is not None
     assert found.words == "at [1, 2] expected 6.0, got 6.001; 2 of 12 elements differ"
 
 
 def test_as_many_digits_are_shown_as_it_takes() -> None:
-    found = _compare.difference(0.1, 0.1 + 2e-12, rtol=1e-13, atol=0)
+    found = compare.difference(0.1, 0.1 + 2e-12, rtol=1e-13, atol=0)
     assert found is not None
     assert found.words == "expected 0.10000000000000001, got 0.100000000002"
 
 
 def test_text_is_short_and_has_no_addresses() -> None:
     values = [torch.zeros(3, 5), torch.nn.Linear(2, 2), object(), lambda x: x, {"a": [1.0] * 50}, "x" * 500]
-    texts = [_compare.text(value) for value in values]
+    texts = [compare.text(value) for value in values]
     assert all("0x" not in words and len(words) < 100 for words in texts)
     assert texts[:3] == ["a tensor of shape (3, 5), float32", "a Linear", "an object"]
 
@@ -802,25 +803,25 @@ def test_judging_calls_every_known_wrong_answer_only_when_needed() -> None:
         return x
 
     exercise = Exercise(**(vars(made_up.EXERCISES[2]) | {"wrong": (Wrong(counted, "x itself"),)}))
-    assert _judge.judge_function(exercise, lambda x: 3 * x).state == "correct"
+    assert judging.judge_function(exercise, lambda x: 3 * x).state == "correct"
     assert calls == []
-    assert _judge.judge_function(exercise, lambda x: x).lines == ("wrong: x itself",)
+    assert judging.judge_function(exercise, lambda x: x).lines == ("wrong: x itself",)
     assert calls == ["wrong"] * 3
 
 
 # --- mistakes that the tests above must notice -----------------------------------------------------
 
-ENGINE = "course_utils.exercises."
+ENGINE = "course_utils.exercises.engine."
 MUTANTS = [
-    (check_comparison, "_compare", "if expected.dtype != got.dtype:", "if False:"),
-    (check_comparison, "_compare", "if expected.shape != got.shape:", "if False:"),
-    (check_comparison, "_compare", "rtol=rtol, atol=atol, equal_nan=True", "rtol=rtol, atol=atol"),
-    (check_comparison, "_compare", "atol + rtol * abs(expected)", "rtol * abs(expected)"),
-    (check_comparison, "_compare", "atol + rtol * abs(expected)", "10 * atol + rtol * abs(expected)"),
-    (check_comparison, "_compare", "math.isfinite(expected) and ", ""),
-    (check_comparison, "_compare", "expected.keys() != got.keys()", "expected.keys() - got.keys()"),
-    (check_comparison, "_compare", " and not isinstance(got, bool)", ""),
-    (check_comparison, "_compare", " and isinstance(expected, bool) == isinstance(got, bool)", ""),
+    (check_comparison, "compare", "if expected.dtype != got.dtype:", "if False:"),
+    (check_comparison, "compare", "if expected.shape != got.shape:", "if False:"),
+    (check_comparison, "compare", "rtol=rtol, atol=atol, equal_nan=True", "rtol=rtol, atol=atol"),
+    (check_comparison, "compare", "atol + rtol * abs(expected)", "rtol * abs(expected)"),
+    (check_comparison, "compare", "atol + rtol * abs(expected)", "10 * atol + rtol * abs(expected)"),
+    (check_comparison, "compare", "math.isfinite(expected) and ", ""),
+    (check_comparison, "compare", "expected.keys() != got.keys()", "expected.keys() - got.keys()"),
+    (check_comparison, "compare", " and not isinstance(got, bool)", ""),
+    (check_comparison, "compare", " and isinstance(expected, bool) == isinstance(got, bool)", ""),
 ]
 
 
@@ -863,7 +864,7 @@ def check_judge(judged: ModuleType) -> None:
 
 
 def test_judging_in_this_process() -> None:
-    check_judge(_judge)
+    check_judge(judging)
 
 
 JUDGE_MUTANTS = [
@@ -880,13 +881,13 @@ JUDGE_MUTANTS = [
 @pytest.mark.parametrize(("old", "new"), JUDGE_MUTANTS)
 def test_a_mistake_in_the_judging_is_noticed(old: str, new: str) -> None:
     with pytest.raises(AssertionError):
-        check_judge(mutant(ENGINE + "_judge", old, new))
+        check_judge(mutant(ENGINE + "judge", old, new))
 
 
 @pytest.mark.parametrize(("old", "new"), STUB_MUTANTS)
 def test_a_mistake_about_stubs_is_noticed(old: str, new: str) -> None:
     with pytest.raises(AssertionError):
-        check_stubs(mutant(ENGINE + "_stub", old, new).not_attempted)
+        check_stubs(mutant(ENGINE + "stub", old, new).not_attempted)
 
 
 PROGRESS_MUTANTS = [
@@ -900,4 +901,4 @@ PROGRESS_MUTANTS = [
 @pytest.mark.parametrize(("checks", "old", "new"), PROGRESS_MUTANTS)
 def test_a_mistake_about_progress_is_noticed(checks: Any, old: str, new: str, learner: Path) -> None:
     with pytest.raises(AssertionError):
-        checks(mutant(ENGINE + "_progress", old, new), learner)
+        checks(mutant(ENGINE + "progress_file", old, new), learner)

@@ -20,11 +20,12 @@ import torch
 from click.testing import CliRunner
 from nbformat.v4 import new_code_cell, new_notebook
 
-from course_utils.exercises import _catalogue
-from course_utils.exercises._judge import judge_function
-from course_utils.exercises._model import Exercise, Wrong
-from course_utils.exercises._outcomes import Outcome, outcomes
-from course_utils.tools import cli, grade, grade_isolation, grade_run, grade_values, lessons
+from course_utils.exercises.engine import catalogue
+from course_utils.exercises.engine.judge import judge_function
+from course_utils.exercises.engine.model import Exercise, Wrong
+from course_utils.exercises.engine.outcomes import Outcome, outcomes
+from course_utils.tools import cli, lessons
+from course_utils.tools.grading import grade, isolation, process, values
 from tests import sample
 from tests.mutants import mutant
 
@@ -73,14 +74,14 @@ def same(a: Any, b: Any) -> bool:
 
 @pytest.mark.parametrize("value", VALUES, ids=repr)
 def test_a_value_comes_back_as_it_was(value: Any) -> None:
-    assert same(grade_values.decode(grade_values.encode(value)), value)
+    assert same(values.decode(values.encode(value)), value)
 
 
 def test_nan_and_objects_come_back() -> None:
-    assert math.isnan(grade_values.decode(grade_values.encode(math.nan)))
-    one, other = (grade_values.decode(grade_values.encode(value)) for value in (len, torch.Generator()))
+    assert math.isnan(values.decode(values.encode(math.nan)))
+    one, other = (values.decode(values.encode(value)) for value in (len, torch.Generator()))
     assert one != other
-    assert one == grade_values.decode(grade_values.encode(print))  # of the same type
+    assert one == values.decode(values.encode(print))  # of the same type
 
 
 FORGED: list[Any] = [
@@ -98,7 +99,7 @@ FORGED: list[Any] = [
 @pytest.mark.parametrize("forged", FORGED, ids=repr)
 def test_what_is_no_value_is_refused(forged: Any) -> None:
     with pytest.raises(ValueError, match=r".+"):
-        grade_values.decode(forged)
+        values.decode(forged)
 
 
 def test_an_outcome_comes_back_with_the_kind_of_its_error() -> None:
@@ -106,12 +107,12 @@ def test_an_outcome_comes_back_with_the_kind_of_its_error() -> None:
         (ZeroDivisionError("x"), ZeroDivisionError),
         (nbformat.ValidationError("x"), Exception),
     ]:
-        back = grade_values.decode_outcome(grade_values.encode_outcome(Outcome(None, (1,), error)))
+        back = values.decode_outcome(values.encode_outcome(Outcome(None, (1,), error)))
         assert type(back.error) is kind
         assert back.arguments == (1,)
     for forged in (None, {}, {"value": None, "arguments": None, "error": 3}):
         with pytest.raises(ValueError, match="not an outcome"):
-            grade_values.decode_outcome(forged)
+            values.decode_outcome(forged)
 
 
 def test_what_the_process_says_of_each_answer() -> None:
@@ -133,9 +134,9 @@ def test_what_the_process_says_of_each_answer() -> None:
         "6": [("00.peeking_error", "peeking")],
     }
     request = {"cells": cells, "answers": answers, "skip": [3], "seconds": 60.0}
-    ceilings = {"memory": 2_000_000_000, "processes": grade_isolation.tasks() + 128}
+    ceilings = {"memory": 2_000_000_000, "processes": isolation.tasks() + 128}
     done = subprocess.run(
-        [sys.executable, "-m", "course_utils.tools.grade_child"],
+        [sys.executable, "-m", "course_utils.tools.grading.child"],
         input=json.dumps(request | ceilings).encode(),
         capture_output=True,
         timeout=60,
@@ -145,7 +146,7 @@ def test_what_the_process_says_of_each_answer() -> None:
     assert [event["index"] for event in events if event["event"] == "cell"] == [0, 1, 2, 4, 5, 6]
     assert events[-1] == {"event": "end"}
     said = {event["id"]: event for event in events if event["event"] in ("answer", "broken")}
-    assert grade.judge(_catalogue.find_exercise(DIFFERENCE), said[DIFFERENCE]) == ("correct", "")
+    assert grade.judge(catalogue.find_exercise(DIFFERENCE), said[DIFFERENCE]) == ("correct", "")
     assert said[ERROR]["untouched"]
     assert said[SEEDS]["why"] == "a function is asked for, got a value of type int"
     assert said["00.false_claim"]["why"].startswith("raised ZeroDivisionError")
@@ -162,12 +163,12 @@ def said(exercise: Exercise, answer: Any) -> dict[str, Any]:
     """What the student's process says of an answer."""
     found = outcomes(exercise, answer)
     why = ["it raised" if one.error else "" for one in found]
-    return {"event": "answer", "outcomes": [grade_values.encode_outcome(one) for one in found], "why": why}
+    return {"event": "answer", "outcomes": [values.encode_outcome(one) for one in found], "why": why}
 
 
 def check_as_the_engine(module: Any, number: str) -> None:
     """State and diagnosis as `check` gives them: the solution, each wrong answer, one that raises."""
-    for exercise in _catalogue.load(number).EXERCISES:
+    for exercise in catalogue.load(number).EXERCISES:
         for answer in [exercise.solution, *(wrong.answer for wrong in exercise.wrong), lambda *_: 1 // 0]:
             verdict = judge_function(exercise, answer)
             state, diagnosis = module.judge(exercise, said(exercise, answer))
@@ -197,7 +198,7 @@ def test_a_mistake_in_judging_is_noticed(old: str, new: str) -> None:
 
 
 def test_what_cannot_be_judged_is_not_correct() -> None:
-    exercise = _catalogue.find_exercise(DIFFERENCE)
+    exercise = catalogue.find_exercise(DIFFERENCE)
     good = said(exercise, exercise.solution)
     assert grade.judge(exercise, good) == ("correct", "")
     forged: list[dict[str, Any]] = [
@@ -219,7 +220,7 @@ def test_a_changed_argument_is_said() -> None:
     def changes(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         return a.sub_(b).clone()
 
-    state, diagnosis = grade.judge(exercise := _catalogue.find_exercise(DIFFERENCE), said(exercise, changes))
+    state, diagnosis = grade.judge(exercise := catalogue.find_exercise(DIFFERENCE), said(exercise, changes))
     assert (state, diagnosis) == ("wrong", "the result is right, but an argument is changed")
 
 
@@ -229,7 +230,7 @@ def test_values_are_judged() -> None:
         wrong=(Wrong(5.0, "Twice."),), stub="value = ...",
     )  # fmt: skip
     for value, expected in [(2.5, ("correct", "correct.")), (5.0, ("wrong", "Twice."))]:
-        assert grade.judge(exercise, {"event": "answer", "value": grade_values.encode(value)}) == expected
+        assert grade.judge(exercise, {"event": "answer", "value": values.encode(value)}) == expected
     assert grade.judge(exercise, {"event": "answer", "value": {"x": 1}})[0] == "raised"
 
 
@@ -249,7 +250,7 @@ def test_the_last_check_of_an_exercise_counts(tmp_path: Path) -> None:
 
 def test_a_notebook_is_of_the_lessons_it_names_or_checks() -> None:
     ids = [one.id for one in grade.expected(Path("ada_05_momentum.ipynb"), [DIFFERENCE])]
-    assert ids == [one.id for number in ("00", "05") for one in _catalogue.load(number).EXERCISES]
+    assert ids == [one.id for number in ("00", "05") for one in catalogue.load(number).EXERCISES]
     with pytest.raises(lessons.LessonError, match="no exercise of the course"):
         grade.expected(Path("2024_ada.ipynb"), ["77.x"])
 
@@ -344,7 +345,7 @@ def test_a_folder_of_good_and_bad_notebooks(tmp_path: Path) -> None:
     assert "ipython-input" not in rows["ada", "00.false_claim"]["diagnosis"]
     assert "MemoryError" in rows["mallory", SEEDS]["diagnosis"]
     assert rows["mallory", DIFFERENCE]["diagnosis"].startswith("The sign is turned")
-    assert rows["ada", SEEDS]["diagnosis"] == _catalogue.find_exercise(SEEDS).wrong[1].diagnosis
+    assert rows["ada", SEEDS]["diagnosis"] == catalogue.find_exercise(SEEDS).wrong[1].diagnosis
     assert before == {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*.ipynb")}
     assert not any(
         one.info["cmdline"][1:] == ["97531"]
@@ -372,21 +373,21 @@ def test_what_hangs_or_dies_costs_its_own_exercise(tmp_path: Path) -> None:
         5: [(DIFFERENCE, "paired_difference")],
     }
     seconds = {id: 1.0 for some in answers.values() for id, _ in some}
-    limits = grade_run.Limits(notebook=60, cell=1.5)
-    found = grade_run.attempt(cells, answers, seconds, limits=limits, hide=tmp_path)
+    limits = process.Limits(notebook=60, cell=1.5)
+    found = process.attempt(cells, answers, seconds, limits=limits, hide=tmp_path)
     assert found[ERROR]["why"] == "stopped: it did not finish in its time"
     assert found[SEEDS]["why"] == "stopped: it ended its Python process"
     assert found["00.false_claim"]["why"] == "stopped: its cell did not finish in its time"
-    assert grade.judge(_catalogue.find_exercise(DIFFERENCE), found[DIFFERENCE]) == ("correct", "")
-    hidden = "other submissions" in grade_isolation.isolation(tmp_path)
+    assert grade.judge(catalogue.find_exercise(DIFFERENCE), found[DIFFERENCE]) == ("correct", "")
+    hidden = "other submissions" in isolation.isolation(tmp_path)
     nothing = found["00.peeking_error"]["why"]  # 0 is no function; not even 0 where the folder was seen
     assert nothing.startswith("a function is asked for" if hidden else "raised AssertionError")
 
 
 def test_the_whole_notebook_has_a_limit() -> None:
     begun = time.monotonic()
-    limits = grade_run.Limits(notebook=0.5)
-    found = grade_run.attempt(
+    limits = process.Limits(notebook=0.5)
+    found = process.attempt(
         ["import time\ntime.sleep(60)"], {0: [(DIFFERENCE, "1")]}, {DIFFERENCE: 9}, limits=limits
     )
     assert found[DIFFERENCE]["why"] == "stopped: the notebook did not finish in its time"
@@ -395,26 +396,26 @@ def test_the_whole_notebook_has_a_limit() -> None:
 
 def test_the_environment_of_the_grader_is_not_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_TOKEN", "secret")
-    found = grade_isolation.environment("/scratch")
+    found = isolation.environment("/scratch")
     assert "MY_TOKEN" not in found
     assert found["HOME"] == found["TMPDIR"] == "/scratch"
     assert found["PATH"] == os.environ["PATH"]
 
 
 def test_the_folder_that_a_process_works_in_is_not_hidden(tmp_path: Path) -> None:
-    assert grade_isolation.to_hide(tmp_path, tmp_path / "scratch") is None
-    assert grade_isolation.to_hide(grade_isolation.ROOT, tmp_path) is None
-    assert grade_isolation.to_hide(None, tmp_path) is None
-    assert grade_isolation.to_hide(tmp_path / "in", tmp_path / "scratch") == tmp_path / "in"
+    assert isolation.to_hide(tmp_path, tmp_path / "scratch") is None
+    assert isolation.to_hide(isolation.ROOT, tmp_path) is None
+    assert isolation.to_hide(None, tmp_path) is None
+    assert isolation.to_hide(tmp_path / "in", tmp_path / "scratch") == tmp_path / "in"
 
 
 def test_a_machine_without_unshare_says_what_is_missing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    grade_isolation.shut_off.cache_clear()
-    monkeypatch.setattr(grade_isolation.shutil, "which", lambda name: None)
-    assert "not shut off" in grade_isolation.isolation(tmp_path)
-    grade_isolation.shut_off.cache_clear()
+    isolation.shut_off.cache_clear()
+    monkeypatch.setattr(isolation.shutil, "which", lambda name: None)
+    assert "not shut off" in isolation.isolation(tmp_path)
+    isolation.shut_off.cache_clear()
 
 
 def test_an_empty_folder_is_said(tmp_path: Path) -> None:

@@ -17,10 +17,10 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from PIL import Image
 
 from course_utils import recorded
-from course_utils.exercises import _catalogue
+from course_utils.exercises.engine import catalogue
 from course_utils.tools import lessons
-from course_utils.tools.site import api, build, collected, folds, ledger, lesson_page, needs
-from course_utils.tools.site.reading import Claim, Lesson
+from course_utils.tools.lesson import Claim, Lesson
+from course_utils.tools.site import api, build, claims_page, folds, lesson_map, lesson_page, pages
 from tests.mutants import mutant
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -184,7 +184,7 @@ def test_an_exercise_of_the_lesson_gets_its_folds() -> None:
     page = lesson_page.page(read, {})
     asked = [id for cell in page.cells if cell.cell_type == "code" for id in folds.asked_in(cell.source)]
     folded = [cell for cell in page.cells if 'class="course-folds"' in cell.source]
-    assert len(folded) == len(asked) == len(_catalogue.load("05").EXERCISES)
+    assert len(folded) == len(asked) == len(catalogue.load("05").EXERCISES)
 
 
 class Details(html.parser.HTMLParser):
@@ -205,9 +205,9 @@ class Details(html.parser.HTMLParser):
         self.outside += data if self.depth == 0 else ""
 
 
-@pytest.mark.parametrize("number", list(_catalogue.lessons()))
+@pytest.mark.parametrize("number", list(catalogue.lessons()))
 def test_no_answer_shows_before_it_is_opened(number: str) -> None:
-    exercises = _catalogue.load(number).EXERCISES
+    exercises = catalogue.load(number).EXERCISES
     assert exercises
     for exercise in exercises:
         text = folds.fold(exercise)
@@ -243,7 +243,7 @@ def record(**changed: Any) -> dict[str, Any]:
 
 
 def test_ledger_shows_value_bounds_seeds_and_link(lesson: Lesson) -> None:
-    page = ledger.page([lesson], ledger.Records({"42.falls": record()}, "a machine"))
+    page = claims_page.page([lesson], claims_page.Records({"42.falls": record()}, "a machine"))
     assert "1 <small>[0.95, 1.05]</small>" in page
     assert ">0.9 to 1.1</td>" in page
     assert ">12</td>" in page
@@ -262,7 +262,7 @@ def check_stale(module: Any, lesson: Lesson) -> None:
 
 
 def test_a_value_of_another_sentence_or_bound_is_not_shown(lesson: Lesson) -> None:
-    check_stale(ledger, lesson)
+    check_stale(claims_page, lesson)
 
 
 @pytest.mark.parametrize(
@@ -274,7 +274,7 @@ def test_a_value_of_another_sentence_or_bound_is_not_shown(lesson: Lesson) -> No
 )
 def test_stale_values_would_be_noticed(lesson: Lesson, old: str, new: str) -> None:
     with pytest.raises(AssertionError):
-        check_stale(mutant("course_utils.tools.site.ledger", old, new), lesson)
+        check_stale(mutant("course_utils.tools.site.claims_page", old, new), lesson)
 
 
 def test_the_last_run_wins_over_the_shipped_record(tmp_path: Path) -> None:
@@ -285,14 +285,14 @@ def test_the_last_run_wins_over_the_shipped_record(tmp_path: Path) -> None:
     run = {"profile": "standard", "versions": {"torch": "9.9"}, "claims": [record(measured=1.01)]}
     (folder / "claims-42.json").write_text(json.dumps(run))
     (folder / "claims-43.json").write_text('{"cut off')
-    found = ledger.records(tmp_path, kept)
+    found = claims_page.records(tmp_path, kept)
     assert found.claims["42.falls"]["measured"] == 1.01
     assert found.claims["42.old"]["measured"]["mean"] == 1.0
     assert "torch 9.9" in found.provenance
 
 
 def test_without_records_the_ledger_says_so(lesson: Lesson, tmp_path: Path) -> None:
-    page = ledger.page([lesson], ledger.records(tmp_path, tmp_path))
+    page = claims_page.page([lesson], claims_page.records(tmp_path, tmp_path))
     assert "not yet recorded" in page
     assert "No measured values" in page
 
@@ -301,7 +301,7 @@ def test_without_records_the_ledger_says_so(lesson: Lesson, tmp_path: Path) -> N
     ("value", "text"), [(-0.01236, "−0.01236"), (True, "1"), ("nan", "nan"), (3e-18, "3e−18"), (0, "0")]
 )
 def test_numbers_are_written_for_readers(value: Any, text: str) -> None:
-    assert ledger.number(value) == text
+    assert claims_page.number(value) == text
 
 
 # ---- map
@@ -309,17 +309,19 @@ def test_numbers_are_written_for_readers(value: Any, text: str) -> None:
 
 def test_an_arrow_that_others_imply_is_left_out() -> None:
     wanted = {"00": [], "01": ["00"], "02": ["00", "01"], "05": ["02", "04"], "07": ["02", "05"]}
-    assert needs.reduced(wanted) == {"00": [], "01": ["00"], "02": ["01"], "05": ["02"], "07": ["05"]}
-    assert needs.levels(wanted) == {"00": 0, "01": 1, "02": 2, "05": 3, "07": 4}
+    assert lesson_map.reduced(wanted) == {"00": [], "01": ["00"], "02": ["01"], "05": ["02"], "07": ["05"]}
+    assert lesson_map.levels(wanted) == {"00": 0, "01": 1, "02": 2, "05": 3, "07": 4}
 
 
 def test_the_map_has_a_linked_box_for_each_lesson() -> None:
     read = [Lesson(path) for path in lessons.find(PROJECT / "notebooks")]
-    drawing = needs.drawing(read)
+    drawing = lesson_map.drawing(read)
     for lesson in read:
         assert f'href="lessons/{lesson.name}.html"' in drawing
-        assert f"| [{lesson.number} · " in needs.page(read)
-    arrows = sum(len(wanted) for wanted in needs.reduced({one.number: one.needs for one in read}).values())
+        assert f"| [{lesson.number} · " in lesson_map.page(read)
+    arrows = sum(
+        len(wanted) for wanted in lesson_map.reduced({one.number: one.needs for one in read}).values()
+    )
     assert drawing.count("marker-end") == arrows > 0
 
 
@@ -342,10 +344,10 @@ def check_no_arrow_meets_a_box(module: Any) -> None:
 
 
 def test_no_arrow_of_the_map_meets_a_box() -> None:
-    check_no_arrow_meets_a_box(needs)
+    check_no_arrow_meets_a_box(lesson_map)
     with pytest.raises(AssertionError):
         check_no_arrow_meets_a_box(
-            mutant("course_utils.tools.site.needs", "left += width + _GAP", "left += 20")
+            mutant("course_utils.tools.site.lesson_map", "left += width + _GAP", "left += 20")
         )
 
 
@@ -353,12 +355,10 @@ def test_no_arrow_of_the_map_meets_a_box() -> None:
 
 
 def test_collected_pages(lesson: Lesson) -> None:
-    assert "[42 · Falling](lessons/42_falling.ipynb) | Why does it fall? |" in collected.lessons_page(
-        [lesson]
-    )
-    assert "Someone (1999)" in collected.reading([lesson])
-    assert 'href="lessons/42_falling.html#cell-draw"' in collected.gallery([lesson])
-    assert collected.bugs(lesson) == [
+    assert "[42 · Falling](lessons/42_falling.ipynb) | Why does it fall? |" in pages.lessons_page([lesson])
+    assert "Someone (1999)" in pages.reading([lesson])
+    assert 'href="lessons/42_falling.html#cell-draw"' in pages.gallery([lesson])
+    assert pages.bugs(lesson) == [
         ("**The lost minus.** It climbs.", "cell-climb"),
         ("**The last word.** No cell follows.", "what-goes-wrong"),
     ]
@@ -366,8 +366,8 @@ def test_collected_pages(lesson: Lesson) -> None:
 
 def test_mistakes_name_every_wrong_answer() -> None:
     read = Lesson(PROJECT / "notebooks" / "05_momentum.ipynb")
-    page = collected.mistakes([read])
-    for exercise in _catalogue.load("05").EXERCISES:
+    page = pages.mistakes([read])
+    for exercise in catalogue.load("05").EXERCISES:
         for wrong in exercise.wrong:
             assert folds.marked(wrong.diagnosis) in page
 

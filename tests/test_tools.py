@@ -19,12 +19,13 @@ from click.testing import CliRunner
 from nbformat.v4 import new_code_cell
 
 from course_utils import profiles
-from course_utils.tools import execute, kernel, lessons, records
+from course_utils.tools import lessons
 from course_utils.tools.cli import commands
-from course_utils.tools.progress import Progress
-from course_utils.tools.records import Folders, Job, Result, complaints
 from course_utils.tools.report import measured, report
-from course_utils.tools.run import LIMITS, run
+from course_utils.tools.running import execute, kernel, records
+from course_utils.tools.running.progress import Progress
+from course_utils.tools.running.records import Folders, Job, Result, complaints
+from course_utils.tools.running.run import LIMITS, run
 from tests.sample import PARAMETERS, RECORD, lesson
 
 

@@ -1,9 +1,9 @@
 """Exercises that say what is wrong: check, hint, solution, progress, reset, and quizzes to predict first."""
 
-from course_utils.exercises import _process, _progress
-from course_utils.exercises._engine import check, hint, in_notebook, progress, quiz, reset, solution
+from course_utils.exercises.engine import process, progress_file
+from course_utils.exercises.engine.commands import check, hint, in_notebook, progress, quiz, reset, solution
 
 __all__ = ["check", "hint", "progress", "quiz", "reset", "solution"]
 
-if in_notebook() and not _progress.headless():
-    _process.start()  # importing torch takes the child a second or two: it begins now, for the first check
+if in_notebook() and not progress_file.headless():
+    process.start()  # importing torch takes the child a second or two: it begins now, for the first check

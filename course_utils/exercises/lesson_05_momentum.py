@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor
 
-from course_utils.exercises._model import Exercise, Inputs, Quiz, Wrong
+from course_utils.exercises.engine.model import Exercise, Inputs, Quiz, Wrong
 
 Pair = tuple[Tensor, Tensor]
 

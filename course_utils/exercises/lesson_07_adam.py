@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from course_utils.exercises._model import Exercise, Inputs, Quiz, Wrong
+from course_utils.exercises.engine.model import Exercise, Inputs, Quiz, Wrong
 
 Triple = tuple[Tensor, Tensor, Tensor]
 Four = tuple[Tensor, Tensor, Tensor, Tensor]

@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from course_utils.exercises._model import Exercise, Inputs, Quiz, Wrong
+from course_utils.exercises.engine.model import Exercise, Inputs, Quiz, Wrong
 from course_utils.regularizers import weight_names
 
 Step = tuple[Tensor, Tensor, Tensor]

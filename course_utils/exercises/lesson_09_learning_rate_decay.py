@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from course_utils.exercises._model import Exercise, Inputs, Quiz, Wrong
+from course_utils.exercises.engine.model import Exercise, Inputs, Quiz, Wrong
 
 # --- 1 · stairs ------------------------------------------------------------------------------------
 

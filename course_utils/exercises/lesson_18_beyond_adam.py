@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from course_utils.exercises._model import Exercise, Inputs, Quiz, Wrong
+from course_utils.exercises.engine.model import Exercise, Inputs, Quiz, Wrong
 
 Pair = tuple[Tensor, Tensor]
 Triple = tuple[Tensor, Tensor, Tensor]

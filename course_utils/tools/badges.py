@@ -15,7 +15,7 @@ from pathlib import Path
 
 from course_utils._files import write_whole
 from course_utils.tools import lessons
-from course_utils.tools.site.reading import Lesson
+from course_utils.tools.lesson import Lesson
 
 PROJECT = Path(__file__).resolve().parents[2]
 FOLDER = Path("docs/_static/badges")  # of the project

@@ -84,9 +84,9 @@ def run(
 
     Exit status: 0 all passed, 1 a lesson or a claim failed, 2 nothing was run, 130 interrupted.
     """
-    from course_utils.tools import changes
-    from course_utils.tools import run as runner
     from course_utils.tools.report import report as write_report
+    from course_utils.tools.running import fingerprints
+    from course_utils.tools.running import run as runner
 
     wanted: dict[str, Any] = {name: _value(text) for name, text in extra}
     wanted |= (
@@ -96,7 +96,7 @@ def run(
     )
     _interruptible()
     try:
-        every = every if every is not None else bool(only) or changes.everything()
+        every = every if every is not None else bool(only) or fingerprints.everything()
         results = runner.run(
             notebooks,
             build,
@@ -294,11 +294,11 @@ def grade(folder: Path, out: Path, minutes: float, gigabytes: float) -> None:
     Each runs in a process of its own, with limits. Without a container it has your rights on your files.
     Exit status: 0 all graded, 1 some notebook could not be, 2 there is none, 130 interrupted.
     """
-    from course_utils.tools import grade as grader
-    from course_utils.tools import grade_isolation, grade_run
+    from course_utils.tools.grading import grade as grader
+    from course_utils.tools.grading import isolation, process
 
-    click.echo(grade_isolation.isolation(folder))
-    limits = grade_run.Limits(notebook=60 * minutes, memory=int(1e9 * gigabytes))
+    click.echo(isolation.isolation(folder))
+    limits = process.Limits(notebook=60 * minutes, memory=int(1e9 * gigabytes))
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         rows = grader.grade(folder, out, limits=limits, say=click.echo)

@@ -138,7 +138,7 @@ def start_kernel() -> Finding:
     code = (
         "import sys\n"
         "from jupyter_client.manager import start_new_kernel\n"
-        "from course_utils.tools.kernel import environment, variables\n"
+        "from course_utils.tools.running.kernel import environment, variables\n"
         "with variables(environment(sys.argv[1], sys.argv[1])):\n"
         f"    manager, client = start_new_kernel(startup_timeout={KERNEL_LIMIT}, kernel_name='python3')\n"
         "try:\n"

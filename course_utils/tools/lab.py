@@ -59,7 +59,7 @@ def hand_out(notebooks: str | Path, workspace: str | Path) -> list[str]:
 
 def open_lab(workspace: str | Path, *, browser: bool = True) -> int:
     """JupyterLab in `workspace`, with this Python as its kernel, until it is closed; its exit status."""
-    from course_utils.tools.kernel import environment
+    from course_utils.tools.running.kernel import environment
 
     with tempfile.TemporaryDirectory(prefix="course-", ignore_cleanup_errors=True) as scratch:
         jupyter = environment(scratch, scratch)["JUPYTER_PATH"]

@@ -17,7 +17,7 @@ import nbformat
 
 from course_utils._files import write_whole
 from course_utils.tools import lessons
-from course_utils.tools.run import run
+from course_utils.tools.running.run import run
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 LANGUAGE = {

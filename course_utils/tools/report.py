@@ -15,8 +15,9 @@ import jinja2
 
 from course_utils._files import write_whole
 from course_utils.claims import describe
-from course_utils.tools import ledger, records
-from course_utils.tools.records import Folders, Result
+from course_utils.tools import ledger
+from course_utils.tools.running import records
+from course_utils.tools.running.records import Folders, Result
 
 
 def report(build: str | Path, *, profile: str = "standard", pages: bool = True) -> Path:

@@ -25,7 +25,7 @@ import psutil
 import pytest
 
 from course_utils.tools import lessons
-from course_utils.tools.records import Folders, Job, Outcome, Result, earlier, keep
+from course_utils.tools.running.records import Folders, Job, Outcome, Result, earlier, keep
 from tests.sample import RECORD, lesson
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="mounts, signals and limits of POSIX")
@@ -278,7 +278,10 @@ def test_lab_out_of_space(course: Course) -> None:
 
 def test_an_answer_on_a_full_disk_leaves_the_progress_made_before(course: Course) -> None:
     progress = course.workspace / ".course"
-    code = "from course_utils.exercises._progress import update\nprint(update('00.x', lambda record: None))"
+    code = (
+        "from course_utils.exercises.engine.progress_file import update\n"
+        "print(update('00.x', lambda record: None))"
+    )
     with full_disk(progress, left=0):
         environment = {**os.environ, "COURSE_PROGRESS_DIR": str(progress)}
         environment.pop("COURSE_HEADLESS", None)
@@ -444,7 +447,7 @@ def test_twice_at_the_same_time(course: Course, command: str) -> None:
 
 
 def check_of_one_run(records: Path, name: str) -> None:
-    from course_utils.tools.changes import fingerprint
+    from course_utils.tools.running.fingerprints import fingerprint
 
     [path] = records.parents[2].glob(f"notebooks/{name}.ipynb")
     seed = json.loads((records / f"claims-{name[:2]}.json").read_text())["seed"]

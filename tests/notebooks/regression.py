@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from course_utils.tools import kernel
+from course_utils.tools.running import kernel
 
 HERE = Path(__file__).parent
 

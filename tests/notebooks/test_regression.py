@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from course_utils._files import write_whole
-from course_utils.tools import changes
+from course_utils.tools.running import fingerprints
 from tests.notebooks.regression import regression
 from tests.notebooks.rules import NOTEBOOKS, Lesson
 
@@ -20,7 +20,7 @@ KEPT = NOTEBOOKS.parent / "build" / "records" / "regression"  # what passed, and
 
 def print_of(path: Path) -> str:
     """The lesson's fingerprint, its stored outputs included: they are what is compared."""
-    return changes.fingerprint(path, {"stored": hashlib.sha256(path.read_bytes()).hexdigest()})
+    return fingerprints.fingerprint(path, {"stored": hashlib.sha256(path.read_bytes()).hexdigest()})
 
 
 @pytest.mark.slow
@@ -28,7 +28,7 @@ def test_stored_outputs_are_what_the_lessons_give(tmp_path: Path) -> None:
     prints = {path.stem: print_of(path) for path in sorted(NOTEBOOKS.glob("*.ipynb"))}
     assert prints, "no lesson to compare"
     ledger = KEPT / "passed.json"
-    passed = {} if changes.everything() or not ledger.exists() else json.loads(ledger.read_text())
+    passed = {} if fingerprints.everything() or not ledger.exists() else json.loads(ledger.read_text())
     left = [NOTEBOOKS / f"{name}.ipynb" for name in prints if passed.get(name) != prints[name]]
     if not left:
         return

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from course_utils.tools import changes, records
-from course_utils.tools.records import Folders
-from course_utils.tools.run import run
+from course_utils.tools.running import fingerprints, records
+from course_utils.tools.running.records import Folders
+from course_utils.tools.running.run import run
 from tests.notebooks.rules import NOTEBOOKS
 
 BUILD = NOTEBOOKS.parent / "build"
@@ -16,7 +16,7 @@ START_UP = 12  # seconds allowed for a kernel and its imports on a machine that 
 
 @pytest.mark.slow
 def test_every_lesson_runs_at_smoke() -> None:
-    changed = not changes.everything()  # what passed and has not changed since is not run again
+    changed = not fingerprints.everything()  # what passed and has not changed since is not run again
     results = run(NOTEBOOKS, BUILD, parameters={"PROFILE": "smoke"}, workers=2, bar=False, changed=changed)
     assert {result.lesson for result in results} == {path.stem for path in NOTEBOOKS.glob("*.ipynb")}
     assert {result.lesson: result.error for result in results if result.state != "passed"} == {}

@@ -13,7 +13,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from course_utils.tools import lessons
-from course_utils.tools.site.reading import Lesson
+from course_utils.tools.lesson import Lesson
 from tests.web.conftest import PROJECT, SITE, pages
 
 LESSON = "lessons/05_momentum.html"

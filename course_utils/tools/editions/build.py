@@ -14,8 +14,8 @@ import nbformat
 from course_utils._files import write_whole
 from course_utils.tools import lessons as course
 from course_utils.tools.editions import answers, handouts, pdf, slides
-from course_utils.tools.site import ledger
-from course_utils.tools.site.reading import Lesson
+from course_utils.tools.lesson import Lesson
+from course_utils.tools.site import claims_page
 
 NAMES = ("answers", "handouts", "slides")
 
@@ -56,7 +56,7 @@ def make(
 
 
 def _answers(found: list[Lesson], folder: Path, build: Path) -> None:
-    claims = ledger.records(build).claims
+    claims = claims_page.records(build).claims
     (folder / "index.html").write_text(answers.index(found, claims), encoding="utf-8")
     for lesson in found:
         (folder / f"{lesson.name}.html").write_text(answers.page(lesson, claims), encoding="utf-8")

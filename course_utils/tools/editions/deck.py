@@ -27,8 +27,8 @@ from typing import Any
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from course_utils.tools.lesson import VERDICT, Lesson, picture
 from course_utils.tools.site import folds
-from course_utils.tools.site.reading import VERDICT, Lesson, picture
 
 ROOM = 17.0  # lines that fit on a slide below its heading
 WIDTH = 78  # characters a line

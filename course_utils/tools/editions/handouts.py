@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from course_utils.tools.site.reading import Lesson
+from course_utils.tools.lesson import Lesson
 
 README = """Hand-outs of the course: the lessons, with outputs cleared.
 

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from course_utils._files import write_whole
-from course_utils.exercises._catalogue import find_exercise
+from course_utils.exercises.engine.catalogue import find_exercise
 from course_utils.tools import lessons as course
 from course_utils.tools.editions import minutes
 from course_utils.tools.editions.plans import PLANS, Plan, Session
+from course_utils.tools.lesson import Lesson
 from course_utils.tools.site import folds
-from course_utils.tools.site.reading import Lesson
 
 _BLOCK = re.compile(r"(<!-- made: (\w+)[^>]*-->\n).*?(<!-- end -->)", re.DOTALL)
 

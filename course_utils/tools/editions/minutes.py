@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from course_utils.tools.lesson import Lesson
 from course_utils.tools.site import folds
-from course_utils.tools.site.reading import Lesson
 
 WORDS_A_MINUTE = 200
 OPENING = "Opening"

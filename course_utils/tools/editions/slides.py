@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from course_utils.tools.editions import deck
-from course_utils.tools.site.reading import Lesson
+from course_utils.tools.lesson import Lesson
 
 HERE = Path(__file__).resolve().parent
 MATHJAX = HERE.parents[2] / "docs" / "_static" / "vendor" / "mathjax"  # one copy for site and slides

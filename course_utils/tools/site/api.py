@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from course_utils.tools.site.reading import Lesson
+from course_utils.tools.lesson import Lesson
 
 PACKAGE = Path(__file__).resolve().parents[2]
 SECTIONS = ("Args", "Shape", "Raises", "Returns", "Yields", "Source", "Agrees with", "Attributes", "Example")

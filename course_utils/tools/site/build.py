@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from course_utils.tools import lessons as course
-from course_utils.tools.site import api, collected, ledger, lesson_page, needs
-from course_utils.tools.site.reading import Lesson
+from course_utils.tools.lesson import Lesson
+from course_utils.tools.site import api, claims_page, lesson_map, lesson_page, pages
 
 PROJECT = Path(__file__).resolve().parents[3]
 NOT_COPIED = ("conf.py", "_build", "__pycache__", ".ipynb_checkpoints")
@@ -51,12 +51,12 @@ def generated(lessons: list[Lesson], *, build: Path) -> dict[str, str]:
     """File name -> text of every page that is made from the lessons and the package."""
     contributing = (PROJECT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     return {
-        "lessons.md": collected.lessons_page(lessons),
-        "claims.md": ledger.page(lessons, ledger.records(build)),
-        "gallery.md": collected.gallery(lessons),
-        "mistakes.md": collected.mistakes(lessons),
-        "reading.md": collected.reading(lessons),
-        "map.md": needs.page(lessons),
+        "lessons.md": pages.lessons_page(lessons),
+        "claims.md": claims_page.page(lessons, claims_page.records(build)),
+        "gallery.md": pages.gallery(lessons),
+        "mistakes.md": pages.mistakes(lessons),
+        "reading.md": pages.reading(lessons),
+        "map.md": lesson_map.page(lessons),
         "contributing.md": contributing.replace("](docs/", "]("),
         "instructor.md": "# Instructor guide\n\nNot written yet.\n",
         "mutants.md": "# Mutants of the lessons\n\nNot recorded yet: `make mutants` writes this page.\n",

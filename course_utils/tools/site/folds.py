@@ -14,13 +14,13 @@ from pygments import highlight  # type: ignore[import-untyped]
 from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
 from pygments.lexers import PythonLexer  # type: ignore[import-untyped]
 
-from course_utils.exercises import _catalogue
-from course_utils.exercises._model import Exercise
+from course_utils.exercises.engine import catalogue
+from course_utils.exercises.engine.model import Exercise
 
 
 def module_of(lesson: str) -> ModuleType | None:
     """The module of exercises of the lesson with these two digits, None where it has none."""
-    return _catalogue.load(lesson) if lesson in _catalogue.lessons() else None
+    return catalogue.load(lesson) if lesson in catalogue.lessons() else None
 
 
 def asked_in(source: str) -> list[str]:

@@ -17,8 +17,8 @@ from typing import Any
 
 import nbformat
 
+from course_utils.tools.lesson import VERDICT, Lesson, picture
 from course_utils.tools.site import folds
-from course_utils.tools.site.reading import VERDICT, Lesson, picture
 
 FIGURES = "_static/figures"
 NOTEBOOKS = "_static/notebooks"

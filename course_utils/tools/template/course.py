@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from course_utils._files import write_whole
-from course_utils.tools import changes
 from course_utils.tools.lessons import LessonError
+from course_utils.tools.running import fingerprints
 
 HERE = Path(__file__).parent
 FIRST = "00_start_here"
@@ -21,7 +21,7 @@ FIRST = "00_start_here"
 # What is copied as it is. Of the package: these and whatever they import.
 MODULES = (
     "__main__.py", "claims.py", "profiles.py", "plotting.py", "intervals.py", "recorded.py", "py.typed",
-    "figures/__init__.py", "exercises/_*.py", "tools/**/*",
+    "figures/__init__.py", "exercises/__init__.py", "exercises/engine/*", "tools/**/*",
 )  # fmt: skip
 FILES = (
     "LICENSE", "LICENSE-text", "CONTRIBUTING.md", "Makefile", "pyproject.toml", "requirements.lock",
@@ -104,7 +104,7 @@ def _machinery(project: Path) -> set[Path]:
     """The files to copy. A module comes with everything of the package that it imports."""
     package = project / "course_utils"
     found = {path for pattern in MODULES for path in _files(package, pattern)}
-    found |= changes.reached((path for path in found if path.suffix == ".py"), package)
+    found |= fingerprints.reached((path for path in found if path.suffix == ".py"), package)
     patterns = (*FILES, *(f"tests/test_{name}.py" for name in TESTS))
     return found | {path for pattern in patterns for path in _files(project, pattern)}
 

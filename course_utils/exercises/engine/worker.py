@@ -1,4 +1,4 @@
-"""The child process in which answers run: `python -m course_utils.exercises._worker`.
+"""The child process in which answers run: `python -m course_utils.exercises.engine.worker`.
 
 Requests come in on stdin (pickled dicts), events go out on stdout (JSON lines): `ready`, then for each
 request `input` before every call of the answer, `called` after the last, and `verdict`. The process ends when
@@ -48,8 +48,8 @@ def main() -> None:
 
 
 def _serve(request: dict[str, Any], tell: Any, nowhere: BinaryIO) -> tuple[str, list[str]]:
-    from course_utils.exercises._judge import judge_function
-    from course_utils.exercises._stub import code_of
+    from course_utils.exercises.engine.judge import judge_function
+    from course_utils.exercises.engine.stub import code_of
 
     sys.path[:] = request["path"]
     with contextlib.suppress(OSError):

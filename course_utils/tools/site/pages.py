@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from course_utils.tools.lesson import Lesson, Picture
 from course_utils.tools.site import folds, lesson_page
-from course_utils.tools.site.needs import PARTS, part_of
-from course_utils.tools.site.reading import Lesson, Picture
+from course_utils.tools.site.lesson_map import PARTS, part_of
 
 
 def lessons_page(lessons: Sequence[Lesson]) -> str:

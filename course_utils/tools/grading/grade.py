@@ -25,13 +25,13 @@ from pathlib import Path
 from typing import Any
 
 from course_utils._files import write_whole
-from course_utils.exercises import _catalogue
-from course_utils.exercises._judge import judge_value
-from course_utils.exercises._model import Exercise
-from course_utils.exercises._outcomes import Outcome, agrees, differs, outcomes, same
+from course_utils.exercises.engine import catalogue
+from course_utils.exercises.engine.judge import judge_value
+from course_utils.exercises.engine.model import Exercise
+from course_utils.exercises.engine.outcomes import Outcome, agrees, differs, outcomes, same
 from course_utils.tools import lessons
-from course_utils.tools.grade_run import USUAL, Limits, attempt
-from course_utils.tools.grade_values import decode, decode_outcome, encode_outcome
+from course_utils.tools.grading.process import USUAL, Limits, attempt
+from course_utils.tools.grading.values import decode, decode_outcome, encode_outcome
 
 COLUMNS = ("student", "exercise", "state", "diagnosis", "file")
 LARGEST = 30_000_000  # bytes of a notebook
@@ -150,10 +150,10 @@ def expected(path: Path, asked: list[str]) -> list[Exercise]:
     """
     named = re.search(r"(?<!\d)(\d\d)_[a-z]", path.name)
     numbers = {id[:2] for id in asked} | ({named[1]} if named else set())
-    known = sorted(numbers & set(_catalogue.lessons()))
+    known = sorted(numbers & set(catalogue.lessons()))
     if not known:
         raise lessons.LessonError("no exercise of the course in it")
-    return [one for number in known for one in _catalogue.load(number).EXERCISES]
+    return [one for number in known for one in catalogue.load(number).EXERCISES]
 
 
 def judge(exercise: Exercise, event: dict[str, Any] | None) -> tuple[str, str]:
@@ -201,13 +201,13 @@ def _compare(exercise: Exercise, got: list[Outcome], why: list[str]) -> tuple[st
 
 @functools.lru_cache(maxsize=256)
 def _expected(id: str) -> list[Outcome]:
-    exercise = _catalogue.find_exercise(id)
+    exercise = catalogue.find_exercise(id)
     return _by_json(outcomes(exercise, exercise.solution))
 
 
 @functools.lru_cache(maxsize=256)
 def _known(id: str) -> list[tuple[str, list[Outcome]]]:
-    exercise = _catalogue.find_exercise(id)
+    exercise = catalogue.find_exercise(id)
     return [(wrong.diagnosis, _by_json(outcomes(exercise, wrong.answer))) for wrong in exercise.wrong]
 
 

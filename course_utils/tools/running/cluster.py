@@ -27,10 +27,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from course_utils.tools.changes import standing
 from course_utils.tools.lessons import LessonError
-from course_utils.tools.processes import exit_with_children
-from course_utils.tools.records import Event, Folders, Job, Outcome, Result, failed, keep
+from course_utils.tools.running.fingerprints import standing
+from course_utils.tools.running.processes import exit_with_children
+from course_utils.tools.running.records import Event, Folders, Job, Outcome, Result, failed, keep
 
 CONNECT = 10.0  # seconds for the scheduler to answer
 PATIENCE = 60.0  # seconds without any worker before the lessons that are left count as failed
@@ -184,7 +184,7 @@ def in_process(errand: Errand, wanted: Callable[[], bool], *, where: str) -> Out
     The process reads from a pipe that nobody writes to. However this one ends, the pipe does, too, and with
     it the process.
     """
-    code = "from course_utils.tools import cluster; cluster.serve()"
+    code = "from course_utils.tools.running import cluster; cluster.serve()"
     with tempfile.TemporaryDirectory(prefix="course-", ignore_cleanup_errors=True) as scratch:
         folder = Path(scratch)
         (folder / "errand").write_bytes(pickle.dumps(errand))
@@ -213,7 +213,7 @@ def serve() -> None:
     """In that process: carry out the errand of the folder that is named as argument."""
     threading.Thread(target=_end_with_the_pipe, daemon=True).start()
     from course_utils._files import write_whole
-    from course_utils.tools.execute import attempt
+    from course_utils.tools.running.execute import attempt
 
     folder = Path(sys.argv[1])
     tempfile.tempdir = str(folder)  # whoever waits for this process removes it

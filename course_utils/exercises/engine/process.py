@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 _START = 120.0  # seconds for a child to start, or for the lesson's own part of the work
-_root = str(Path(__file__).resolve().parents[2])
+_root = str(Path(__file__).resolve().parents[3])
 
 
 class Stopped(Exception):
@@ -38,7 +38,7 @@ class Worker:
         paths = [_root, *filter(None, [os.environ.get("PYTHONPATH")])]
         settings = {"PYTHONPATH": os.pathsep.join(paths), "COURSE_HEADLESS": "1", "OMP_NUM_THREADS": "1"}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "course_utils.exercises._worker"],
+            [sys.executable, "-m", "course_utils.exercises.engine.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

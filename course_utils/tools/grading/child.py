@@ -1,4 +1,4 @@
-"""The process that runs one student's notebook: `python -m course_utils.tools.grade_child`.
+"""The process that runs one student's notebook: `python -m course_utils.tools.grading.child`.
 
 One request comes in on stdin (JSON), events go out on stdout (JSON lines): `cell` before each cell, `input`
 before each call of an answer, `answer` with what came out, `broken` where there is no answer, `end`. What the
@@ -82,7 +82,7 @@ def _limit(memory: int, processes: int, seconds: float) -> None:
 
 def _run(shell: Any, source: str) -> str:
     """Run a cell; returns what it raised, in a line, "" for nothing."""
-    from course_utils.exercises._explain import explain
+    from course_utils.exercises.engine.explain import explain
 
     result = shell.run_cell(source, store_history=False, silent=True)
     error = result.error_before_exec or result.error_in_exec
@@ -90,11 +90,11 @@ def _run(shell: Any, source: str) -> str:
 
 
 def _try(shell: Any, tell: Any, id: str, name: str, problem: str) -> None:
-    from course_utils.exercises._catalogue import find_exercise
-    from course_utils.exercises._explain import explain
-    from course_utils.exercises._outcomes import outcomes
-    from course_utils.exercises._stub import code_of, not_attempted
-    from course_utils.tools.grade_values import encode, encode_outcome
+    from course_utils.exercises.engine.catalogue import find_exercise
+    from course_utils.exercises.engine.explain import explain
+    from course_utils.exercises.engine.outcomes import outcomes
+    from course_utils.exercises.engine.stub import code_of, not_attempted
+    from course_utils.tools.grading.values import encode, encode_outcome
 
     exercise = find_exercise(id)
     try:

@@ -12,10 +12,10 @@ from typing import Any
 
 import cloudpickle
 
-from course_utils.exercises import _process
-from course_utils.exercises._catalogue import lessons
-from course_utils.exercises._model import Exercise
-from course_utils.exercises._stub import code_of, not_attempted
+from course_utils.exercises.engine import process
+from course_utils.exercises.engine.catalogue import lessons
+from course_utils.exercises.engine.model import Exercise
+from course_utils.exercises.engine.stub import code_of, not_attempted
 
 Said = tuple[str, tuple[str, ...]]  # state, lines
 
@@ -25,7 +25,7 @@ def judge(exercise: Exercise, answer: object) -> Said:
     if not_attempted(exercise, answer):
         return "not attempted", ("not attempted yet.",)
     if not exercise.asks_for_function:
-        from course_utils.exercises._judge import judge_value
+        from course_utils.exercises.engine.judge import judge_value
 
         verdict = judge_value(exercise, answer)
         return verdict.state, verdict.lines
@@ -40,15 +40,15 @@ def judge(exercise: Exercise, answer: object) -> Said:
             "Take what it uses from outside as an argument, or make it inside the function.",
         )
     try:
-        reply = _process.ask(request, exercise.seconds)
-    except _process.Stopped as stopped:
-        from course_utils.exercises._judge import call_text
+        reply = process.ask(request, exercise.seconds)
+    except process.Stopped as stopped:
+        from course_utils.exercises.engine.judge import call_text
 
         advice = "Look for a loop that never ends."
         if "ended" in str(stopped):
             advice = "Look for an exit, for memory that runs out, or a crash inside a library."
         return "raised", (f"stopped: it {stopped} on {call_text(exercise, stopped.index)}.", advice)
-    except _process.Unavailable as error:
+    except process.Unavailable as error:
         return "failed", (f"could not be tried: {error}. Run this cell again.",)
     if reply["state"] == "failed":
         return "failed", (f"could not be tried: {reply['lines'][0]}.",)
@@ -90,5 +90,5 @@ def _is_own(module: ModuleType) -> bool:
     if file is None or module.__name__ == "__main__":
         return False
     installed = [sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")]
-    others = [*filter(None, installed), str(Path(__file__).parents[1])]
+    others = [*filter(None, installed), str(Path(__file__).parents[2])]
     return not any(Path(file).resolve().is_relative_to(Path(other).resolve()) for other in others)

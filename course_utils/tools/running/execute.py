@@ -18,8 +18,9 @@ from nbclient.exceptions import CellTimeoutError
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
-from course_utils.tools import kernel, lessons
-from course_utils.tools.records import Job, Outcome, Result, complaints, keep
+from course_utils.tools import lessons
+from course_utils.tools.running import kernel
+from course_utils.tools.running.records import Job, Outcome, Result, complaints, keep
 
 
 class _KeepNotebook(NBClientEngine):  # type: ignore[misc]

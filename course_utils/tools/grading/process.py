@@ -25,7 +25,7 @@ from typing import Any
 
 import psutil
 
-from course_utils.tools.grade_isolation import environment, shut_off, tasks, to_hide
+from course_utils.tools.grading.isolation import environment, shut_off, tasks, to_hide
 
 MOST_SAID = 64_000_000  # bytes that one process may say
 MOST_PROCESSES = 64
@@ -149,8 +149,9 @@ def _process(
     """The process with its request sent, and the queue of its events; all it started ends with it."""
     mark = secrets.token_hex(8)
     with tempfile.TemporaryDirectory(prefix="course-", ignore_cleanup_errors=True) as scratch:
+        child = [sys.executable, "-m", "course_utils.tools.grading.child"]
         process = subprocess.Popen(
-            [*shut_off(to_hide(hide, Path(scratch))), sys.executable, "-m", "course_utils.tools.grade_child"],
+            [*shut_off(to_hide(hide, Path(scratch))), *child],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from statistics import fmean
 
-from course_utils.tools.site.reading import Lesson
+from course_utils.tools.lesson import Lesson
 
 PARTS = {"How we know": (0, 0), "Descent": (1, 10), "Generalisation": (11, 16), "Scale": (17, 19)}
 _WIDTH, _HEIGHT, _DOWN = 164, 46, 84

@@ -18,10 +18,10 @@ import psutil
 
 from course_utils._checks import require
 from course_utils.tools import lessons
-from course_utils.tools.changes import fingerprint
-from course_utils.tools.processes import exit_with_children, kill
-from course_utils.tools.progress import Progress
-from course_utils.tools.records import Event, Folders, Job, Result, earlier, failed
+from course_utils.tools.running.fingerprints import fingerprint
+from course_utils.tools.running.processes import exit_with_children, kill
+from course_utils.tools.running.progress import Progress
+from course_utils.tools.running.records import Event, Folders, Job, Result, earlier, failed
 
 # Seconds for the start of a kernel, for a cell, for a lesson.
 LIMITS = {"smoke": (60.0, 120.0, 300.0), "standard": (60.0, 300.0, 900.0), "full": (60.0, 7200.0, 14400.0)}
@@ -83,7 +83,7 @@ def run(
     with contextlib.ExitStack() as stack:
         source = _events(left, min(workers, len(left)))
         if scheduler:
-            from course_utils.tools.cluster import Cluster
+            from course_utils.tools.running.cluster import Cluster
 
             cluster = stack.enter_context(Cluster(scheduler))
             source, workers = cluster.events(left), max(1, cluster.size())
@@ -232,6 +232,6 @@ def _end_with_the_parent() -> None:
 
 
 def _execute(job: Job) -> Result:
-    from course_utils.tools.execute import execute  # papermill takes a second to import: workers only
+    from course_utils.tools.running.execute import execute
 
     return execute(job)

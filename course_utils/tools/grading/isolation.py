@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 _HIDE = 'mount -t tmpfs none "$1" && shift && exec unshare -Ur -- "$@"'
 
 

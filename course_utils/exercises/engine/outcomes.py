@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
-from course_utils.exercises._compare import Difference, difference, snapshot
-from course_utils.exercises._model import Exercise, Inputs
+from course_utils.exercises.engine.compare import Difference, difference, snapshot
+from course_utils.exercises.engine.model import Exercise, Inputs
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,11 @@ import textwrap
 from collections.abc import Callable
 from typing import Any, ParamSpec
 
-from course_utils.exercises import _progress, _quiz
-from course_utils.exercises._ask import judge
-from course_utils.exercises._catalogue import Unknown, find_exercise, find_quiz, lessons, load
-from course_utils.exercises._model import Exercise
+from course_utils.exercises.engine import progress_file, quizzes
+from course_utils.exercises.engine.ask import judge
+from course_utils.exercises.engine.catalogue import Unknown, find_exercise, find_quiz, lessons, load
+from course_utils.exercises.engine.model import Exercise
+from course_utils.exercises.engine.progress_file import Record
 
 P = ParamSpec("P")
 
@@ -49,7 +50,9 @@ def check(id: str, answer: object = ...) -> None:
     state, lines = judge(exercise, answer)
     notes: list[str] = []
     if state not in ("not attempted", "failed"):
-        _, notes = _progress.update(id, functools.partial(_attempted, state=state, source=_source(answer)))
+        _, notes = progress_file.update(
+            id, functools.partial(_attempted, state=state, source=_source(answer))
+        )
     print("\n".join([f"{id}: {lines[0]}", *lines[1:], *notes]))
 
 
@@ -58,7 +61,7 @@ def hint(id: str) -> None:
     """Shows the next hint, from the gentlest to the one that all but says it."""
     exercise = find_exercise(id)
     total = len(exercise.hints)
-    record, notes = _progress.update(id, functools.partial(_hinted, total=total))
+    record, notes = progress_file.update(id, functools.partial(_hinted, total=total))
     shown = record["hints"]
     lines = [f"Hint {shown} of {total}: {exercise.hints[shown - 1]}"]
     if shown == total:
@@ -80,7 +83,7 @@ def solution(id: str) -> None:
 @_never_raises
 def progress(lesson: str | None = None) -> None:
     """Prints a table of the exercises, of all lessons or of one ("05"): kind, minutes, state."""
-    records, notes = _progress.read()
+    records, notes = progress_file.read()
     known = lessons()
     if lesson is not None and lesson not in known:
         raise Unknown(f"there is no lesson {lesson!r} with exercises; lessons: {', '.join(known)}")
@@ -96,7 +99,9 @@ def progress(lesson: str | None = None) -> None:
 def reset(id: str) -> None:
     """Forgets the state, attempts and hints of an exercise; the source last submitted is kept."""
     find_exercise(id)
-    _, notes = _progress.update(id, lambda record: record.update(state="not attempted", attempts=0, hints=0))
+    _, notes = progress_file.update(
+        id, lambda record: record.update(state="not attempted", attempts=0, hints=0)
+    )
     print("\n".join([f"{id}: begun anew.", *notes]))
 
 
@@ -105,12 +110,12 @@ def quiz(id: str, choice: str | None = None) -> None:
     """Shows a question to answer before running anything; `choice` ("a", "b", ...) shows what it hides."""
     found = find_quiz(id)
     if choice is not None:
-        print(_quiz.note(found, choice))
+        print(quizzes.note(found, choice))
     elif in_notebook():
-        forms = {"text/html": _quiz.as_html(found), "text/plain": _quiz.as_text(found)}
+        forms = {"text/html": quizzes.as_html(found), "text/plain": quizzes.as_text(found)}
         importlib.import_module("IPython.display").display(forms, raw=True)
     else:
-        print(_quiz.as_text(found))
+        print(quizzes.as_text(found))
 
 
 def in_notebook() -> bool:
@@ -129,7 +134,7 @@ def _source(answer: Any) -> str:
         return ""
 
 
-def _attempted(record: _progress.Record, *, state: str, source: str) -> None:
+def _attempted(record: Record, *, state: str, source: str) -> None:
     if record.get("state") != "correct":  # solved stays solved, until reset
         record["state"] = state
     record["attempts"] = record.get("attempts", 0) + 1
@@ -137,11 +142,11 @@ def _attempted(record: _progress.Record, *, state: str, source: str) -> None:
         record["source"] = source
 
 
-def _hinted(record: _progress.Record, *, total: int) -> None:
+def _hinted(record: Record, *, total: int) -> None:
     record["hints"] = min(record.get("hints", 0) + 1, total)
 
 
-def _table(title: str, exercises: tuple[Exercise, ...], records: dict[str, _progress.Record]) -> list[str]:
+def _table(title: str, exercises: tuple[Exercise, ...], records: dict[str, Record]) -> list[str]:
     words = {"correct": "solved", "wrong": "tried", "raised": "tried"}
     states = {e.id: words.get(records.get(e.id, {}).get("state", ""), "not attempted") for e in exercises}
     left = sum(e.minutes for e in exercises if states[e.id] != "solved")

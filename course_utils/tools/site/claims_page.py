@@ -16,9 +16,9 @@ from typing import Any
 
 from course_utils import recorded
 from course_utils.claims import describe
+from course_utils.tools.lesson import Claim, Lesson
 from course_utils.tools.site.folds import marked
 from course_utils.tools.site.lesson_page import anchor, readable
-from course_utils.tools.site.reading import Claim, Lesson
 
 HEADS = ("Verdict", "Claim", "Measured", "Bounds", "Seeds")
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from types import CodeType
 from typing import Any, Literal
 
-from course_utils.exercises._compare import Difference, difference, snapshot, text
-from course_utils.exercises._explain import explain
-from course_utils.exercises._model import Exercise
-from course_utils.exercises._outcomes import Outcome, agrees, build_inputs, differs, outcomes, same
+from course_utils.exercises.engine.compare import Difference, difference, snapshot, text
+from course_utils.exercises.engine.explain import explain
+from course_utils.exercises.engine.model import Exercise
+from course_utils.exercises.engine.outcomes import Outcome, agrees, build_inputs, differs, outcomes, same
 
 State = Literal["not attempted", "correct", "wrong", "raised"]
 

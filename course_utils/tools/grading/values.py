@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from course_utils._checks import require
-from course_utils.exercises._outcomes import Outcome
+from course_utils.exercises.engine.outcomes import Outcome
 
 _DTYPES = {
     str(dtype): dtype

@@ -21,7 +21,7 @@ from typing import Any
 
 from course_utils.tools import lessons
 
-PACKAGE = Path(__file__).resolve().parents[1]
+PACKAGE = Path(__file__).resolve().parents[2]
 FOLDERS = {"data": "_data", "recorded": "_recorded"}  # module -> the files it reads
 
 

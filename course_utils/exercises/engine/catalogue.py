@@ -8,7 +8,7 @@ import pkgutil
 import re
 from types import ModuleType
 
-from course_utils.exercises._model import Exercise, Quiz
+from course_utils.exercises.engine.model import Exercise, Quiz
 
 # Packages that hold `lesson_NN_*` modules. Append your own to add exercises without changing this one.
 PACKAGES = ["course_utils.exercises"]

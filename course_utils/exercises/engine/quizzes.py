@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 
-from course_utils.exercises._model import Quiz
+from course_utils.exercises.engine.model import Quiz
 
 _LETTERS = "abcdefghij"
 
