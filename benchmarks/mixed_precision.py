@@ -25,8 +25,9 @@ from pathlib import Path
 
 import torch
 
-from course_utils import precision_race, recorded
-from course_utils.precision_tasks import SIZES
+from course_utils import recorded
+from course_utils.gpu_benchmark import measure
+from course_utils.gpu_benchmark.tasks import SIZES
 
 NETS = ("convnet", "transformer")
 
@@ -52,7 +53,7 @@ def main(words: Sequence[str] | None = None) -> Path:
     out = options.out or (recorded.FOLDER if gpu and whole else Path("build"))
     about = recorded.machine(options.device)
     print("  ".join(f"{key}={value}" for key, value in about.items()), flush=True)
-    rows = precision_race.measure(
+    rows = measure.measure(
         size,
         steps=options.steps,
         timed=options.timed,
@@ -69,7 +70,7 @@ def main(words: Sequence[str] | None = None) -> Path:
         "timed": options.timed,
         "warm_up": options.warm_up,
         "seeds": options.seeds,
-        "scaling": precision_race.SCALING,
+        "scaling": measure.SCALING,
         "optimizer": "Adam",
     }
     out.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
 """The race over all techniques of the course: `python benchmarks/race.py --profile full --record`.
 
-Every recipe of `course_utils.techniques` on noisy digits and on MNIST-1D, by the protocol of
+Every recipe of `course_utils.race.techniques` on noisy digits and on MNIST-1D, by the protocol of
 `course_utils.race`: equal budgets, random search, validation to choose, test once. Each finished trial is
 kept in `--store`: kill the race when you like and start it again, it goes on where it was. `--record` puts
 the result, with machine, date and versions, among the course's recorded results, which lesson 19 shows.
@@ -23,7 +23,7 @@ import torch
 
 from course_utils import recorded
 from course_utils.race import race
-from course_utils.techniques import TASKS, recipes
+from course_utils.race.techniques import TASKS, recipes
 
 SIZES: dict[str, dict[str, int]] = {
     "smoke": {"trials": 2, "tuning": 2, "finals": 4},

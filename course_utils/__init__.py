@@ -17,19 +17,19 @@ What the experiments stand on:
 
     profiles         how large a lesson runs
     claims           claim(): a sentence, a measured value, its bounds
-    data             small real data, synthetic sets, splits that are fair; downloads on request
+    data             small real data, synthetic sets, fair splits; downloads on request
+    models           the nets that experiments train
     training         fit(): the loop, once
-    seeds            many seeds trained in one run; muon_seeds and sam_seeds for what does not stack
+    seeds            train_seeds(): many seeds in one run; sweeps of the learning rate
     intervals        what a sample of seeds says about a mean
     trajectories     where an optimizer goes, and how far two of them part
-    theory           quadratics, gradient_noise, step_lengths, weight_decay, expected_loss,
-                     schedule_free_loss: what to expect
-    recorded         results measured once, with their provenance
-    measuring        curvature, fits, linear_models, interpolation, calibration, sweeps, rate_ranges, peaks,
-                     conventions, step_cost
+    theory           closed forms: what to expect
+    linear_models    lines, ridge, lasso, minimum norm: solved to the last digit
+    diagnostics      curvature, calibration, the cost and the memory of a step
+    recorded         results measured once, with their provenance; the table of effects
     plotting         one style, alt text, names at the ends of lines
-    race             a fair race of methods: recipe, techniques, trials, search_luck, race_optimizers     19
-    effects          technique, effect here, when to use
+    race             a fair race of methods                                       19
+    gpu_benchmark    what sixteen bits bring on a GPU                             17
     figures          the lessons' figures, drawn from tested data
 
 What runs the course: `exercises` (check, hint, solution) and `tools` (`python -m course_utils`).

@@ -12,10 +12,11 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from course_utils import plotting, step_lengths
+from course_utils import plotting
 from course_utils.averaging import ewma
 from course_utils.optimizers import Adam
-from course_utils.step_lengths import Betas
+from course_utils.theory import adam_steps
+from course_utils.theory.adam_steps import Betas
 
 BETAS = (0.9, 0.999)
 PHASE = 150  # steps of each phase of the first figure
@@ -74,7 +75,7 @@ def left_out() -> Figure:
     ]
     for name, made, colour, place, words in lines:
         axes.plot(
-            t, [step_lengths.uncorrected(int(k), BETAS, **made) for k in t], color=colour, label=f"_{name}"
+            t, [adam_steps.uncorrected(int(k), BETAS, **made) for k in t], color=colour, label=f"_{name}"
         )
         axes.text(*place, words, color=colour)
     axes.axhline(1, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
@@ -114,7 +115,7 @@ def longest_steps() -> Figure:
         axes.annotate(
             words, (t[at], float(steps[at])), shift, textcoords="offset points", color=colour, **where
         )
-    bound = step_lengths.longest_step(BETAS)
+    bound = adam_steps.longest_step(BETAS)
     axes.axhline(bound, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
     axes.text(1, bound + 0.12, "no step is longer", color=plotting.INK)
     axes.set(xlim=(0, 60), ylim=(0, 8.2))
@@ -136,7 +137,7 @@ def step_against_noise(ratios: ArrayLike, both: Tensor, v_only: Tensor) -> Figur
     for values, beta1, method in ((v_only, 0.0, "rmsprop"), (both, BETAS[0], "adam")):
         plotting.band(axes, s, values, label=f"_{method}", color=plotting.colour(method))
         axes.plot(s, values.mean(0), "o", color=plotting.colour(method), markersize=4, label="_points")
-        plotting.theory(axes, dense, step_lengths.noisy_step(torch.from_numpy(dense), beta1), label="_theory")
+        plotting.theory(axes, dense, adam_steps.noisy_step(torch.from_numpy(dense), beta1), label="_theory")
     axes.text(s[0], 1.04, "v only: β₁ = 0", color=plotting.colour("rmsprop"))
     axes.text(s[0], 0.29, "both: β₁ = 0.9", color=plotting.colour("adam"))
     axes.set(ylim=(0, 1.15))
@@ -199,7 +200,7 @@ def tugs(paths: Mapping[str, Tensor]) -> Figure:
 def drift_map(beta1: float) -> Tensor:
     """The mean step to the minimum in units of lr, (PERIODS, MEMORIES); negative where Adam walks away."""
     beta2 = torch.from_numpy(1 - 1 / MEMORIES)
-    rows = [step_lengths.cycle_drift(LARGE * (n - 1), n, beta1, beta2) / n for n in PERIODS.tolist()]
+    rows = [adam_steps.cycle_drift(LARGE * (n - 1), n, beta1, beta2) / n for n in PERIODS.tolist()]
     return torch.stack(rows)
 
 
@@ -254,7 +255,7 @@ def map_and_path(period: float, memory: float, beta1: float) -> Figure:
         colour = plotting.GREEN if amsgrad else plotting.colour("adam")
         right.plot(np.arange(1, len(path) + 1), path, color=colour, label=name, linewidth=1.1)
     right.set(xscale="log", xlim=(1, 800), ylim=(-1.1, 1.1))
-    drift = step_lengths.cycle_drift(LARGE * (n - 1), n, *betas)
+    drift = adam_steps.cycle_drift(LARGE * (n - 1), n, *betas)
     end = "to the minimum" if drift > 0 else "to the wrong end"
     plotting.finish(right, title=f"Adam drifts {end}", x="step t", y="θ (minimum at −1)")
     return figure

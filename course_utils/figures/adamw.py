@@ -14,10 +14,11 @@ from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from course_utils import intervals, plotting, weight_decay
+from course_utils import intervals, plotting
 from course_utils.optimizers import Adam, AdamW
 from course_utils.problems import Problem, quadratic
 from course_utils.schedules import cosine_decay
+from course_utils.theory import weight_decay
 from course_utils.trajectories import trajectory
 
 RULES: dict[str, type[Adam] | type[AdamW]] = {"adam": Adam, "adamw": AdamW}

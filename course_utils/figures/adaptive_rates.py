@@ -14,10 +14,11 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from course_utils import plotting, quadratics
-from course_utils.conventions import TABLE, Conventions, apart
+from course_utils import plotting
 from course_utils.optimizers import SGD, Adagrad
+from course_utils.optimizers.conventions import TABLE, Conventions, apart
 from course_utils.problems import Problem, ravine
+from course_utils.theory import quadratics
 from course_utils.trajectories import trajectory
 
 KAPPA, ADAGRAD_RATE = 100.0, 1.0

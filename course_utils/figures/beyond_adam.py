@@ -13,11 +13,11 @@ from torch import Tensor
 
 from course_utils import plotting
 from course_utils.intervals import paired_interval
-from course_utils.muon_seeds import newton_schulz_batched
 from course_utils.optimizers import ScheduleFreeSGD
 from course_utils.optimizers.muon import QUINTIC
 from course_utils.problems import noisy, quadratic
 from course_utils.recorded import Record
+from course_utils.seeds.muon import newton_schulz_batched
 
 GRADIENT = (1.0, 0.45)  # of the first figure
 ROWS = 64

@@ -13,7 +13,7 @@ from course_utils import plotting
 from course_utils._checks import require
 from course_utils.intervals import mean_interval, paired_interval
 from course_utils.race import Result, expected_best
-from course_utils.search_luck import spread
+from course_utils.race.search import spread
 
 FloatArray = NDArray[np.float64]
 

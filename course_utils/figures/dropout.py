@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from course_utils import plotting
-from course_utils.calibration import Reliability
+from course_utils.diagnostics.calibration import Reliability
 from course_utils.layers import Dropout
 from course_utils.optimizers import Adam
 

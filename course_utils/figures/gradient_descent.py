@@ -12,9 +12,10 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from course_utils import plotting, quadratics
+from course_utils import plotting
 from course_utils.optimizers import SGD
 from course_utils.problems import himmelblau, quadratic
+from course_utils.theory import quadratics
 from course_utils.trajectories import trajectory
 
 MU, L, ANGLE = 1.0, 20.0, -0.35

@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from course_utils import expected_loss, plotting, schedules
+from course_utils import plotting, schedules
+from course_utils.theory import noisy_quadratic
 
 STEPS, DROP = 400, 10.0  # length of the runs drawn here; what a drop divides the rate by
 LARGE = 0.5
@@ -40,7 +41,7 @@ def dropped(step: int, start: float = 10.0) -> Tensor:
     """Mean loss (STEPS + 1,) with the large rate up to `step` and a tenth of it from there on."""
     rates = torch.full((STEPS,), LARGE, dtype=torch.float64)
     rates[step:] /= DROP
-    return expected_loss.loss_path(rates, *valley(start))
+    return noisy_quadratic.loss_path(rates, *valley(start))
 
 
 @functools.cache
@@ -49,7 +50,7 @@ def drop_ends(start: float = 10.0) -> Tensor:
     rates = torch.full((STEPS, STEPS // 5 + 1), LARGE, dtype=torch.float64)
     for column, step in enumerate(range(0, STEPS + 1, 5)):
         rates[step:, column] /= DROP
-    return expected_loss.loss_path(rates, *valley(start))[-1]
+    return noisy_quadratic.loss_path(rates, *valley(start))[-1]
 
 
 def first_idea() -> Figure:
@@ -105,10 +106,10 @@ def envelope(steps: int = 1000, rates: Sequence[float] = (0.5, 0.1, 0.02)) -> Fi
     at = np.arange(1, steps + 1)
     hues = (plotting.ORANGE, plotting.PURPLE, plotting.GREEN)
     for rate, color in zip(rates, hues, strict=True):
-        path = expected_loss.loss_path(torch.full((steps,), rate), one, one, start)
+        path = noisy_quadratic.loss_path(torch.full((steps,), rate), one, one, start)
         axes.plot(at, path[1:].numpy(), color=color, label=f"η = {rate:g}")
-    greedy = expected_loss.greedy_rates(steps, one, one, start)
-    lowest = expected_loss.loss_path(greedy, one, one, start).numpy()
+    greedy = noisy_quadratic.greedy_rates(steps, one, one, start)
+    lowest = noisy_quadratic.loss_path(greedy, one, one, start).numpy()
     axes.plot(at, lowest[1:], color=plotting.BLUE, label="best, 1 / t")
     plotting.theory(axes, at, 0.5 / (at + 0.01), label="_1 / t")
     plotting.log_ticks(axes)
@@ -165,7 +166,7 @@ def drawn_schedule(first: float, second: float, third: float, fourth: float) -> 
     )
     plotting.log_ticks(left, "y")
     left.set_ylim(0.006, 2.4)
-    path = expected_loss.loss_path(rates, *valley()).numpy()
+    path = noisy_quadratic.loss_path(rates, *valley()).numpy()
     constant, linear = (best_end(name) for name in ("constant", "linear"))
     right.plot(np.arange(STEPS + 1), np.minimum(path, 1e3), color=plotting.VERMILION)
     for value, name in ((constant, "best constant"), (linear, "best linear decay")):
@@ -185,7 +186,7 @@ def drawn_schedule(first: float, second: float, third: float, fourth: float) -> 
 def best_end(name: str) -> float:
     """The lowest mean loss after STEPS steps in the valley, over PEAKS, of a schedule by name."""
     schedule = schedules.constant() if name == "constant" else DECAYS[name](STEPS)
-    return float(expected_loss.best_peak(schedule, STEPS, PEAKS, *valley())[0])
+    return float(noisy_quadratic.best_peak(schedule, STEPS, PEAKS, *valley())[0])
 
 
 def drop_at(step: int) -> Figure:

@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from course_utils import data, fits, intervals, plotting
+from course_utils import data, intervals, plotting
+from course_utils.linear_models import lines
 
 COLOURS = {
     "MSE": plotting.VERMILION,
@@ -57,10 +58,10 @@ def four_lines(height: float, at: float, delta: float) -> dict[str, Tensor]:
     x, y = patients()
     x, y = torch.cat([x, x.new_tensor([at])]), torch.cat([y, y.new_tensor([height])])
     return {
-        "MSE": fits.least_squares_line(x, y),
-        "L1": fits.least_absolute_line(x, y),
-        "Huber": fits.huber_line(x, y, delta=delta),
-        "Cauchy": fits.cauchy_line(x, y, scale=delta),
+        "MSE": lines.least_squares_line(x, y),
+        "L1": lines.least_absolute_line(x, y),
+        "Huber": lines.huber_line(x, y, delta=delta),
+        "Cauchy": lines.cauchy_line(x, y, scale=delta),
     }
 
 

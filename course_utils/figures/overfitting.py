@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from course_utils import intervals, plotting
-from course_utils.interpolation import least_squares, minimum_norm_risk
+from course_utils.linear_models.minimum_norm import least_squares, minimum_norm_risk
 
 PLAIN, DROPOUT, MARK = plotting.colour("plain"), plotting.colour("dropout"), plotting.VERMILION
 

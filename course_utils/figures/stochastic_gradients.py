@@ -15,8 +15,9 @@ from matplotlib.patches import Ellipse
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from course_utils import data, gradient_noise, plotting, quadratics
+from course_utils import data, plotting
 from course_utils.problems import quadratic
+from course_utils.theory import gradient_noise, quadratics
 from course_utils.training import minibatches
 
 CURVATURES = (1.0, 4.0)

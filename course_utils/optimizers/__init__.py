@@ -14,11 +14,11 @@ In teaching order:
 What they share (groups, state, missing gradients, closures, checks) is in _base.py.
 """
 
-from course_utils.optimizers._base import Optimizer
 from course_utils.optimizers.adadelta import Adadelta
 from course_utils.optimizers.adagrad import Adagrad
 from course_utils.optimizers.adam import Adam
 from course_utils.optimizers.adamw import AdamW
+from course_utils.optimizers.base import Optimizer
 from course_utils.optimizers.flat import FlatParameters
 from course_utils.optimizers.lion import Lion
 from course_utils.optimizers.muon import Muon, newton_schulz

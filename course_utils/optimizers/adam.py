@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from course_utils._checks import require
-from course_utils.optimizers._base import Group, Optimizer, Params, State, at_least_zero, from_zero_to_one
+from course_utils.optimizers.base import Group, Optimizer, Params, State, at_least_zero, from_zero_to_one
 
 
 class Adam(Optimizer):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from course_utils.optimizers._base import Group, Optimizer, Params, State, at_least_zero, from_zero_to_one
+from course_utils.optimizers.base import Group, Optimizer, Params, State, at_least_zero, from_zero_to_one
 
 
 class Lion(Optimizer):

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from course_utils.optimizers._base import Group, Optimizer, Params, at_least_zero
+from course_utils.optimizers.base import Group, Optimizer, Params, at_least_zero
 
 
 class SAM(Optimizer):

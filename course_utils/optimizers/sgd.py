@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from course_utils._checks import require
-from course_utils.optimizers._base import Group, Optimizer, Params, State, at_least_zero
+from course_utils.optimizers.base import Group, Optimizer, Params, State, at_least_zero
 
 
 class SGD(Optimizer):

@@ -22,7 +22,7 @@ from typing import Any
 from course_utils.tools import lessons
 
 PACKAGE = Path(__file__).resolve().parents[2]
-FOLDERS = {"data": "_data", "recorded": "_recorded"}  # module -> the files it reads
+FOLDERS = {"data/datasets.py": "data/files", "recorded/record.py": "recorded/files"}  # module -> its files
 
 
 def fingerprint(path: Path, parameters: Mapping[str, Any], package: Path = PACKAGE) -> str:
@@ -45,7 +45,7 @@ def standing(path: Path, package: Path = PACKAGE) -> dict[str, dict[str, str]]:
     files = used | {
         file
         for module, folder in FOLDERS.items()
-        if package / f"{module}.py" in used
+        if package / module in used
         for file in (package / folder).rglob("*")
     }
     return {

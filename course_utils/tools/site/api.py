@@ -10,10 +10,12 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import pkgutil
 import re
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from course_utils.tools.lesson import Lesson
@@ -54,7 +56,9 @@ def directives(module: str) -> list[str]:
     there = importlib.import_module(full)
     named = getattr(there, "__all__", None)
     if named is None:
-        return [f".. automodule:: {full}", "   :members:"]
+        inside = _public_modules(there)
+        one = [f".. automodule:: {full}", *([] if inside else ["   :members:"])]
+        return one + [line for name in inside for line in ("", f".. automodule:: {name}", "   :members:")]
     words = re.findall(r"\w+", there.__doc__ or "")
     own = [name for name in named if not _at_home_elsewhere(getattr(there, name), full)]
     own.sort(key=lambda name: (words.index(name) if name in words else len(words), named.index(name)))
@@ -63,6 +67,14 @@ def directives(module: str) -> list[str]:
         kind = _kind(getattr(there, name))
         found += [f".. auto{kind}:: {full}.{name}", *(["   :members:"] if kind == "class" else []), ""]
     return found
+
+
+def _public_modules(package: ModuleType) -> list[str]:
+    """The modules of a package that is a map only, in its text's order; none of a module."""
+    inside = [one.name for one in pkgutil.iter_modules(getattr(package, "__path__", []))]
+    words = re.findall(r"\w+", package.__doc__ or "")
+    inside.sort(key=lambda name: words.index(name) if name in words else len(words))
+    return [f"{package.__name__}.{name}" for name in inside if not name.startswith("_")]
 
 
 def pages(lessons: Sequence[Lesson]) -> dict[str, str]:

@@ -20,7 +20,8 @@ FIRST = "00_start_here"
 
 # What is copied as it is. Of the package: these and whatever they import.
 MODULES = (
-    "__main__.py", "claims.py", "profiles.py", "plotting.py", "intervals.py", "recorded.py", "py.typed",
+    "__main__.py", "claims.py", "profiles.py", "plotting.py", "intervals.py", "py.typed",
+    "recorded/__init__.py", "recorded/record.py",
     "figures/__init__.py", "exercises/__init__.py", "exercises/engine/*", "tools/**/*",
 )  # fmt: skip
 FILES = (
@@ -33,9 +34,11 @@ FILES = (
     "tests/nightly/lesson_mutants.py", "tests/nightly/test_faults.py",
 )  # fmt: skip
 TESTS = (
-    "changes", "claims", "doctor", "environment", "exercises", "exercises_engine", "files", "intervals",
-    "lab", "ledger", "normalize", "offline", "plotting", "profiles", "recorded", "template", "tools",
-    "workflows",
+    "test_claims", "test_environment", "test_files", "test_intervals", "test_offline", "test_plotting",
+    "test_profiles", "test_workflows", "exercises/*", "figures/__init__", "recorded/__init__",
+    "recorded/test_record", "tools/__init__", "tools/test_doctor", "tools/test_lab", "tools/test_ledger",
+    "tools/test_normalize", "tools/running/__init__", "tools/running/test_fingerprints",
+    "tools/running/test_run", "tools/template/__init__", "tools/template/test_lesson",
 )  # fmt: skip
 TEXTS = {
     "README.md": "course_readme.txt",
@@ -105,7 +108,7 @@ def _machinery(project: Path) -> set[Path]:
     package = project / "course_utils"
     found = {path for pattern in MODULES for path in _files(package, pattern)}
     found |= fingerprints.reached((path for path in found if path.suffix == ".py"), package)
-    patterns = (*FILES, *(f"tests/test_{name}.py" for name in TESTS))
+    patterns = (*FILES, *(f"tests/{name}.py" for name in TESTS))
     return found | {path for pattern in patterns for path in _files(project, pattern)}
 
 

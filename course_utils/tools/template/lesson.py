@@ -40,7 +40,7 @@ def new_lesson(name: str, project: Path) -> list[Path]:
     texts = {
         project / "course_utils" / "exercises" / f"lesson_{name}.py": "exercises.txt",
         project / "course_utils" / "figures" / f"{topic}.py": "figures.txt",
-        project / "tests" / f"test_figures_{topic}.py": "test_figures.txt",
+        project / "tests" / "figures" / f"test_{topic}.py": "test_figures.txt",
     }
     place = project / "notebooks" / f"{name}.ipynb"
     taken = [path for path in (*texts, place) if path.exists()]

@@ -1,0 +1,37 @@
+"""Data sets, fair splits of them, and downloads on request.
+
+datasets       small real data and synthetic sets, all offline; `Dataset.split` and `splits`
+downloads      Fashion-MNIST and CIFAR-10, fetched when asked for
+"""
+
+from course_utils.data.datasets import (
+    Dataset,
+    Examples,
+    Split,
+    Splits,
+    Stacked,
+    breast_cancer,
+    daily_temperature,
+    diabetes,
+    digits,
+    mnist1d,
+    noisy_labels,
+    rare_features,
+    sample_images,
+)
+
+__all__ = [
+    "Dataset",
+    "Examples",
+    "Split",
+    "Splits",
+    "Stacked",
+    "breast_cancer",
+    "daily_temperature",
+    "diabetes",
+    "digits",
+    "mnist1d",
+    "noisy_labels",
+    "rare_features",
+    "sample_images",
+]

@@ -1,0 +1,29 @@
+"""Linear models in closed form, or to the last digit by iteration.
+
+lines          a line through points under a loss: least squares, absolute, Huber, Cauchy
+penalized      ridge, elastic net
+minimum_norm   least squares with more parameters than points, and its risk
+"""
+
+from course_utils.linear_models.lines import (
+    cauchy_line,
+    huber_line,
+    huber_mean,
+    least_absolute_line,
+    least_squares_line,
+)
+from course_utils.linear_models.minimum_norm import least_squares, minimum_norm_risk
+from course_utils.linear_models.penalized import elastic_net, ridge, strongest_l1
+
+__all__ = [
+    "cauchy_line",
+    "elastic_net",
+    "huber_line",
+    "huber_mean",
+    "least_absolute_line",
+    "least_squares",
+    "least_squares_line",
+    "minimum_norm_risk",
+    "ridge",
+    "strongest_l1",
+]

@@ -1,0 +1,26 @@
+"""A fair comparison of methods: equal budgets, random search, test once.
+
+protocol       race(): what is tuned, what is chosen, what is compared
+recipe         a method with the range of its settings, and the task it is measured on
+techniques     the course's techniques as recipes
+trials         each trial once, over processes or a cluster, kept in a file
+optimizers     optimizers that only a race needs
+search         how lucky a search was
+"""
+
+from course_utils.race.protocol import Entry, Result, expected_best, race, result_of
+from course_utils.race.recipe import Choice, LogUniform, Recipe, Task, Uniform, measure
+
+__all__ = [
+    "Choice",
+    "Entry",
+    "LogUniform",
+    "Recipe",
+    "Result",
+    "Task",
+    "Uniform",
+    "expected_best",
+    "measure",
+    "race",
+    "result_of",
+]

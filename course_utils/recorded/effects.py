@@ -1,0 +1,253 @@
+"""The course's one table: technique -> effect here -> when to use.
+
+Each row names the claim that measured it. The numbers are not written here: they are read from claim records,
+of a run of your own or of the one that was recorded with the course.
+
+    table()                          the recorded ledger
+    table(Path("build/records/standard"))
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from course_utils._checks import require
+from course_utils.recorded.record import FOLDER, newest, save
+
+UNITS = {"points": 100.0, "loss": 1.0}  # what a measured number is multiplied by
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One row.
+
+    Args:
+        technique, against: what is compared with what.
+        where: the setting in which it was measured.
+        claim: id of the claim, whose first two digits are the lesson.
+        when, when_not: when to use it, and when it does little or harm.
+        unit: "points" of accuracy, or "loss".
+        sign: +1 where a positive measurement says that the technique helps, else -1.
+    """
+
+    technique: str
+    against: str
+    where: str
+    claim: str
+    when: str
+    when_not: str
+    unit: str = "points"
+    sign: int = 1
+
+
+_NOISY, _CLEAN = "digits, a fifth of the labels wrong", "digits, clean labels"
+
+EFFECTS = (
+    Effect(
+        "momentum", "SGD, equal η/(1 − β)", "digits, batches of 32", "05.digits-accuracy",
+        "curvature is the trouble: deep nets, large batches", "noise is the trouble: it is a longer step",
+        sign=-1,
+    ),
+    Effect(
+        "AdaGrad", "SGD, each at its best rate", "digits", "06.digits-adagrad",
+        "features or gradients of very different sizes", "one rate suits all coordinates",
+    ),
+    Effect(
+        "Adam", "momentum, each at a rate that suits", "digits", "07.net-close",
+        "rates must work untuned, over layers and scales", "a tuned momentum is at hand",
+        unit="loss", sign=-1,
+    ),
+    Effect(
+        "AdamW's decay", "no decay", _NOISY, "08.digits-helps",
+        "the net can fit the noise", "biases and norms; nets far from overfitting",
+    ),
+    Effect(
+        "AdamW", "Adam with an L2 penalty", _NOISY, "08.digits-same",
+        "decay and rate are to be tuned apart", "you expect accuracy from it alone",
+    ),
+    Effect(
+        "cosine decay", "best constant rate", "digits", "09.digits-tuned-accuracy",
+        "long runs, large rates", "short runs at a rate tuned for them",
+    ),
+    Effect(
+        "warm-up", "none, each at its best peak", "digits, large initial weights", "10.best-sharp",
+        "the start is sharper than what follows", "the default initialisation of a small net",
+    ),
+    Effect(
+        "warm-up", "none, each at its best peak", "digits, PyTorch's initial weights", "10.best-flat",
+        "the start is sharper than what follows", "the default initialisation of a small net",
+    ),
+    Effect(
+        "twice the images", "plain net", _NOISY, "11.more-noisy", "always, where there are any", "never",
+    ),
+    Effect(
+        "weight decay", "plain net", _NOISY, "11.decay-noisy",
+        "labels are wrong, or few", "labels are clean and enough",
+    ),
+    Effect(
+        "L2", "no penalty", "digits", "12.net-l2",
+        "weights should be small, and a prior is known", "as a cure for everything",
+    ),
+    Effect(
+        "dropout", "plain net", _NOISY, "13.gain-noisy",
+        "the net memorises: noise, few examples", "clean labels, short runs",
+    ),
+    Effect(
+        "dropout", "plain net", _CLEAN, "13.gain-clean",
+        "the net memorises: noise, few examples", "clean labels, short runs",
+    ),
+    Effect(
+        "batch norm", "plain net, each at its best rate", _CLEAN, "14.gain-clean",
+        "depth; rates that must not be tuned", "small batches; one hidden layer",
+    ),
+    Effect(
+        "batch norm", "plain net, each at its best rate", _NOISY, "14.gain-noisy",
+        "depth; rates that must not be tuned", "as a remedy for wrong labels",
+    ),
+    Effect(
+        "random shifts", "no augmentation", "digits that move", "15.shift-move",
+        "the change occurs in the data", "the data are aligned",
+    ),
+    Effect(
+        "random shifts", "no augmentation", "digits that stay", "15.shift-stay",
+        "the change occurs in the data", "the data are aligned",
+    ),
+    Effect(
+        "horizontal flips", "no augmentation", "digits that stay", "15.flip-stay",
+        "left and right do not matter, as in photographs", "they tell classes apart, as in digits",
+    ),
+    Effect(
+        "rotation by up to 15°", "no augmentation", "digits that move", "15.rotation-move",
+        "the change occurs in the data", "the data are upright",
+    ),
+    Effect("mixup", "plain net", _NOISY, "15.mixup-noisy", "wrong labels", "clean labels, short runs"),
+    Effect("CutMix", "plain net", _NOISY, "15.cutmix-noisy", "wrong labels", "clean labels, short runs"),
+    Effect(
+        "label smoothing", "plain net", _NOISY, "15.smoothing-noisy",
+        "wrong labels", "calibrated probabilities are wanted",
+    ),
+    Effect(
+        "early stopping", "the last step", _NOISY, "16.stop-noisy",
+        "validation data are there: it is almost free", "so few that the best step is luck",
+    ),
+    Effect(
+        "early stopping", "the last step", _CLEAN, "16.stop-clean",
+        "validation data are there: it is almost free", "so few that the best step is luck",
+    ),
+    Effect(
+        "EMA of weights", "live weights, constant rate", _NOISY, "16.ema-noisy",
+        "the rate stays high, the end is not planned", "after a decay to zero",
+    ),
+    Effect(
+        "SWA", "live weights, constant rate", _NOISY, "16.swa-noisy",
+        "as EMA; batch norm needs its update", "after a decay to zero",
+    ),
+    Effect(
+        "bfloat16 products", "float32", "digits", "17.bfloat16-trains",
+        "the device is faster at it", "weights are kept in it as well", unit="loss", sign=-1,
+    ),
+    Effect(
+        "SAM", "SGD, equal steps", _NOISY, "18.sam-noisy",
+        "wrong labels, and time for two gradients a step", "clean labels",
+    ),
+    Effect(
+        "Muon", "AdamW, each tuned", "digits", "18.muon-accuracy",
+        "large matrices, long runs", "small nets: it costs more a step",
+    ),
+    Effect(
+        "Schedule-Free", "planned cosine", "digits, 300 steps", "18.free-300",
+        "the length of the run is not known", "it is: plan the decay",
+    ),
+    Effect(
+        "clipping", "no clipping", "digits, a rate that is too large", "18.clip-range",
+        "rare huge gradients", "as a cure for a wrong rate",
+    ),
+)  # fmt: skip
+
+NOT_RECORDED = "not recorded"
+
+
+def table(records: Path | None = None) -> pd.DataFrame:
+    """The table, one line per row of `EFFECTS`, with the measured interval of each.
+
+    Args:
+        records: a folder with `claims-NN.json`; None reads the newest recorded ledger.
+    Returns: columns technique, against, where, lesson, effect (text with its interval, positive where the
+        technique helps, or "not recorded"), mean, low, high (NaN there), when, when not.
+    """
+    known = claims_in(records) if records is not None else _ledger()
+    rows = []
+    for effect in EFFECTS:
+        mean, low, high = _measured(known.get(effect.claim, {}), effect)
+        text = NOT_RECORDED if mean is None else _written(mean, low, high, effect.unit)
+        rows.append(
+            {
+                "technique": effect.technique,
+                "against": effect.against,
+                "where": effect.where,
+                "lesson": effect.claim[:2],
+                "effect": text,
+                "mean": mean,
+                "low": low,
+                "high": high,
+                "when": effect.when,
+                "when not": effect.when_not,
+            }
+        )
+    return pd.DataFrame(rows).astype({"mean": float, "low": float, "high": float})
+
+
+def claims_in(records: Path) -> dict[str, dict[str, Any]]:
+    """All claims of a folder of records: id -> what `claims.claim` wrote, with the record's profile and seed.
+
+    Raises: ValueError where the folder holds none.
+    """
+    files = sorted(records.glob("claims-[0-9][0-9].json"))
+    require(
+        len(files) > 0, "records claims-NN.json in the folder", cure="run the lessons first", folder=records
+    )
+    found: dict[str, dict[str, Any]] = {}
+    for file in files:
+        record = json.loads(file.read_text(encoding="utf-8"))
+        about = {name: record[name] for name in ("profile", "seed", "device")}
+        found |= {claim["id"]: claim | about for claim in record["claims"]}
+    return found
+
+
+def record_ledger(records: Path, folder: Path = FOLDER) -> Path:
+    """Keep all claims of a run among the course's recorded results; `table()` reads the newest such ledger.
+
+    Raises: ValueError where the folder holds none, or a claim of it fails.
+    """
+    claims = claims_in(records)
+    failed = [id for id, claim in claims.items() if claim["verdict"] == "fails"]
+    require(not failed, "claims that hold", failed=failed)
+    profiles = sorted({claim["profile"] for claim in claims.values()})
+    lessons = sorted({id[:2] for id in claims})
+    return save(
+        "claims", list(claims.values()), settings={"profiles": profiles, "lessons": lessons}, folder=folder
+    )
+
+
+def _ledger() -> dict[str, dict[str, Any]]:
+    record = newest("claims")
+    return {} if record is None else {claim["id"]: claim for claim in record.rows}
+
+
+def _measured(claim: dict[str, Any], effect: Effect) -> tuple[Any, Any, Any]:
+    value = claim.get("measured")
+    if not isinstance(value, dict):  # absent, or no interval
+        return None, None, None
+    scale = effect.sign * UNITS[effect.unit]
+    low, high = sorted(scale * float(value[name]) for name in ("low", "high"))
+    return scale * float(value["mean"]), low, high
+
+
+def _written(mean: float, low: float, high: float, unit: str) -> str:
+    digits = 1 if unit == "points" else 3
+    return f"{mean:+.{digits}f} {unit} [{low:+.{digits}f}, {high:+.{digits}f}]"

@@ -1,0 +1,904 @@
+"""The engine: what check says of every kind of answer, that nothing it meets stops a lesson, what is kept."""
+
+# ruff: noqa: E501  (what a learner reads is written here whole, to be compared to the letter)
+
+from __future__ import annotations
+
+import _thread
+import json
+import linecache
+import os
+import pickle
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from IPython.core.interactiveshell import InteractiveShell
+
+import course_utils.exercises as exercises
+from course_utils.exercises.engine import ask, catalogue, compare, process, progress_file, quizzes, stub
+from course_utils.exercises.engine import judge as judging
+from course_utils.exercises.engine.ask import judge
+from course_utils.exercises.engine.model import Exercise, Quiz, Wrong
+from tests import lesson_98_made_up as made_up
+from tests.mutants import mutant
+
+ROOT = Path(__file__).parents[2]
+MEAN = "mean(x=tensor([1.0, 2.0, 6.0], float64))"
+HELP = 'hint("98.mean") helps.'
+
+
+@pytest.fixture(autouse=True)
+def learner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A learner with no progress yet, who has the made-up lesson."""
+    monkeypatch.setattr(catalogue, "PACKAGES", [*catalogue.PACKAGES, "tests"])
+    monkeypatch.setenv("COURSE_PROGRESS_DIR", str(tmp_path / "progress"))
+    monkeypatch.delenv("COURSE_HEADLESS", raising=False)
+    return tmp_path / "progress"
+
+
+def cell(source: str, name: str = "answer") -> Any:
+    """A function as a notebook's cell makes it: its source is in linecache, in no file."""
+    file = f"<cell {abs(hash(source))}>"
+    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+    names: dict[str, Any] = {"torch": torch}
+    exec(compile(source, file, "exec"), names)
+    return names[name]
+
+
+def say(capsys: pytest.CaptureFixture[str], function: Callable[..., None], *args: Any) -> list[str]:
+    capsys.readouterr()
+    assert function(*args) is None
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    return printed.out.splitlines()
+
+
+def saved(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "progress.json").read_text())["exercises"]
+
+
+# --- what check says -------------------------------------------------------------------------------
+
+SAYS = [
+    ("98.mean", "return x.mean()", ["correct.", "Sum over n."]),
+    ("98.mean", "print('n', len(x))\n    return x.mean()",
+     ["correct.", "Sum over n.", "It printed: n 3 (lines in all: 2)"]),
+    ("98.mean", "return x.sum()", ["wrong: This is the sum."]),
+    ("98.mean", "y = x.sum()\n    x += 1\n    return y",
+     ["wrong: This is the sum.", "Also, your function changes its argument `x`."]),
+    ("98.mean", "x /= len(x)\n    return x.sum()",
+     ["wrong: the result is right, but your function changes its argument `x`. Work on a copy (`.clone()`)."]),
+    ("98.mean", "return 0 * x[0]",
+     [f"wrong on {MEAN}:", "  expected tensor(3.0, float64), got tensor(0.0, float64)", HELP]),
+    ("98.mean", "return x[-1]",
+     [f"wrong on {MEAN}:", "  expected tensor(3.0, float64), got tensor(6.0, float64)",
+      "Right on 1 of 2 inputs.", HELP]),
+    ("98.mean", "return x.mean() * float('nan')",
+     [f"wrong on {MEAN}:", "  expected tensor(3.0, float64), got tensor(nan, float64) "
+      "(NaN: look for 0/0, inf - inf, or the log or root of a negative number)", HELP]),
+    ("98.mean", "x.mean()",
+     [f"wrong on {MEAN}:", "  expected a tensor, got None: is a `return` missing?", HELP]),
+    ("98.mean", "return x.mean().float()",
+     [f"wrong on {MEAN}:", "  expected dtype torch.float64, got torch.float32", HELP]),
+    ("98.mean", "return x.mean(0, keepdim=True)",
+     [f"wrong on {MEAN}:", "  expected shape (), got (1,)", HELP]),
+    ("98.mean", "return x.mean().item()",
+     [f"wrong on {MEAN}:", "  expected a tensor, got a float: was .item() or float() one call too many?", HELP]),
+    ("98.mean", "return x.mean().numpy()",
+     [f"wrong on {MEAN}:", "  expected a tensor, got a numpy array", HELP]),
+    ("98.mean", "return x.mean",
+     [f"wrong on {MEAN}:", "  expected a tensor, got a builtin_function_or_method: is it a function that was not "
+      "called?", HELP]),
+    ("98.mean", "if len(x) == 1:\n        return x[0]\n    return undefined",
+     ["raised NameError in line 4, `return undefined`: name 'undefined' is not defined",
+      "This name is not known to your answer: a typing slip, a missing import, a cell not yet run?",
+      f"This was on {MEAN}. Right on 1 of 2 inputs.", HELP]),
+    ("98.mean", "w = torch.zeros(1, requires_grad=True)\n    w += 1\n    return w",
+     ["raised RuntimeError in line 3, `w += 1`: a leaf Variable that requires grad is being used in an in-place "
+      "operation.", "PyTorch refuses to change a parameter in place while it records: put the update under "
+      "`with torch.no_grad():`, or build a new tensor.", f"This was on {MEAN}.", HELP]),
+    ("98.mean", "return x @ torch.ones(7, dtype=x.dtype)",
+     ["raised RuntimeError in line 2, `return x @ torch.ones(7, dtype=x.dtype)`: inconsistent tensor size, expected "
+      "tensor [3] and src [7] to have the same number of elements, but got 3 and 7 elements respectively",
+      "The shapes do not fit: print `.shape` of both sides, look for a missing or extra dimension.",
+      f"This was on {MEAN}.", HELP]),
+    ("98.mean", "return torch.arange(3).mean()",
+     ["raised RuntimeError in line 2, `return torch.arange(3).mean()`: mean(): could not infer output dtype. Input "
+      "dtype must be either a floating point or complex dtype. Got: Long",
+      "The dtypes do not fit: make integer tensors floating (`.double()`) and keep one dtype throughout.",
+      f"This was on {MEAN}.", HELP]),
+    ("98.mean", "raise SystemExit(3)",
+     ["raised SystemExit in line 2, `raise SystemExit(3)`: 3",
+      "Give the answer by `return`; exit() ends the whole program.", f"This was on {MEAN}.", HELP]),
+    ("98.mean", "return input()",
+     ["raised EOFError in line 2, `return input()`: EOF when reading a line",
+      "There is no keyboard here: use the arguments instead of input().", f"This was on {MEAN}.", HELP]),
+    ("98.mean", "n = len(x)\n    return x.sum(), ...",
+     [f"wrong on {MEAN}:", "  expected a tensor, got a tuple", HELP]),
+    ("98.mean", "y = 1\n    return ... if y else x", ["not attempted yet: it still returns the stub's `...`."]),
+    ("98.scale", "return 3 * int(x)", ["correct."]),
+    ("98.scale", "return 2.0 * x",
+     ["wrong on scale(x=1.0):", "  expected 3.0, got 2.0", "Right on 1 of 3 inputs.", 'hint("98.scale") helps.']),
+    ("98.scale", "return 3.00001 * x",
+     ["wrong on scale(x=1.0):", "  expected 3.0, got 3.00001", "Right on 1 of 3 inputs.",
+      'hint("98.scale") helps.']),
+    ("98.scale", "return 3.0000000001 * x", ["correct."]),
+    ("98.scale", "return x == 0",
+     ["wrong on scale(x=0.0):", "  expected a float, got a bool", 'hint("98.scale") helps.']),
+    ("98.noisy", "return torch.randn(x)", ["correct."]),
+    ("98.noisy", "y = torch.randn(x)\n    y[-1] = 0\n    return y",
+     ["wrong on noisy(n=3):", "  expected tensor([1.541, -0.293429, -2.17879]), got tensor([1.541, -0.293429, 0.0])",
+      'hint("98.noisy") helps.']),
+    ("98.pair", "return x + 1, {'mean': 2.0}", ["correct."]),
+    ("98.pair", "return x + 1, {'mean': 1.0}",
+     ["wrong on pair(x=tensor([1.0, 3.0])):", "  in [1]['mean']: expected 2.0, got 1.0",
+      'hint("98.pair") helps.']),
+    ("98.pair", "return x + 1, {'mean': 2.0}, 3",
+     ["wrong on pair(x=tensor([1.0, 3.0])):", "  expected 2 items, got 3", 'hint("98.pair") helps.']),
+    ("98.pair", "return [x + 1, {'mean': 2.0}]",
+     ["wrong on pair(x=tensor([1.0, 3.0])):", "  expected a tuple, got a list", 'hint("98.pair") helps.']),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("id", "body", "lines"), SAYS)
+def test_what_check_says(id: str, body: str, lines: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    answer = cell(f"def answer(x):\n    {body}\n")
+    assert say(capsys, exercises.check, id, answer) == [f"{id}: {lines[0]}", *lines[1:]]
+    assert len(lines) <= 6
+
+
+STEP = "step_(p=tensor([1.0]), g=tensor([2.0]), lr=0.5)"
+STEPS = [
+    ("p -= lr * g", ["correct."]),
+    ("p += lr * g", ["wrong: Uphill."]),
+    ("p = p - lr * g", [
+        f"wrong on {STEP}:", "  argument `p` afterwards, in ['value']: expected tensor([0.0]), got tensor([1.0])",
+        'hint("98.step_in_place") helps.']),
+    ("p -= lr * g; g.zero_()", [
+        f"wrong on {STEP}:", "  argument `g` afterwards, in ['value']: expected tensor([2.0]), got tensor([0.0])",
+        'hint("98.step_in_place") helps.']),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "lines"), STEPS)
+def test_an_exercise_that_mutates(body: str, lines: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    answer = cell(f"def answer(p, g, lr):\n    {body}\n")
+    assert say(capsys, exercises.check, "98.step_in_place", answer)[0] == f"98.step_in_place: {lines[0]}"
+    assert judge(made_up.EXERCISES[1], answer)[1] == tuple(lines)
+
+
+def test_arguments_that_do_not_fit(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = say(capsys, exercises.check, "98.mean", cell("def answer(x, y):\n    return x\n"))
+    missing = "answer() missing 1 required positional argument: 'y'"
+    assert lines[0] == f"98.mean: raised TypeError when it was called: {missing}"
+    assert lines[1] == "The arguments do not fit: keep the stub's first line as it is."
+
+
+VALUES = [
+    (..., "not attempted yet."),
+    (42, "correct."),
+    (42.00001, "correct."),
+    (13.0, "wrong: This is the sum."),
+    (" Forty-Two", "wrong: In digits, please."),
+    (41, "wrong: got 41, which is not it."),
+    (True, "wrong: expected a float, got a bool."),
+    (torch.tensor(42.0), "wrong: expected a float, got a tensor: .item() takes the number out of a tensor."),
+    (None, "wrong: expected a float, got None: is a `return` missing?"),
+    (len, "wrong: a value is asked for, this is a function. Pass what it returns."),
+    (float("nan"), "wrong: got nan, which is not it."),
+]
+
+
+@pytest.mark.parametrize(("value", "line"), VALUES)
+def test_a_value_exercise(value: Any, line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    said = say(capsys, exercises.check, "98.answer", value)
+    assert said[0] == f"98.answer: {line}"
+    assert not any("42" in line for line in said), "the expected value is given away"
+
+
+STUBS = [
+    'def mean(x):\n    """Anything."""\n    n = len(x)\n    return ...\n',
+    "def mean(x):\n    n = len(x)\n    return ...\n",
+    'def mean(x):\n    """The mean."""\n    ...\n',
+    "def mean(x):\n    pass\n",
+    "def mean(x):\n    return ...\n",
+    "def mean(x):\n    return\n",
+    "def mean(x):\n    raise NotImplementedError('later')\n",
+    "mean = ...\n",
+]
+NOT_STUBS = [
+    "def mean(x):\n    n = len(x)\n    return n\n",
+    "def mean(x):\n    n = len(x)\n    return 3\n",
+    "def mean(x):\n    n = sum(x)\n    return ...\n",
+    "def mean(x):\n    return 5\n",
+    "def mean(x):\n    return x\n",
+    "def mean(x):\n    raise ValueError\n",
+    "def mean(x):\n    yield\n",
+    "mean = 0\n",
+]
+
+
+def check_stubs(not_attempted: Callable[[Exercise, Any], bool]) -> None:
+    for source in STUBS:
+        assert not_attempted(made_up.EXERCISES[0], cell(source, "mean")), source
+    for source in NOT_STUBS:
+        assert not not_attempted(made_up.EXERCISES[0], cell(source, "mean")), source
+
+
+def test_a_stub_is_found_without_running_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_stubs(stub.not_attempted)
+    monkeypatch.setattr(process, "ask", lambda *_: pytest.fail("the stub was run"))
+    for source in STUBS:
+        assert judge(made_up.EXERCISES[0], cell(source, "mean"))[0] == "not attempted"
+
+
+# --- nothing stops a lesson ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("source", "lines"),
+    [
+        ("def answer(x):\n    while True: pass\n",
+         [f"stopped: it did not finish within 1 s on {MEAN}.", "Look for a loop that never ends."]),
+        ("import os\ndef answer(x):\n    if len(x) == 1: os._exit(7)\n    return x.mean()\n",
+         ["stopped: it ended its Python process (exit status 7) on mean(x=tensor([4.0], float64)).",
+          "Look for an exit, for memory that runs out, or a crash inside a library."]),
+    ],
+    ids=["hang", "exit"],
+)  # fmt: skip
+def test_a_hang_or_a_crash_ends_in_the_child(source: str, lines: list[str]) -> None:
+    exercise = made_up.EXERCISES[0]
+    assert judge(exercise, exercise.solution)[0] == "correct"
+    start = time.monotonic()
+    assert judge(exercise, cell(source)) == ("raised", tuple(lines))
+    assert time.monotonic() - start < exercise.seconds + 2
+    assert process._worker is not None
+    assert process._worker.alive, "a fresh process is started at once"
+    assert judge(exercise, exercise.solution)[0] == "correct"
+
+
+def test_an_interrupt_gets_through_and_ends_the_child() -> None:
+    exercise = made_up.EXERCISES[0]
+    judge(exercise, exercise.solution)
+    before = process._worker
+    threading.Timer(0.3, _thread.interrupt_main).start()
+    with pytest.raises(KeyboardInterrupt):
+        exercises.check("98.mean", cell("def answer(x):\n    while True: pass\n"))
+    assert before is not None
+    assert not before.alive
+
+
+def test_a_warm_check_takes_far_less_than_a_second() -> None:
+    exercise = made_up.EXERCISES[0]
+    judge(exercise, exercise.solution)
+    times = []
+    for _ in range(3):
+        start = time.monotonic()
+        judge(exercise, exercise.solution)
+        times.append(time.monotonic() - start)
+    assert min(times) < 0.5
+
+
+def test_what_the_child_says_on_its_pipe_and_that_it_ends_with_it() -> None:
+    """The process itself, spoken to without its keeper: one line for each event, whatever answers print."""
+    asked = [(id, f"def answer(x):\n    {body}\n", lines) for id, body, lines in SAYS]
+    asked += [("98.step_in_place", f"def answer(p, g, lr):\n    {body}\n", lines) for body, lines in STEPS]
+    exercise = {one.id: one for one in made_up.EXERCISES}
+    requests = [ask._request(exercise[id], cell(source)) for id, source, _ in asked]
+    requests.append(requests[0] | {"answer": b"no pickle"})
+    done = subprocess.run(
+        [sys.executable, "-m", "course_utils.exercises.engine.worker"],
+        input=b"".join(map(pickle.dumps, requests)),
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert events.pop(0) == {"event": "ready"}
+    said = [event for event in events if event["event"] == "verdict"]
+    assert [verdict["lines"] for verdict in said[:-1]] == [lines for *_, lines in asked]
+    assert said[-1]["state"] == "failed"
+    assert said[-1]["lines"][0].startswith("UnpicklingError")
+    first = [event["event"] for event in events[:4]]
+    assert first == ["input", "input", "called", "verdict"]
+
+
+UNAVAILABLE = {
+    "import sys": "the child process did not start",
+    'print(\'{"event": "ready"}\', flush=True)\nimport sys; sys.stdin.buffer.read(9)': "the child process has ended",
+}
+
+
+@pytest.mark.parametrize("program", UNAVAILABLE)
+def test_a_child_that_cannot_be_had_is_told_so(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a second try: a machine out of memory or of processes is no fault of the answer."""
+    made = []
+    start = subprocess.Popen
+
+    def popen(line: list[str], **how: Any) -> Any:
+        made.append(start([sys.executable, "-c", program], **how))
+        return made[-1]
+
+    monkeypatch.setattr(process, "_worker", None)
+    monkeypatch.setattr(process.subprocess, "Popen", popen)
+    state, lines = judge(made_up.EXERCISES[0], made_up.EXERCISES[0].solution)
+    assert (state, lines) == (
+        "failed",
+        (f"could not be tried: {UNAVAILABLE[program]}. Run this cell again.",),
+    )
+    assert len(made) == 2
+    assert all(child.poll() is not None for child in made)
+
+
+def test_a_child_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "_START", 0.3)
+    monkeypatch.setattr(process, "_worker", None)
+    start = subprocess.Popen
+    program = "import time; time.sleep(60)"
+    monkeypatch.setattr(
+        process.subprocess, "Popen", lambda line, **how: start([sys.executable, "-c", program], **how)
+    )
+    assert judge(made_up.EXERCISES[0], made_up.EXERCISES[0].solution) == (
+        "failed",
+        ("could not be tried: the child process did not reply. Run this cell again.",),
+    )
+
+
+def test_an_answer_that_cannot_be_read_over_there_is_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ask, "_pickled", lambda answer: b"no pickle")
+    state, [line] = judge(made_up.EXERCISES[0], made_up.EXERCISES[0].solution)
+    assert state == "failed"
+    assert line.startswith("could not be tried: UnpicklingError")
+
+
+def test_starting_the_child_does_not_wait_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "_worker", None)
+    start = time.monotonic()
+    worker = process.start()
+    assert time.monotonic() - start < 0.5
+    assert process.start() is worker
+    worker.end()
+
+
+def test_the_child_ends_with_its_notebook() -> None:
+    code = "from course_utils.exercises.engine import process; print(process.start().process.pid, flush=True); input()"
+    notebook = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert notebook.stdout is not None
+    child = int(notebook.stdout.readline())
+    notebook.kill()
+    notebook.communicate(timeout=10)
+    import psutil
+
+    def gone() -> bool:
+        return not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
+
+    deadline = time.monotonic() + 30
+    while not gone() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert gone()
+
+
+class Hostile:
+    """An object that raises wherever it is touched."""
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("no")
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no")
+
+    def __reduce__(self) -> Any:
+        raise RuntimeError("no")
+
+
+@pytest.mark.parametrize("id", ["98.mean", "98.answer", "98.men", "5", "", 7, None])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Hostile(),
+        (lambda h: lambda x: h)(Hostile()),
+        (lambda lock: lambda x: lock)(threading.Lock()),
+        int,
+        {},
+        "x",
+    ],
+    ids=["hostile", "holds-hostile", "holds-lock", "class", "dict", "str"],
+)
+def test_check_never_raises(id: Any, answer: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = say(capsys, exercises.check, id, answer)
+    assert 1 <= len(lines) <= 6
+    assert "0x" not in "".join(lines)
+    assert "correct" not in "".join(lines)
+
+
+def test_an_answer_that_cannot_be_sent_is_told_so_and_not_counted(
+    learner: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lock = threading.Lock()
+    lines = say(capsys, exercises.check, "98.mean", lambda x: lock)
+    assert lines[0].startswith("98.mean: could not be tried: it cannot be sent")
+    assert not learner.exists()
+
+
+def test_settings_that_an_answer_changes_do_not_reach_the_next() -> None:
+    exercise = made_up.EXERCISES[3]
+    answer = "def answer(n):\n    torch.set_default_dtype(torch.float64)\n    torch.set_grad_enabled(False)\n"
+    assert judge(exercise, cell(answer + "    return 1\n"))[0] == "wrong"
+    assert judge(exercise, cell("def answer(n):\n    return torch.randn(n)\n"))[0] == "correct"
+
+
+def test_an_answer_from_a_module_is_sent_as_it_is_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    file = tmp_path / "my_answers.py"
+    file.write_text("def mean(x):\n    return helper(x)\ndef helper(x):\n    return x.sum()\n")
+    module = __import__("my_answers")
+    try:
+        assert judge(made_up.EXERCISES[0], module.mean) == ("wrong", ("wrong: This is the sum.",))
+        file.write_text(file.read_text().replace("x.sum()", "x.mean()"))
+        exec(compile(file.read_text(), str(file), "exec"), module.__dict__)  # what importlib.reload does
+        assert judge(made_up.EXERCISES[0], module.mean)[0] == "correct"
+    finally:
+        del sys.modules["my_answers"]
+
+
+def test_only_the_lesson_of_the_id_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def load(lesson: str) -> ModuleType:
+        asked.append(lesson)
+        return made_up
+
+    monkeypatch.setattr(catalogue, "load", load)
+    assert catalogue.find_exercise("98.mean") is made_up.EXERCISES[0]
+    assert asked == ["98"]
+
+
+UNKNOWN = [
+    (exercises.check, "98.meen", 'there is no exercise "98.meen"; near ones: 98.mean'),
+    (exercises.hint, "98.answr", 'there is no exercise "98.answr"; near ones: 98.answer'),
+    (exercises.solution, "98.zzzzzz", 'there is no exercise "98.zzzzzz"; near ones: 98.mean'),
+    (exercises.reset, "97.xxxxxx", 'there is no exercise "97.xxxxxx"; lessons with one: '),
+    (exercises.quiz, "98.wich", 'there is no quiz "98.wich"; near ones: 98.which'),
+    (exercises.quiz, "98.mean", 'there is no quiz "98.mean"; near ones: 98.which'),
+    (exercises.check, 5, "the id comes first, in quotes, got int"),
+    (exercises.progress, "97", "there is no lesson '97' with exercises; lessons: "),
+]
+
+
+@pytest.mark.parametrize(("function", "id", "start"), UNKNOWN)
+def test_an_unknown_id_names_near_ones(
+    function: Callable[..., None], id: Any, start: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (line,) = say(capsys, function, id)
+    assert line.startswith(start)
+
+
+# --- hints, solutions, quizzes ---------------------------------------------------------------------
+
+
+def test_hints_rise_and_the_last_points_to_the_solution(capsys: pytest.CaptureFixture[str]) -> None:
+    last = ["Hint 3 of 3: the third hint", 'That is the last hint; solution("98.mean") shows an answer.']
+    assert say(capsys, exercises.hint, "98.mean") == ["Hint 1 of 3: the first hint"]
+    assert say(capsys, exercises.hint, "98.mean") == ["Hint 2 of 3: the second hint"]
+    assert say(capsys, exercises.hint, "98.mean") == last
+    assert say(capsys, exercises.hint, "98.mean") == last
+    exercises.reset("98.mean")
+    assert say(capsys, exercises.hint, "98.mean") == ["Hint 1 of 3: the first hint"]
+
+
+def test_the_solution_is_its_source_and_note(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = ["def mean(x: Tensor) -> Tensor:", "    return x.sum() / len(x)", "", "Sum over n."]
+    assert say(capsys, exercises.solution, "98.mean") == lines
+    assert say(capsys, exercises.solution, "98.answer") == ["42.0"]
+
+
+def test_a_quiz_in_html_has_one_name_no_script_and_says_right_or_wrong_in_words() -> None:
+    page = quizzes.as_html(made_up.QUIZZES[0])
+    assert page == quizzes.as_html(made_up.QUIZZES[0])
+    assert re.findall(r'<details name="([^"]+)">', page) == ["quiz-98.which"] * 2
+    assert "<script" not in page
+    assert "color" not in page
+    assert "<p><strong>Predict first.</strong> Is <code>1 &lt; 2</code>?</p>" in page
+    assert "<summary>yes</summary><p><strong>Right.</strong> As everybody &lt;knows&gt;.</p>" in page
+    assert "<summary>no</summary><p><strong>Wrong.</strong> That is the other way round.</p>" in page
+
+
+def test_a_quiz_in_text(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [
+        "Predict first. Is `1 < 2`?",
+        "  a) yes",
+        "  b) no",
+        'quiz("98.which", "a") says what is behind choice a.',
+    ]
+    assert say(capsys, exercises.quiz, "98.which") == lines
+    assert say(capsys, exercises.quiz, "98.which", "a") == ["a) yes", "Right. As everybody <knows>."]
+    assert say(capsys, exercises.quiz, "98.which", "b") == ["b) no", "Wrong. That is the other way round."]
+    assert say(capsys, exercises.quiz, "98.which", "c") == ["the choices are a, b"]
+
+
+@pytest.fixture
+def shell() -> Iterator[InteractiveShell]:
+    made = InteractiveShell.instance()
+    yield made
+    InteractiveShell.clear_instance()
+    sys.excepthook = sys.__excepthook__
+
+
+def test_in_ipython(shell: InteractiveShell, learner: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shell.run_cell("from course_utils.exercises import check, quiz\nimport torch")
+    source = "def mean(x):\n    y = x.mean()\n    return y + missing\n"
+    capsys.readouterr()
+    shell.run_cell(source + 'check("98.mean", mean)')
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first == "98.mean: raised NameError in line 3, `return y + missing`: name 'missing' is not defined"
+    assert saved(learner)["98.mean"]["source"] == source
+    shell.run_cell('quiz("98.which")')
+    assert "Predict first." in capsys.readouterr().out
+
+
+# --- progress --------------------------------------------------------------------------------------
+
+
+def test_progress_records_state_attempts_hints_and_source(
+    learner: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong, right = (cell(f"def answer(x):\n    return x.{name}()\n") for name in ("sum", "mean"))
+    exercises.check("98.mean", ...)
+    assert not learner.exists(), "an untouched stub is no attempt"
+    exercises.check("98.mean", wrong)
+    assert saved(learner)["98.mean"] == {
+        "state": "wrong", "attempts": 1, "source": "def answer(x):\n    return x.sum()\n"
+    }  # fmt: skip
+    exercises.hint("98.mean")
+    exercises.check("98.mean", right)
+    exercises.check("98.mean", wrong)
+    record = saved(learner)["98.mean"]
+    assert record["state"] == "correct", "solved stays solved"
+    assert (record["attempts"], record["hints"], record["source"]) == (
+        3,
+        1,
+        "def answer(x):\n    return x.sum()\n",
+    )
+    exercises.check("98.answer", 13)
+    assert say(capsys, exercises.progress, "98") == [
+        "98 made up: 1 of 6 solved, about 9 minutes left",
+        "  98.mean           core     3 min  solved, 3 attempts, 1 hint",
+        "  98.step_in_place  extra    4 min  not attempted",
+        "  98.scale          core     2 min  not attempted",
+        "  98.noisy          core     1 min  not attempted",
+        "  98.pair           core     1 min  not attempted",
+        "  98.answer         core     1 min  tried, 1 attempt",
+    ]
+    assert say(capsys, exercises.progress)[0].startswith("00 start here: 0 of ")
+    assert say(capsys, exercises.reset, "98.mean") == ["98.mean: begun anew."]
+    record = saved(learner)["98.mean"]
+    assert (record["state"], record["attempts"], record["hints"]) == ("not attempted", 0, 0)
+    assert record["source"], "what a learner wrote is kept"
+
+
+def test_a_runner_neither_reads_nor_writes_progress(
+    learner: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exercises.check("98.answer", 42)
+    exercises.hint("98.answer")
+    before = (learner / "progress.json").read_bytes()
+    monkeypatch.setenv("COURSE_HEADLESS", "1")
+    for _ in range(2):
+        assert say(capsys, exercises.hint, "98.answer") == ["Hint 1 of 3: the first hint"]
+        assert say(capsys, exercises.check, "98.answer", 13) == ["98.answer: wrong: This is the sum."]
+    assert "  98.answer         core     1 min  not attempted" in say(capsys, exercises.progress, "98")
+    exercises.reset("98.answer")
+    assert (learner / "progress.json").read_bytes() == before
+
+
+def bump(record: dict[str, Any]) -> None:
+    record["attempts"] = record.get("attempts", 0) + 1
+
+
+def check_damage(progress_file: ModuleType, folder: Path) -> None:
+    damaged = [b"", b"{", b"\xff\xfe", b"[]", b'{"exercises": []}', b'{"exercises": {"98.mean": 3}}',
+               b'{"exercises": {"98.mean": {"attempts": "many"}}}', b"[" * 100_000]  # fmt: skip
+    for n, content in enumerate(damaged, start=1):
+        folder.mkdir(exist_ok=True)
+        (folder / "progress.json").write_bytes(content)
+        record, notes = progress_file.update("98.mean", lambda record: record.update(attempts=1))
+        assert record == {"attempts": 1}
+        aside = folder / f"progress.damaged-{n}.json"
+        assert aside.exists(), content[:80]
+        assert aside.read_bytes() == content
+        assert notes == [
+            f"(progress.json could not be read; it is kept as {aside.name} and a new one begins)"
+        ]
+        assert saved(folder) == {"98.mean": {"attempts": 1}}
+
+
+def test_a_damaged_file_is_set_aside(learner: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    check_damage(progress_file, learner)
+    (learner / "progress.json").write_text("half a fi")
+    lines = say(capsys, exercises.progress, "98")
+    assert lines[-1].startswith("(progress.json could not be read; it is kept as progress.damaged-9.json")
+    assert (learner / "progress.damaged-9.json").read_text() == "half a fi"
+
+
+def check_sharing(progress_file: ModuleType, folder: Path) -> None:
+    def work(id: str) -> None:
+        for _ in range(15):
+            progress_file.update(id, bump)
+
+    threads = [threading.Thread(target=work, args=(id,)) for id in ("98.mean", "98.mean", "98.pair")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert saved(folder) == {"98.mean": {"attempts": 30}, "98.pair": {"attempts": 15}}
+
+
+def test_two_notebooks_do_not_lose_each_others_results(learner: Path) -> None:
+    check_sharing(progress_file, learner)
+    code = (
+        "from course_utils.exercises.engine import progress_file\n"
+        "def bump(r): r['attempts'] = r.get('attempts', 0) + 1\n"
+        "for _ in range(15): progress_file.update('98.scale', bump)\n"
+    )
+    both = [subprocess.Popen([sys.executable, "-c", code], cwd=ROOT) for _ in range(2)]
+    assert [process.wait(timeout=60) for process in both] == [0, 0]
+    assert saved(learner)["98.scale"] == {"attempts": 30}
+
+
+def test_a_lock_left_behind_by_a_killed_notebook_holds_nothing(learner: Path) -> None:
+    code = (
+        "import os; from course_utils.exercises.engine import progress_file\n"
+        "progress_file.update('98.mean', lambda record: os._exit(1))\n"
+    )
+    learner.mkdir()
+    environment = os.environ | {"COURSE_PROGRESS_DIR": str(learner)}
+    # The first call of the change is on a blank record, outside the lock: skip it.
+    code = code.replace(
+        "lambda record: os._exit(1)", "lambda record, n=[]: n.append(1) or len(n) > 1 and os._exit(1)"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=False).returncode == 1
+    )
+    assert (learner / "progress.lock").exists()
+    start = time.monotonic()
+    assert progress_file.update("98.mean", bump) == ({"attempts": 1}, [])
+    assert time.monotonic() - start < 2
+
+
+def test_a_lock_that_is_held_is_waited_for_then_named(
+    learner: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress_file, "_WAIT", 0.1)
+    learner.mkdir()
+    with progress_file.FileLock(learner / "progress.lock"):
+        lines = say(capsys, exercises.check, "98.answer", 42)
+    assert lines == [
+        "98.answer: correct.", "(progress not saved: another notebook holds progress.lock; run this again)"
+    ]  # fmt: skip
+
+
+def test_a_folder_that_cannot_be_made_is_named_and_the_lesson_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("COURSE_PROGRESS_DIR", str(tmp_path / "file" / "inside"))
+    first, note = say(capsys, exercises.check, "98.answer", 42)
+    assert first == "98.answer: correct."
+    assert note.startswith("(progress not saved: ")
+
+
+# --- comparing -------------------------------------------------------------------------------------
+
+
+def check_comparison(compare: ModuleType) -> None:
+    def differ(one: Any, other: Any, rtol: float = 1e-6, atol: float = 1e-9) -> bool:
+        return compare.difference(one, other, rtol=rtol, atol=atol) is not None
+
+    inf, nan = float("inf"), float("nan")
+    x = torch.tensor([1.0, 2.0])
+    alike = [
+        (1.0, 1), (1.0, 1.0 + 1e-7), (0.0, 1e-10), (nan, nan), (inf, inf), ("a", "a"), (None, None),
+        (x, x + 1e-7), (x, torch.nn.Parameter(x)), (torch.tensor([nan, inf]), torch.tensor([nan, inf])),
+        ({"a": [1, (x,)]}, {"a": [1, (x,)]}), ([], []),
+    ]  # fmt: skip
+    unlike = [
+        (1, 1.0), (1.0, True), (1.0, 1.0 + 1e-5), (0.0, 1e-8), (nan, 0.0), (0.0, nan), (inf, -inf), (inf, 1.0), (1.0, inf),
+        (1, True), (True, 1), (True, False), ("a", "b"), (None, 0), (0, None), (1.0, torch.tensor(1.0)),
+        (x, x + 1e-4), (x, x.double()), (x, x[None]), (x, [1.0, 2.0]), (x, x * nan), (x * nan, x),
+        (torch.tensor([1, 2]), torch.tensor([1, 3])), ({"a": [1, (x,)]}, {"a": [1, (x + 1,)]}),
+        ({"a": 1}, {"b": 1}), ([1, 2], [1]), ([1], [1, 2]), ([1], (1,)), ({"a": 1}, {"a": 1, "b": 2}),
+    ]  # fmt: skip
+    for one, other in alike:
+        assert not differ(one, other), (one, other)
+    for one, other in unlike:
+        assert differ(one, other), (one, other)
+
+
+def test_comparison() -> None:
+    check_comparison(compare)
+
+
+@settings(max_examples=50, deadline=None, derandomize=True)
+@given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6), st.floats(0, 0.1), st.floats(0, 0.1))
+def test_the_tolerance_is_the_one_that_is_stated(e: float, g: float, rtol: float, atol: float) -> None:
+    within = abs(g - e) <= atol + rtol * abs(e)
+    assert (compare.difference(e, g, rtol=rtol, atol=atol) is None) == within
+
+
+def test_a_long_tensor_names_the_first_element_that_differs() -> None:
+    one = torch.arange(12.0).reshape(3, 4)
+    other = one.clone()
+    other[1, 2:] += 1e-3
+    found = compare.difference(one, other, rtol=1e-6, atol=0)
+    assert found is not None
+    assert found.words == "at [1, 2] expected 6.0, got 6.001; 2 of 12 elements differ"
+
+
+def test_as_many_digits_are_shown_as_it_takes() -> None:
+    found = compare.difference(0.1, 0.1 + 2e-12, rtol=1e-13, atol=0)
+    assert found is not None
+    assert found.words == "expected 0.10000000000000001, got 0.100000000002"
+
+
+def test_text_is_short_and_has_no_addresses() -> None:
+    values = [torch.zeros(3, 5), torch.nn.Linear(2, 2), object(), lambda x: x, {"a": [1.0] * 50}, "x" * 500]
+    texts = [compare.text(value) for value in values]
+    assert all("0x" not in words and len(words) < 100 for words in texts)
+    assert texts[:3] == ["a tensor of shape (3, 5), float32", "a Linear", "an object"]
+
+
+BAD = [
+    ({"id": "5.x"}, "need an id of the form NN.lower_case_words, got id='5.x'"),
+    ({"kind": "hard"}, 'need kind "core" or "extra"'),
+    ({"minutes": 0}, "need minutes > 0"),
+    ({"hints": ("one",)}, "need two or three hints"),
+    ({"inputs": ()}, "need inputs for a function exercise"),
+    ({"solution": 3}, "need inputs for a function exercise, none for a value exercise"),
+    ({"rtol": -1.0}, "need rtol >= 0"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), BAD)
+def test_an_exercise_out_of_form_is_refused(change: dict[str, Any], message: str) -> None:
+    good = dict(vars(made_up.EXERCISES[2]))
+    Exercise(**good)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        Exercise(**(good | change))
+
+
+def test_a_stub_that_is_no_python_is_refused() -> None:
+    with pytest.raises(SyntaxError):
+        Exercise(**(vars(made_up.EXERCISES[2]) | {"stub": "def f(:"}))
+
+
+def test_a_quiz_out_of_form_is_refused() -> None:
+    with pytest.raises(ValueError, match="need a choice that is right"):
+        Quiz("98.q", "Why?", (("a", "no", False), ("b", "no", False)))
+
+
+def test_judging_calls_every_known_wrong_answer_only_when_needed() -> None:
+    calls: list[str] = []
+
+    def counted(x: float) -> float:
+        calls.append("wrong")
+        return x
+
+    exercise = Exercise(**(vars(made_up.EXERCISES[2]) | {"wrong": (Wrong(counted, "x itself"),)}))
+    assert judging.judge_function(exercise, lambda x: 3 * x).state == "correct"
+    assert calls == []
+    assert judging.judge_function(exercise, lambda x: x).lines == ("wrong: x itself",)
+    assert calls == ["wrong"] * 3
+
+
+# --- mistakes that the tests above must notice -----------------------------------------------------
+
+ENGINE = "course_utils.exercises.engine."
+MUTANTS = [
+    (check_comparison, "compare", "if expected.dtype != got.dtype:", "if False:"),
+    (check_comparison, "compare", "if expected.shape != got.shape:", "if False:"),
+    (check_comparison, "compare", "rtol=rtol, atol=atol, equal_nan=True", "rtol=rtol, atol=atol"),
+    (check_comparison, "compare", "atol + rtol * abs(expected)", "rtol * abs(expected)"),
+    (check_comparison, "compare", "atol + rtol * abs(expected)", "10 * atol + rtol * abs(expected)"),
+    (check_comparison, "compare", "math.isfinite(expected) and ", ""),
+    (check_comparison, "compare", "expected.keys() != got.keys()", "expected.keys() - got.keys()"),
+    (check_comparison, "compare", " and not isinstance(got, bool)", ""),
+    (check_comparison, "compare", " and isinstance(expected, bool) == isinstance(got, bool)", ""),
+]
+
+
+@pytest.mark.parametrize(("checks", "module", "old", "new"), MUTANTS)
+def test_a_mistake_in_the_comparison_is_noticed(checks: Any, module: str, old: str, new: str) -> None:
+    with pytest.raises(AssertionError):
+        checks(mutant(ENGINE + module, old, new))
+
+
+STUB_MUTANTS = [
+    ("return value is None or value is ...", "return True"),
+    ("return value is None or value is ...", "return value is None"),
+    ("return _empty(code) or any(", "return any("),
+    ("return _empty(code) or any(_same(code, inner) for inner in _inner(stub))", "return _empty(code)"),
+    ("return constants[1:] if ", "return constants if "),
+]
+
+
+JUDGED = [
+    ("return x.mean()", "correct."),
+    ("return x.sum()", "wrong: This is the sum."),
+    ("y = x.sum(); x += 1; return y", "wrong: This is the sum."),
+    (
+        "y = x.mean(); x += 1; return y",
+        "wrong: the result is right, but your function changes its argument `x`.",
+    ),
+    ("return x[0]", f"wrong on {MEAN}:"),
+    ("return x[0] if len(x) == 1 else ...", "not attempted yet: it still returns the stub's `...`."),
+    ("return [][1]", "raised IndexError in line 2"),
+    ("return x.median() if len(x) == 3 else 0 * x[0]", f"wrong on {MEAN}:"),
+    ("return x.mean() if len(x) == 3 else x[1]", "raised IndexError in line 2"),
+]
+
+
+def check_judge(judged: ModuleType) -> None:
+    for body, start in JUDGED:
+        answer = cell(f"def answer(x):\n    {body}\n")
+        verdict = judged.judge_function(made_up.EXERCISES[0], answer, code=answer.__code__)
+        assert verdict.lines[0].startswith(start), (body, verdict.lines)
+
+
+def test_judging_in_this_process() -> None:
+    check_judge(judging)
+
+
+JUDGE_MUTANTS = [
+    ("if all(agree):", "if any(agree):"),
+    ("if any(one.value is ... for one in got):", "if False:"),
+    ("if changed and same(exercise, expected, got, strict=False):", "if False:"),
+    ("if match is not None and changed:", "if False:"),
+    ("known if same(exercise, its, got)), None)", "known if not same(exercise, its, got)), None)"),
+    ("    if error is not None:", "    if False:"),
+    ("first = agree.index(False)", "first = len(agree) - 1"),
+]
+
+
+@pytest.mark.parametrize(("old", "new"), JUDGE_MUTANTS)
+def test_a_mistake_in_the_judging_is_noticed(old: str, new: str) -> None:
+    with pytest.raises(AssertionError):
+        check_judge(mutant(ENGINE + "judge", old, new))
+
+
+@pytest.mark.parametrize(("old", "new"), STUB_MUTANTS)
+def test_a_mistake_about_stubs_is_noticed(old: str, new: str) -> None:
+    with pytest.raises(AssertionError):
+        check_stubs(mutant(ENGINE + "stub", old, new).not_attempted)
+
+
+PROGRESS_MUTANTS = [
+    (check_damage, "os.replace(path, aside)", "path.unlink()"),
+    (check_damage, ".exists():\n        n += 1", ".exists() and False:\n        n += 1"),
+    (check_damage, "isinstance(record.get(k, t()), t)", "True"),
+    (check_sharing, 'with FileLock(folder() / "progress.lock", timeout=_WAIT):', "if True:"),
+]
+
+
+@pytest.mark.parametrize(("checks", "old", "new"), PROGRESS_MUTANTS)
+def test_a_mistake_about_progress_is_noticed(checks: Any, old: str, new: str, learner: Path) -> None:
+    with pytest.raises(AssertionError):
+        checks(mutant(ENGINE + "progress_file", old, new), learner)

@@ -1,0 +1,109 @@
+"""Ridge in closed form and the elastic net by accelerated ISTA."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from sklearn.linear_model import ElasticNet, Ridge
+from torch import Tensor
+
+from course_utils import linear_models
+from course_utils.linear_models import elastic_net, ridge, strongest_l1
+from tests.mutants import mutant
+
+STRENGTHS = torch.tensor([0.0, 0.02, 0.3, 1.5], dtype=torch.float64)
+
+
+def tables(count: int = 3, n: int = 30, d: int = 6) -> tuple[Tensor, Tensor]:
+    """Centred inputs (count, n, d), two columns alike, and targets (count, n)."""
+    generator = torch.Generator().manual_seed(12)
+    x = torch.randn(count, n, d, generator=generator, dtype=torch.float64)
+    x[..., 1] = x[..., 0] + 0.2 * x[..., 1]
+    y = 2 * x[..., 0] - x[..., 2] + torch.randn(count, n, generator=generator, dtype=torch.float64)
+    return x - x.mean(-2, keepdim=True), y - y.mean(-1, keepdim=True)
+
+
+def check_ridge(module: Any) -> None:
+    x, y = tables()
+    found = module.ridge(x, y, STRENGTHS)
+    assert found.shape == (3, 4, 6)
+    for s in range(3):
+        for k, l2 in enumerate(STRENGTHS.tolist()):
+            model = Ridge(alpha=x.shape[1] * l2, fit_intercept=False).fit(x[s].numpy(), y[s].numpy())
+            torch.testing.assert_close(found[s, k], torch.from_numpy(model.coef_), rtol=1e-10, atol=1e-12)
+
+
+def check_elastic_net(module: Any) -> None:
+    x, y = tables()
+    l2 = STRENGTHS.flip(0)
+    found = module.elastic_net(x, y, STRENGTHS + 0.01, l2, steps=500)
+    assert found.shape == (3, 4, 6)
+    for s in range(3):
+        for k, (one, two) in enumerate(zip((STRENGTHS + 0.01).tolist(), l2.tolist(), strict=True)):
+            model = ElasticNet(
+                one / 2 + two,
+                l1_ratio=one / 2 / (one / 2 + two),
+                fit_intercept=False,
+                tol=1e-13,
+                max_iter=100_000,
+            )
+            wanted = torch.from_numpy(model.fit(x[s].numpy(), y[s].numpy()).coef_)
+            torch.testing.assert_close(found[s, k], wanted, rtol=1e-8, atol=1e-9)
+            assert (found[s, k] == 0).tolist() == (wanted == 0).tolist()
+
+
+def check_strongest(module: Any) -> None:
+    x, y = tables()
+    top = module.strongest_l1(x, y)
+    for s in range(3):
+        found = elastic_net(x[s], y[s], top[s] * torch.tensor([1.000001, 0.99], dtype=torch.float64))
+        assert bool((found[0] == 0).all())
+        assert bool((found[1] != 0).any())
+
+
+CHECKS = [check_ridge, check_elastic_net, check_strongest]
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_against_scikit_learn(check: Any) -> None:
+    check(linear_models)
+
+
+MUTANTS = [
+    (check_ridge, "gram[..., None, :, :] + l2[", "gram[..., None, :, :] + 2 * l2["),
+    (check_ridge, "return x.mT @ x / n,", "return x.mT @ x,"),
+    (check_elastic_net, "lr * l1[:, None])", "l1[:, None])"),
+    (check_elastic_net, "g = 2 * (ahead", "g = (ahead"),
+    (check_elastic_net, "pull + l2[:, None] * ahead)", "pull + l2[:, None] * ahead / 2)"),
+    (check_strongest, "return 2 * _moments(x, y)", "return _moments(x, y)"),
+    (check_strongest, ".abs().amax(-1)", ".abs().mean(-1)"),
+]
+
+
+@pytest.mark.parametrize(("check", "old", "new"), MUTANTS)
+def test_mistakes_are_caught(check: Any, old: str, new: str) -> None:
+    with pytest.raises(AssertionError):
+        check(mutant("course_utils.linear_models.penalized", old, new))
+
+
+def test_without_an_l1_strength_it_is_ridge() -> None:
+    x, y = tables()
+    found = elastic_net(x, y, 0 * STRENGTHS, STRENGTHS)
+    torch.testing.assert_close(found, ridge(x, y, STRENGTHS), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda x, y: ridge(x, y[:, :-1], STRENGTHS), r"need x of shape"),
+        (lambda x, y: ridge(x, y, -STRENGTHS), r"need strengths >= 0"),
+        (lambda x, y: elastic_net(x, y, STRENGTHS[0]), r"need strengths of shape"),
+        (lambda x, y: elastic_net(x, y, STRENGTHS, steps=0), r"need steps >= 1, got steps=0"),
+        (lambda x, y: strongest_l1(x, y[0]), r"need x of shape"),
+    ],
+)
+def test_bad_inputs(call: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        call(*tables())

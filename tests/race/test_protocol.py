@@ -1,0 +1,404 @@
+"""The race: equal budgets, choice on validation, test once, and what its parts compute."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from course_utils import data
+from course_utils.averaging import ExponentialMovingAverage
+from course_utils.intervals import mean_interval, paired_interval
+from course_utils.optimizers import SGD, Adam, Muon
+from course_utils.race import Choice, LogUniform, Recipe, Task, Uniform, techniques, trials
+from course_utils.race import protocol as race
+from course_utils.race.optimizers import Averaged, StackedMuon, Together
+from course_utils.race.recipe import measure
+from course_utils.regularizers import l2_penalty
+from tests.mutants import mutant
+
+TASK = Task(
+    "small digits", data.digits, lambda: nn.Sequential(nn.Linear(64, 10)), train=64, validation=50, epochs=2
+)
+RATE = LogUniform(1e-3, 1e-1)
+
+
+def sgd(name: str = "sgd", **space: Any) -> Recipe:
+    return Recipe(name, {"lr": RATE, **space}, lambda s, steps: {"optimizer": lambda p: SGD(p, lr=s["lr"])})
+
+
+# --- ranges and draws
+
+
+@given(u=st.floats(0, 1, exclude_max=True), low=st.floats(1e-6, 1e3), factor=st.floats(1, 1e6))
+@settings(max_examples=50, deadline=None, derandomize=True)
+def test_a_log_uniform_draw_is_at_the_share_u_of_the_factors(u: float, low: float, factor: float) -> None:
+    value = LogUniform(low, low * factor).draw(u)
+    assert math.log(value / low) == pytest.approx(u * math.log(factor), rel=1e-9, abs=1e-9)
+
+
+@given(u=st.floats(0, 1, exclude_max=True))
+@settings(max_examples=50, deadline=None, derandomize=True)
+def test_uniform_and_choice(u: float) -> None:
+    assert Uniform(2.0, 6.0).draw(u) == pytest.approx(2 + 4 * u)
+    assert Choice(("a", "b", "c")).draw(u) == "abc"[math.floor(3 * u)]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: LogUniform(0.0, 1.0), "0 < low <= high"),
+        (lambda: LogUniform(2.0, 1.0), "0 < low <= high"),
+        (lambda: Uniform(2.0, 1.0), "low <= high"),
+        (lambda: Choice(()), "a value to choose"),
+        (lambda: dataclasses.replace(TASK, epochs=0), "epochs >= 1"),
+        (lambda: measure(TASK, sgd(), {"lr": 0.1}, range(2), "train"), "validation"),
+        (lambda: measure(TASK, Recipe("none", {}, lambda s, n: {}), {}, range(2), "test"), "an optimizer"),
+        (lambda: race.race(TASK, [sgd(), sgd()]), "different names"),
+        (lambda: race.race(TASK, []), "different names"),
+        (lambda: race.race(TASK, [sgd()], trials=0), "trials >= 1"),
+        (lambda: race.race(TASK, [sgd()], tuning=0), "tuning"),
+        (lambda: race.race(TASK, [sgd()], finals=1), "finals"),
+        (lambda: race.race(TASK, [sgd()], finals=5001), "finals"),
+    ],
+)
+def test_what_does_not_fit_is_refused(make: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_draws_depend_on_name_number_and_seed_alone() -> None:
+    assert sgd().settings(0) == {"lr": pytest.approx(0.001708259968913893, rel=1e-12)}  # on every machine
+    assert sgd(more=Uniform(0, 1)).settings(3)["lr"] == sgd().settings(3)["lr"]
+    values = {sgd(name).settings(k, seed)["lr"] for name in ("a", "b") for k in range(5) for seed in range(3)}
+    assert len(values) == 30
+    many = np.array([math.log10(sgd().settings(k)["lr"]) for k in range(2000)])
+    assert many.min() > -3
+    assert many.max() < -1
+    assert abs(many.mean() + 2) < 4 * (2 / 12**0.5) / 2000**0.5
+
+
+# --- training
+
+
+def test_steps_are_whole_epochs() -> None:
+    assert TASK.steps == 4
+    assert dataclasses.replace(TASK, train=65).steps == 6
+
+
+@pytest.mark.parametrize("part", ["validation", "test"])
+@pytest.mark.parametrize("metric", [None, TASK.metric], ids=["loss", "accuracy"])
+def test_seed_by_seed_is_the_same_as_all_at_once(part: str, metric: Any) -> None:
+    task = dataclasses.replace(TASK, metric=metric, label_noise=0.2)
+    options = {"penalty": lambda named: 1e-2 * l2_penalty(named)}
+    recipe = dataclasses.replace(sgd(), options=lambda s, n: {**sgd().options(s, n), **options})
+    at_once = measure(task, recipe, {"lr": 0.1}, range(5), part)
+    one_by_one = measure(task, dataclasses.replace(recipe, one_by_one=True), {"lr": 0.1}, range(5), part)
+    assert at_once.shape == (5,)
+    assert len(set(at_once.tolist())) > 1
+    torch.testing.assert_close(at_once, one_by_one, rtol=1e-5 if metric is None else 0, atol=0)
+
+
+def test_scores_are_those_of_plain_torch() -> None:
+    """One recipe, trained and scored with torch alone."""
+    [score] = measure(TASK, sgd(), {"lr": 0.05}, [3], "test").tolist()
+    split = TASK.data().split(3, train=64, validation=50)
+    torch.manual_seed(3)
+    net = TASK.make_model()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.05)
+    generator = torch.Generator().manual_seed(3)
+    for _ in range(2):
+        for rows in torch.randperm(64, generator=generator).split(32):
+            optimizer.zero_grad()
+            F.cross_entropy(net(split.train.x[rows]), split.train.y[rows]).backward()
+            optimizer.step()
+    right = (net(split.test.x).argmax(1) == split.test.y).double().mean()
+    assert score == pytest.approx(float(right), abs=1e-6)
+
+
+def test_training_that_breaks_down_still_has_a_score() -> None:
+    for one_by_one in (False, True):
+        recipe = dataclasses.replace(sgd(), one_by_one=one_by_one)
+        scores = measure(TASK, recipe, {"lr": 3e38}, range(2), "test")
+        assert bool(((scores >= 0) & (scores < 0.5)).all())
+
+
+def stepped(optimizer: Any, p: torch.Tensor, gradients: torch.Tensor) -> list[torch.Tensor]:
+    seen = []
+    for g in gradients:
+        p.grad = g.clone()
+        optimizer.step()
+        seen.append(p.detach().clone())
+    return seen
+
+
+def check_stacked_muon(rule: Any) -> None:
+    generator = torch.Generator().manual_seed(0)
+    start = torch.randn(3, 6, 4, generator=generator)
+    gradients = torch.randn(5, 3, 6, 4, generator=generator)
+    p = nn.Parameter(start.clone())
+    together = stepped(rule([p], lr=0.1, weight_decay=0.05), p, gradients)
+    for seed in range(3):
+        q = nn.Parameter(start[seed].clone())
+        alone = stepped(Muon([q], lr=0.1, weight_decay=0.05), q, gradients[:, seed])
+        for a, b in zip(together, alone, strict=True):
+            assert torch.equal(a[seed], b)
+
+
+def test_stacked_muon_is_muon_for_each_seed() -> None:
+    check_stacked_muon(StackedMuon)
+    with pytest.raises(ValueError, match="stacks of matrices"):
+        StackedMuon([nn.Parameter(torch.zeros(3, 4))])
+
+
+def test_together_steps_each_over_its_own() -> None:
+    p, q = nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(2))
+    both = Together(SGD([p], lr=0.5), Adam([q], lr=0.1))
+    assert [group["lr"] for group in both.param_groups] == [0.5, 0.1]
+    p.grad = q.grad = torch.ones(2)
+    both.step()
+    assert torch.equal(p, torch.full((2,), 0.5))
+    assert q.detach().tolist() == pytest.approx([0.9, 0.9])
+
+
+def check_average(rule: Any) -> None:
+    torch.manual_seed(0)
+    net = nn.Linear(3, 2)
+    reference = ExponentialMovingAverage(net, decay=0.8)
+    optimizer = rule(SGD(net.parameters(), lr=0.1), decay=0.8)
+    for _ in range(4):
+        net.zero_grad()
+        net(torch.randn(5, 3)).square().mean().backward()
+        optimizer.step()
+        reference.update(net)
+        live = [p.detach().clone() for p in net.parameters()]
+        optimizer.eval()
+        optimizer.eval()  # twice is once
+        assert all(
+            torch.equal(p, q) for p, q in zip(net.parameters(), reference.module.parameters(), strict=True)
+        )
+        optimizer.train()
+        assert all(torch.equal(p, q) for p, q in zip(net.parameters(), live, strict=True))
+
+
+def test_averaged_shows_the_moving_average_and_trains_on() -> None:
+    check_average(Averaged)
+    with pytest.raises(ValueError, match="decay"):
+        Averaged(SGD([nn.Parameter(torch.zeros(1))], lr=0.1), decay=1.0)
+
+
+# --- the protocol
+
+
+@contextmanager
+def pretended(module: Any, scores: dict[str, float], calls: list[Any]) -> Iterator[None]:
+    """A race in which nothing is trained: a recipe's score is its rate's distance from the best one."""
+
+    def measured(task: Task, recipe: Recipe, settings: Any, seeds: Any, part: str) -> torch.Tensor:
+        calls.append((recipe.name, settings["lr"], tuple(seeds), part))
+        noise = torch.tensor([0.01 * math.sin(17.0 * s) for s in seeds], dtype=torch.float64)
+        return scores[recipe.name] - abs(math.log10(settings["lr"]) + 2) + noise
+
+    real, module.measure = module.measure, measured
+    try:
+        yield
+    finally:
+        module.measure = real
+
+
+def check_protocol(module: Any) -> None:
+    calls: list[Any] = []
+    recipes = [sgd("a"), sgd("b")]
+    with pretended(module, {"a": 1.0, "b": 3.0}, calls):
+        result = module.race(TASK, recipes, trials=5, tuning=3, finals=4, seed=2)
+    tuning = [call for call in calls if call[3] == "validation"]
+    final = [call for call in calls if call[3] == "test"]
+    assert calls == tuning + final  # nothing is tested before everything is chosen
+    assert [call[0] for call in tuning] == ["a"] * 5 + ["b"] * 5
+    assert [call[0] for call in final] == ["a", "b"]
+    assert {call[2] for call in tuning} == {(20_000, 20_001, 20_002)}
+    assert {call[2] for call in final} == {(25_000, 25_001, 25_002, 25_003)}
+    for recipe, entry, last in zip(recipes, result.entries, final, strict=True):
+        drawn = [recipe.settings(k, 2) for k in range(5)]
+        assert [settings for settings, _ in entry.trials] == drawn
+        best = min(drawn, key=lambda s: abs(math.log10(s["lr"]) + 2))
+        assert entry.settings == best
+        assert last[1] == best["lr"]
+        assert entry.tuned == max(score for _, score in entry.trials)
+    board = result.leaderboard()
+    assert list(board["recipe"]) == ["b", "a"]
+    assert list(board.index) == [1, 2]
+
+
+def check_leaderboard(module: Any) -> None:
+    rng = np.random.default_rng(0)
+    luck = rng.normal(0, 0.1, 20)
+    scores = {
+        "a": 0.5 + luck,
+        "b": 0.52 + luck + rng.normal(0, 0.01, 20),
+        "c": 0.519 + luck + rng.normal(0, 0.01, 20),
+    }
+    entries = tuple(module.Entry(n, [], {}, 0.0, s.tolist(), 1.0) for n, s in scores.items())
+    board = module.Result("t", entries).leaderboard().set_index("recipe")
+    first, second = sorted(["b", "c"], key=lambda n: -scores[n].mean())
+    assert list(board.index) == [first, second, "a"]
+    for name in scores:
+        own = mean_interval(scores[name], level=0.99)
+        gap = paired_interval(scores[first], scores[name], level=1 - 0.01 / 3)
+        row = board.loc[name]
+        assert (row["score"], row["score_low"], row["score_high"]) == (own.mean, own.low, own.high)
+        assert (row["behind"], row["behind_low"], row["behind_high"]) == (gap.mean, gap.low, gap.high)
+    assert list(board["tied"]) == [True, True, False]
+
+
+def test_the_protocol() -> None:
+    check_protocol(race)
+
+
+def test_the_leaderboard() -> None:
+    check_leaderboard(race)
+
+
+def test_the_choice_is_the_first_best_number() -> None:
+    assert race.choose([0.2, math.nan, 0.5, 0.5, 0.1]) == 2
+    assert race.choose([math.nan, math.nan]) == 0
+    assert race.choose([-math.inf, math.nan, -3.0]) == 2
+    assert math.isnan(race.mean_score([0.5, None]))
+    assert race.mean_score([0.5, 1.0]) == 0.75
+
+
+def test_a_race_goes_on_where_it_was_killed(tmp_path: Path) -> None:
+    store, calls = tmp_path / "race.sqlite", list[Any]()
+    sizes: dict[str, Any] = {"trials": 4, "tuning": 2, "finals": 3, "store": store}
+    with pretended(race, {"a": 1.0, "b": 2.0}, calls):
+        whole = race.race(TASK, [sgd("a"), sgd("b")], trials=4, tuning=2, finals=3)
+        calls.clear()
+        race.race(TASK, [sgd("a")], **sizes)
+        assert len(calls) == 5
+        resumed = race.race(TASK, [sgd("a"), sgd("b")], **sizes)
+        assert len(calls) == 10  # b's four trials and one final
+        again = race.race(TASK, [sgd("a"), sgd("b")], **sizes)
+        assert len(calls) == 10
+        race.race(dataclasses.replace(TASK, epochs=3), [sgd("a")], **sizes)
+        assert len(calls) == 15  # another task is another race
+    for one, other in zip(whole.entries, resumed.entries, strict=True):
+        assert dataclasses.replace(one, seconds=0.0) == dataclasses.replace(other, seconds=0.0)
+    assert again == resumed
+    assert len(trials.read(store)) == 15
+
+
+@pytest.mark.slow
+def test_processes_run_the_same_race() -> None:
+    recipes = [sgd("a"), sgd("b", p=Uniform(0, 1))]
+    sizes: dict[str, Any] = {"trials": 2, "tuning": 2, "finals": 3}
+    alone, spread = race.race(TASK, recipes, **sizes), race.race(TASK, recipes, **sizes, workers=2)
+    for one, other in zip(alone.entries, spread.entries, strict=True):
+        assert dataclasses.replace(one, seconds=0.0) == dataclasses.replace(other, seconds=0.0)
+
+
+@pytest.mark.slow
+def test_a_dask_cluster_runs_the_same_race() -> None:
+    distributed = pytest.importorskip("distributed")
+    sizes: dict[str, Any] = {"trials": 2, "tuning": 2, "finals": 3}
+    alone = race.race(TASK, [sgd("a")], **sizes)
+    options: dict[str, Any] = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    with distributed.LocalCluster(**options, silence_logs=50) as cluster:
+        spread = race.race(TASK, [sgd("a")], **sizes, cluster=cluster.scheduler_address)
+    one, other = (dataclasses.replace(result.entries[0], seconds=0.0) for result in (alone, spread))
+    assert one == other
+
+
+def test_rows_bring_the_result_back() -> None:
+    result = race.race(TASK, [sgd("a"), sgd("b")], trials=2, tuning=1, finals=2)
+    back = race.result_of(result.rows(), TASK.name)
+    assert back.leaderboard().drop(columns="seconds").equals(result.leaderboard().drop(columns="seconds"))
+    assert back["b"].trials == result["b"].trials
+    with pytest.raises(ValueError, match="a task among small digits"):
+        race.result_of(result.rows(), "large digits")
+    with pytest.raises(ValueError, match="a recipe among a, b"):
+        result["c"]
+
+
+MUTANTS: dict[str, tuple[str, str, Any]] = {
+    "chooses the worst": ("return max(range", "return min(range", check_protocol),
+    "chooses on the test set": ('part: str = "validation"', 'part: str = "test"', check_protocol),
+    "reports with the tuning seeds": (
+        "range(first + FINALS_FROM, first + FINALS_FROM + finals)", "range(first, first + finals)",
+        check_protocol,
+    ),
+    "one draw for all seeds": ("recipe.settings(k, seed)", "recipe.settings(k)", check_protocol),
+    "ranks from the worst": ("-float(np.mean(", "float(np.mean(", check_leaderboard),
+    "level of one comparison": ("level=1 - (1 - level) / pairs", "level=level", check_leaderboard),
+    "compares with the first entered": ("order[0].scores", "self.entries[0].scores", check_leaderboard),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "check"), MUTANTS.values(), ids=MUTANTS)
+def test_mistakes_are_caught(old: str, new: str, check: Any) -> None:
+    with pytest.raises(AssertionError):
+        check(mutant("course_utils.race.protocol", old, new))
+
+
+OPTIMIZER_MUTANTS: dict[str, tuple[str, str, str, Any]] = {
+    "one momentum for all": ("buffer\"][seed]", "buffer\"][0]", "StackedMuon", check_stacked_muon),
+    "decay the wrong way": ("lerp_(p, 1 - self.decay)", "lerp_(p, self.decay)", "Averaged", check_average),
+    "trains on from the average": ("p.copy_(weights)", "pass", "Averaged", check_average),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "name", "check"), OPTIMIZER_MUTANTS.values(), ids=OPTIMIZER_MUTANTS)
+def test_mistakes_in_optimizers_are_caught(old: str, new: str, name: str, check: Any) -> None:
+    with pytest.raises(AssertionError):
+        check(getattr(mutant("course_utils.race.optimizers", old, new), name))
+
+
+# --- the course's recipes
+
+
+def test_every_technique_trains() -> None:
+    task = dataclasses.replace(techniques.TASKS["noisy digits"], train=32, validation=40, epochs=2)
+    recipes = techniques.recipes(task)
+    names = [recipe.name for recipe in recipes]
+    assert len(set(names)) == len(names) >= 25
+    assert techniques.BASELINE in names
+    for recipe in recipes:
+        scores = measure(task, recipe, recipe.settings(0), range(2), "validation")
+        assert bool(((scores >= 0) & (scores <= 1)).all()), recipe.name
+
+
+def test_every_technique_changes_the_training() -> None:
+    """At the baseline's rate no recipe but the baseline's twin gives the baseline's scores."""
+    sizes: dict[str, Any] = {"train": 32, "validation": 100, "epochs": 60, "metric": None}
+    task = dataclasses.replace(techniques.TASKS["noisy digits"], **sizes)
+    recipes = {recipe.name: recipe for recipe in techniques.recipes(task)}
+    base = measure(task, recipes[techniques.BASELINE], {"lr": 0.02}, range(2), "validation")
+    same = []
+    for name, recipe in recipes.items():
+        chosen = recipe.settings(1) | {"lr": 0.02, "patience": 1, "norm": 0.1}
+        if torch.allclose(measure(task, recipe, chosen, range(2), "validation"), base, rtol=1e-6):
+            same.append(name)
+    assert same == [techniques.BASELINE, "momentum again"]
+
+
+def test_rolled_moves_round_the_edge() -> None:
+    torch.manual_seed(0)
+    curves, images = (
+        torch.arange(6.0).repeat(400, 1),
+        torch.arange(20.0).view(1, 1, 4, 5).repeat(400, 1, 1, 1),
+    )
+    seen = {tuple(row) for row in techniques.rolled(curves, 1).tolist()}
+    assert seen == {tuple(torch.arange(6.0).roll(k).tolist()) for k in (-1, 0, 1)}
+    pictures = {tuple(row) for row in techniques.rolled(images, 1).flatten(1).tolist()}
+    shifts = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)]
+    assert pictures == {tuple(images[0, 0].roll(s, (0, 1)).flatten().tolist()) for s in shifts}

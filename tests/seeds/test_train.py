@@ -1,0 +1,597 @@
+"""Many seeds at once are the same runs as one at a time, to rounding error in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from course_utils import layers, losses, optimizers
+from course_utils.seeds import SeedRuns, Stacked, each_seed, stacked, train_seeds
+from course_utils.seeds import train as seeds
+from course_utils.training import TrainingDiverged, accuracy, fit
+from tests.mutants import mutant
+
+SEEDS = (3, 1, 4)
+N, EPOCHS, BATCH = 22, 3, 8  # batches of 8, 8 and 6
+STEPS = 9
+CLOSE: dict[str, Any] = {"rtol": 1e-12, "atol": 1e-13}
+
+
+def examples(n: int = N, *, seed: int = 0, shape: tuple[int, ...] = (5,)) -> tuple[Tensor, Tensor]:
+    g = torch.Generator().manual_seed(seed)
+    return torch.randn(n, *shape, generator=g, dtype=torch.float64), torch.randint(0, 3, (n,), generator=g)
+
+
+def stacked_examples(n: int = N) -> Stacked:
+    drawn = [examples(n, seed=10 + s) for s in SEEDS]
+    return Stacked(torch.stack([x for x, _ in drawn]), torch.stack([y for _, y in drawn]))
+
+
+def mlp() -> nn.Module:
+    return nn.Sequential(nn.Linear(5, 7), nn.ReLU(), nn.Linear(7, 3)).double()
+
+
+def deep() -> nn.Module:
+    act = nn.Tanh()  # one activation used twice
+    return nn.Sequential(nn.Linear(5, 6), act, nn.Linear(6, 4, bias=False), act, nn.Linear(4, 3)).double()
+
+
+def nested() -> nn.Module:
+    return nn.Sequential(nn.Sequential(nn.Linear(5, 7), nn.ReLU()), nn.Linear(7, 3)).double()
+
+
+def normalised(layer: Callable[[int], nn.Module]) -> Callable[[], nn.Module]:
+    return lambda: nn.Sequential(nn.Linear(5, 6), layer(6), nn.ReLU(), nn.Linear(6, 3)).double()
+
+
+class Conv(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 2, 3).double()
+        self.out = nn.Linear(8, 3).double()
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.out(self.conv(x).relu().flatten(1))
+        return result
+
+
+def sgd(p: Any) -> torch.optim.Optimizer:
+    return optimizers.SGD(p, 0.1, momentum=0.9)
+
+
+def weight_norm(parameters: Any) -> Tensor:
+    named = parameters.named_parameters() if isinstance(parameters, nn.Module) else parameters
+    return 0.05 * torch.stack([(p**2).sum() for name, p in named if name.endswith("weight")]).sum()
+
+
+def separate(
+    make_model: Callable[[], nn.Module], train: Any, seed: int, index: int, *, optimizer: Any, **kwargs: Any
+) -> tuple[nn.Module, float]:
+    """One run of `fit`; the last epoch's training loss."""
+    torch.manual_seed(seed)
+    model = make_model()
+    pair = (train.x[index], train.y[index]) if isinstance(train, Stacked) else train
+    history = fit(
+        model,
+        pair,
+        optimizer=optimizer(model.parameters()),
+        epochs=EPOCHS,
+        batch_size=BATCH,
+        generator=torch.Generator().manual_seed(seed),
+        progress=False,
+        **kwargs,
+    )
+    return model, history.rows[-1]["train_loss"]
+
+
+def check_equal(
+    train_seeds: Callable[..., SeedRuns],
+    make_model: Callable[[], nn.Module] = mlp,
+    train: Any = None,
+    *,
+    optimizer: Any = sgd,
+    kind: type | None = None,
+    **kwargs: Any,
+) -> None:
+    """`train_seeds` ends at the weights of separate runs of `fit`, and moved there from the start."""
+    train = examples() if train is None else train
+    kwargs = {"loss": F.cross_entropy, **kwargs}
+    runs = train_seeds(
+        make_model, train, optimizer=optimizer, steps=STEPS, seeds=SEEDS, batch_size=BATCH, **kwargs
+    )
+    assert kind is None or type(runs.nets) is kind
+    for index, seed in enumerate(SEEDS):
+        model, _ = separate(make_model, train, seed, index, optimizer=optimizer, **kwargs)
+        torch.manual_seed(seed)
+        start = dict(make_model().named_parameters())
+        found = runs.state_dict(index)
+        assert found.keys() == model.state_dict().keys()
+        for name, expected in model.state_dict().items():
+            torch.testing.assert_close(found[name], expected, **CLOSE)
+            moves = name in start and expected.ndim > 1  # a bias before batch norm does not
+            assert not moves or not torch.equal(start[name], expected)
+
+
+OPTIMIZERS: dict[str, Any] = {
+    "sgd": sgd,
+    "sgd-nesterov-decay": lambda p: optimizers.SGD(p, 0.1, momentum=0.9, nesterov=True, weight_decay=0.1),
+    "adam": lambda p: optimizers.Adam(p, 0.02),
+    "lion": lambda p: optimizers.Lion(p, 0.01),
+    "schedule-free": lambda p: optimizers.ScheduleFreeSGD(p, 0.3),
+    "torch-sgd": lambda p: torch.optim.SGD(p, 0.1, momentum=0.9),
+    "torch-adam": lambda p: torch.optim.Adam(p, 0.02),
+    "torch-sgd-fused": lambda p: torch.optim.SGD(p, 0.1, momentum=0.9, fused=True),
+    "torch-adam-fused": lambda p: torch.optim.Adam(p, 0.02, fused=True),
+    "torch-rmsprop": lambda p: torch.optim.RMSprop(p, 0.01),
+}
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_every_seed_is_a_run_of_its_own(optimizer: Any) -> None:
+    check_equal(train_seeds, optimizer=optimizer, kind=stacked.StackedDenseNets)
+
+
+MODELS: dict[str, Any] = {
+    "two-hidden-layers": (deep, stacked.StackedDenseNets),
+    "nested": (nested, stacked.StackedNets),
+    "batch-norm-torch": (normalised(nn.BatchNorm1d), stacked.StackedNets),
+    "batch-norm": (normalised(layers.BatchNorm1d), stacked.StackedNets),
+    "layer-norm": (normalised(layers.LayerNorm), stacked.StackedNets),
+}
+
+
+@pytest.mark.parametrize(("make_model", "kind"), MODELS.values(), ids=MODELS)
+def test_every_model(make_model: Any, kind: type) -> None:
+    check_equal(train_seeds, make_model, kind=kind)
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_a_convolutional_net(fused: bool) -> None:
+    def rule(p: Any) -> torch.optim.Optimizer:
+        return torch.optim.SGD(p, 0.1, momentum=0.9, fused=fused)
+
+    check_equal(train_seeds, Conv, examples(shape=(1, 4, 4)), optimizer=rule, kind=stacked.StackedNets)
+
+
+def test_images_are_flattened() -> None:
+    def model() -> nn.Module:
+        return nn.Sequential(nn.Flatten(), nn.Linear(16, 6), nn.GELU(), nn.Linear(6, 3)).double()
+
+    check_equal(train_seeds, model, examples(shape=(4, 4)), kind=stacked.StackedDenseNets)
+
+
+def test_linear_layers_over_a_further_dimension() -> None:
+    def model() -> nn.Module:
+        return nn.Sequential(nn.Linear(5, 6), nn.ReLU(), nn.Flatten(), nn.Linear(18, 3)).double()
+
+    check_equal(train_seeds, model, examples(shape=(3, 5)))
+
+
+def test_a_layer_used_twice_is_one_layer() -> None:
+    def model() -> nn.Module:
+        shared = nn.Linear(5, 5)
+        return nn.Sequential(shared, nn.Tanh(), shared, nn.Linear(5, 3)).double()
+
+    runs = train_seeds(model, examples(), optimizer=sgd, loss=F.cross_entropy, steps=STEPS, seeds=SEEDS,
+                       batch_size=BATCH)  # fmt: skip
+    alone, _ = separate(model, examples(), SEEDS[1], 1, optimizer=sgd, loss=F.cross_entropy)
+    x = examples(6, seed=5)[0]
+    torch.testing.assert_close(runs.predict(x)[1], alone(x).detach(), **CLOSE)
+
+
+def test_frozen_parameters_stay() -> None:
+    def model() -> nn.Module:
+        net = mlp()
+        next(net.parameters()).requires_grad_(False)
+        return net
+
+    runs = train_seeds(model, examples(), optimizer=sgd, loss=F.cross_entropy, steps=STEPS, seeds=SEEDS)
+    torch.manual_seed(SEEDS[2])
+    start = model().state_dict()
+    assert torch.equal(runs.state_dict(2)["0.weight"], start["0.weight"])
+    assert not torch.equal(runs.state_dict(2)["2.weight"], start["2.weight"])
+
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "schedule": {"schedule": lambda step: 1 / (1 + step)},
+    "clipping": {"clip_norm": 0.2},
+    "penalty": {"penalty": weight_norm},
+    "augment": {"augment": lambda x: -2 * x},
+    "all": {"schedule": lambda step: 0.9**step, "clip_norm": 0.3, "penalty": weight_norm},
+}
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+@pytest.mark.parametrize("make_model", [mlp, nested])
+def test_every_option(options: dict[str, Any], make_model: Any) -> None:
+    check_equal(train_seeds, make_model, **options)
+
+
+@pytest.mark.parametrize("make_model", [mlp, nested])
+def test_examples_of_their_own_for_every_seed(make_model: Any) -> None:
+    check_equal(train_seeds, make_model, stacked_examples())
+
+
+def soft(x: Tensor) -> Tensor:
+    return torch.softmax(x[..., :3], -1)
+
+
+def mean_of_twice(prediction: Tensor, target: Tensor) -> Tensor:
+    return 2 * F.cross_entropy(prediction, target)
+
+
+LOSSES: dict[str, tuple[Any, Any]] = {
+    "cross-entropy": (F.cross_entropy, None),
+    "ours": (losses.cross_entropy, None),
+    "smoothed": (partial(F.cross_entropy, label_smoothing=0.2), None),
+    "smoothed-ours": (partial(losses.cross_entropy, label_smoothing=0.2), None),
+    "module": (nn.CrossEntropyLoss(), None),
+    "weighted": (
+        partial(F.cross_entropy, weight=torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)),
+        None,
+    ),
+    "own-function": (mean_of_twice, None),
+    "probabilities": (F.cross_entropy, soft),
+    "probabilities-ours": (losses.cross_entropy, soft),
+    "mse": (F.mse_loss, soft),
+    "mse-ours": (losses.mse_loss, soft),
+    "binary": (losses.binary_cross_entropy_with_logits, soft),
+    "huber": (losses.huber_loss, soft),
+}
+
+
+@pytest.mark.parametrize(("loss", "target"), LOSSES.values(), ids=LOSSES)
+def test_every_loss(loss: Any, target: Any) -> None:
+    x, _ = examples()
+    train = stacked_examples() if target is None else (x, target(x))
+    check_equal(train_seeds, train=train, loss=loss)
+
+
+def test_batch_and_class_counts_that_agree_are_not_mixed_up() -> None:
+    x, y = examples(12)
+
+    def model() -> nn.Module:
+        return nn.Linear(5, 3).double()
+
+    kwargs: dict[str, Any] = {"optimizer": sgd, "loss": F.cross_entropy, "steps": 12, "seeds": SEEDS}
+    runs = train_seeds(model, (x, y), batch_size=3, **kwargs)  # 3 seeds, 3 examples, 3 classes
+    alone = train_seeds(model, (x, y), batch_size=3, **kwargs | {"seeds": SEEDS[1:2]})
+    torch.testing.assert_close(runs.state_dict(1), alone.state_dict(0), **CLOSE)
+
+
+def test_a_regression_with_one_output() -> None:
+    x, _ = examples()
+
+    def model() -> nn.Module:
+        return nn.Sequential(nn.Linear(5, 4), nn.Tanh(), nn.Linear(4, 1), nn.Flatten(0)).double()
+
+    check_equal(train_seeds, model, (x, x.sum(1)), loss=F.mse_loss)
+
+    def column() -> nn.Module:
+        return nn.Sequential(nn.Linear(5, 4), nn.Tanh(), nn.Linear(4, 1)).double()
+
+    check_equal(train_seeds, column, (x, x.sum(1, keepdim=True)), loss=losses.mse_loss)
+
+
+def test_full_batches_and_the_measured_training_loss() -> None:
+    x, y = examples()
+    runs = train_seeds(
+        mlp, (x, y), optimizer=sgd, loss=F.cross_entropy, steps=4, seeds=SEEDS, batch_size=None,
+        measure_every=1,
+    )  # fmt: skip
+    assert runs.steps == [1, 2, 3, 4]
+    for index, seed in enumerate(SEEDS):
+        torch.manual_seed(seed)
+        model = mlp()
+        optimizer = sgd(model.parameters())
+        for step in range(4):
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(x), y)
+            torch.testing.assert_close(runs.train_loss[index, step], loss.detach(), **CLOSE)
+            loss.backward()
+            optimizer.step()
+
+
+def test_measurements_are_those_of_the_final_models() -> None:
+    train, validation = stacked_examples(), stacked_examples(9)
+    runs = train_seeds(
+        normalised(nn.BatchNorm1d), train, validation, optimizer=sgd, loss=F.cross_entropy, steps=STEPS,
+        seeds=SEEDS, batch_size=BATCH, metric=accuracy, measure_every=4,
+    )  # fmt: skip
+    assert runs.steps == [4, 8, 9]
+    assert runs.train_loss.shape == runs.validation_loss.shape == runs.validation_metric.shape == (3, 3)
+    prediction = runs.predict(validation)
+    shared = runs.predict(validation.x[0])
+    for index in range(len(SEEDS)):
+        model = normalised(nn.BatchNorm1d)()
+        model.load_state_dict(runs.state_dict(index))
+        model.eval()
+        with torch.no_grad():
+            alone = model(validation.x[index])
+            torch.testing.assert_close(prediction[index], alone, **CLOSE)
+            torch.testing.assert_close(shared[index], model(validation.x[0]), **CLOSE)
+        loss = F.cross_entropy(alone, validation.y[index])
+        torch.testing.assert_close(runs.validation_loss[index, -1], loss, **CLOSE)
+        assert runs.validation_metric[index, -1] == accuracy(alone, validation.y[index])
+    assert runs.stopped_at.tolist() == [9, 9, 9]
+    means = runs.state_dict(0)["1.running_mean"], runs.state_dict(1)["1.running_mean"]
+    assert not torch.allclose(*means)
+
+
+def test_a_layer_left_in_eval_mode_trains_as_in_fit() -> None:
+    def model() -> nn.Module:
+        net = normalised(nn.BatchNorm1d)()
+        next(m for m in net.modules() if isinstance(m, nn.BatchNorm1d)).eval()
+        return net
+
+    check_equal(train_seeds, model)
+
+
+def test_the_matrix_path_is_the_vmap_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run() -> SeedRuns:
+        return train_seeds(
+            mlp, stacked_examples(), examples(6, seed=8), optimizer=sgd, loss=F.cross_entropy, steps=STEPS,
+            seeds=SEEDS, batch_size=BATCH, penalty=weight_norm, clip_norm=0.5, measure_every=3,
+        )  # fmt: skip
+
+    dense = run()
+    monkeypatch.setattr(seeds, "stack", stacked.StackedNets)
+    mapped = run()
+    assert type(dense.nets) is not type(mapped.nets)
+    torch.testing.assert_close(dense.validation_loss, mapped.validation_loss, **CLOSE)
+    for name, tensor in dense.nets.tensors().items():
+        torch.testing.assert_close(tensor, mapped.nets.tensors()[name], **CLOSE)
+
+
+@pytest.mark.parametrize("make_model", [mlp, deep, Conv, normalised(nn.BatchNorm1d)])
+def test_gradients_are_laid_out_as_their_parameters(make_model: Any) -> None:
+    """torch's fused optimizers take wrong steps where they are not."""
+    x, y = examples(shape=(1, 4, 4) if make_model is Conv else (5,))
+    runs = train_seeds(make_model, (x, y), optimizer=sgd, loss=F.cross_entropy, steps=1, seeds=SEEDS)
+    for _, p in runs.nets.named_parameters():
+        assert p.is_contiguous()
+        assert p.grad is not None
+        assert p.grad.is_contiguous()
+
+
+def dropped(layer: Callable[[float], nn.Module], *, mapped: bool) -> Callable[[], nn.Module]:
+    def make() -> nn.Module:
+        first = nn.Linear(5, 200)
+        nn.init.zeros_(first.weight)
+        nn.init.ones_(first.bias)  # so that what comes out is the mask
+        return nn.Sequential(nn.Sequential(first) if mapped else first, layer(0.5))
+
+    return make
+
+
+@pytest.mark.parametrize("layer", [nn.Dropout, layers.Dropout])
+@pytest.mark.parametrize("mapped", [False, True])
+def test_dropout_masks_differ_between_seeds_and_come_again(layer: Any, mapped: bool) -> None:
+    seen: list[Tensor] = []
+
+    def loss(prediction: Tensor, target: Tensor) -> Tensor:
+        seen.append(prediction.detach())
+        return prediction.sum() * 0
+
+    def run() -> Tensor:
+        seen.clear()
+        masks: list[Tensor] = []
+        forward = stacked.StackedDenseNets.forward if not mapped else stacked.StackedNets.forward
+        nets = []
+
+        def keep(self: Any, x: Tensor, *, training: bool) -> Tensor:
+            nets.append(self)
+            masks.append(forward(self, x, training=training).detach())
+            return forward(self, x, training=training)
+
+        kind = stacked.StackedDenseNets if not mapped else stacked.StackedNets
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(kind, "forward", keep)
+            train_seeds(
+                dropped(layer, mapped=mapped), (torch.randn(22, 5), torch.zeros(22)),
+                optimizer=lambda p: optimizers.SGD(p, 0.0), loss=loss, steps=2, seeds=SEEDS, batch_size=4,
+            )  # fmt: skip
+        assert type(nets[0]) is kind
+        return torch.stack(masks)  # (steps, S, b, 200)
+
+    first, again = run(), run()
+    assert torch.equal(first, again)
+    assert set(first.unique().tolist()) == {0.0, 2.0}
+    assert 0.4 < (first == 0).double().mean() < 0.6
+    rows = (first == 0).flatten(0, 2)  # every step, seed and example has a mask of its own
+    assert len(rows.unique(dim=0)) == len(rows)
+
+
+def test_the_weights_kept_are_those_of_each_seeds_lowest_validation_loss() -> None:
+    train, validation = stacked_examples(), stacked_examples(8)
+    patience, steps = 2, 30
+    kwargs: dict[str, Any] = {
+        "optimizer": lambda p: optimizers.SGD(p, 0.9, momentum=0.5), "loss": F.cross_entropy,
+        "seeds": SEEDS, "batch_size": BATCH,
+    }  # fmt: skip
+    make_model = normalised(nn.BatchNorm1d)
+    runs = train_seeds(
+        make_model, train, validation, steps=steps, measure_every=1, patience=patience, **kwargs
+    )
+    free = train_seeds(make_model, train, validation, steps=steps, measure_every=1, **kwargs)
+    stops = []
+    for index, curve in enumerate(free.validation_loss):
+        best, since = 0, 0
+        for step, value in enumerate(curve):
+            best, since = (step, 0) if step == 0 or value < curve[best] else (best, since + 1)
+            if since == patience:
+                break
+        stops.append(step + 1)
+        assert runs.stopped_at[index] == best + 1
+        alone = train_seeds(make_model, train, steps=best + 1, **kwargs).state_dict(index)
+        torch.testing.assert_close(runs.state_dict(index), alone, **CLOSE)
+    assert len(set(runs.stopped_at.tolist())) > 1
+    assert runs.steps[-1] == max(stops) < steps  # and the run ends with its last seed
+
+
+def test_a_seed_that_diverges_harms_no_other() -> None:
+    train = stacked_examples()
+    broken = Stacked(train.x.clone(), train.y)
+    broken.x[1, 5] = torch.inf
+    kwargs: dict[str, Any] = {
+        "optimizer": sgd, "loss": F.cross_entropy, "steps": STEPS, "seeds": SEEDS, "batch_size": BATCH,
+        "clip_norm": 1.0, "measure_every": 1,
+    }  # fmt: skip
+    for make_model in (mlp, nested):
+        fine, harmed = train_seeds(make_model, train, **kwargs), train_seeds(make_model, broken, **kwargs)
+        assert not harmed.train_loss[1].isfinite().all()
+        for index in (0, 2):
+            torch.testing.assert_close(harmed.state_dict(index), fine.state_dict(index), rtol=0, atol=0)
+    with pytest.raises(TrainingDiverged, match="not finite at step"):
+        train_seeds(mlp, broken, diverged="raise", **kwargs)
+
+
+def test_a_seed_does_not_depend_on_its_company() -> None:
+    kwargs: dict[str, Any] = {"optimizer": sgd, "loss": F.cross_entropy, "steps": STEPS, "batch_size": BATCH}
+    together = train_seeds(mlp, examples(), seeds=SEEDS, **kwargs)
+    for index, seed in enumerate(SEEDS):
+        alone = train_seeds(mlp, examples(), seeds=[seed], **kwargs)
+        torch.testing.assert_close(together.state_dict(index), alone.state_dict(0), **CLOSE)
+
+
+def test_the_callers_draws_are_untouched() -> None:
+    make_model = dropped(nn.Dropout, mapped=True)
+    train = (torch.randn(22, 5), torch.zeros(22, dtype=torch.int64))
+    torch.manual_seed(77)
+    expected = torch.rand(3)
+    for outside in (0, 1, 2):
+        torch.manual_seed(77)
+        train_seeds(make_model, train, optimizer=sgd, loss=F.cross_entropy, steps=2, seeds=[outside, 5])
+        assert torch.equal(torch.rand(3), expected)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        lambda p: optimizers.Muon([q for q in p if q.ndim == 2], 0.1),
+        lambda p: optimizers.SAM(p, optimizers.SGD, lr=0.1),
+        lambda p: torch.optim.Muon([q for q in p if q.ndim == 2]),
+        lambda p: torch.optim.Adafactor(p),
+        lambda p: torch.optim.LBFGS(p),
+    ],
+)
+def test_optimizers_that_mix_entries_are_refused(optimizer: Any) -> None:
+    with pytest.raises(ValueError, match=r"need an elementwise optimizer.*each_seed"):
+        train_seeds(mlp, examples(), optimizer=optimizer, loss=F.cross_entropy, steps=1, seeds=SEEDS)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seeds": []}, "need a seed and steps >= 1, got seeds=0, steps=2"),
+        ({"steps": 0}, "steps >= 1"),
+        ({"clip_norm": 0.0}, "need clip_norm > 0, got clip_norm=0.0"),
+        ({"measure_every": 0}, "need measure_every >= 1, got measure_every=0"),
+        ({"batch_size": 0}, "batch_size >= 1"),
+        ({"patience": 2}, "need validation for patience"),
+        ({"patience": 0, "validation": examples()}, "need patience >= 1, got patience=0"),
+        ({"diverged": "stop"}, 'diverged="keep" or "raise"'),
+        ({"train": (torch.zeros(4, 5), torch.zeros(3))}, "as many inputs as targets, got x=4, y=3"),
+        ({"train": Stacked(torch.zeros(2, 4, 5), torch.zeros(2, 4))}, "one set of examples per seed"),
+        ({"train": Stacked(torch.zeros(3, 4, 5), torch.zeros(3, 5))}, "as many inputs as targets"),
+        ({"train": (torch.zeros(4, 5), torch.full((4,), -100))}, "a target for every example"),
+    ],
+)
+def test_bad_arguments(change: dict[str, Any], message: str) -> None:
+    given: dict[str, Any] = {
+        "train": examples(), "optimizer": sgd, "loss": F.cross_entropy, "steps": 2, "seeds": SEEDS,
+    }  # fmt: skip
+    with pytest.raises(ValueError, match=message):
+        train_seeds(mlp, **given | change)
+
+
+def square(seed: int) -> tuple[int, int]:
+    return seed * seed, torch.get_num_threads()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_each_seed_keeps_the_order(workers: int) -> None:
+    assert each_seed(square, [3, 1, 2], workers=workers) == [(9, 1), (1, 1), (4, 1)]
+    with pytest.raises(ValueError, match="workers >= 1"):
+        each_seed(square, [1], workers=0)
+
+
+# mistake -> module, text, text with the mistake, and the arguments of the check that notices
+MUTANTS: dict[str, tuple[str, str, str, dict[str, Any]]] = {
+    "one-order-for-all": (
+        "train", "torch.Generator().manual_seed(seed) for seed in seeds",
+        "torch.Generator().manual_seed(seeds[0]) for seed in seeds", {},
+    ),
+    "same-weights-for-all": (
+        "train", "_seeded(make_model, seed, x.device)", "_seeded(make_model, seeds[0], x.device)", {},
+    ),
+    "examples-of-the-first-seed": (
+        "train", "first = torch.arange(len(seeds))[:, None] * n",
+        "first = 0 * torch.arange(len(seeds))[:, None]", {"train": stacked_examples()},
+    ),
+    "gradients-pile-up": ("train", "p.grad = None", "pass", {}),
+    "schedule-one-late": (
+        "train", "set_rate(step_rule, schedule, step)", "set_rate(step_rule, schedule, step + 1)",
+        OPTIONS["schedule"],
+    ),
+    "evaluated-at-the-wrong-point": (
+        "train", 'show_weights(step_rule, "eval")', "pass", {"optimizer": OPTIMIZERS["schedule-free"]},
+    ),
+    "clips-all-seeds-together": (
+        "stacked", "g.flatten(1).norm(dim=1) for g", "g.norm().expand(len(g)) for g", OPTIONS["clipping"],
+    ),
+    "clips-without-the-small-number": (
+        "stacked", "(norms + 1e-6)", "norms", OPTIONS["clipping"],
+    ),
+    "clips-each-tensor": (
+        "stacked", "    for g in gradients:\n        g.mul_(scale",
+        "    for g in gradients:\n        scale = (largest / g.flatten(1).norm(dim=1)).clamp(max=1)\n"
+        "        g.mul_(scale",
+        OPTIONS["clipping"],
+    ),
+    "mean-over-seeds-too": (
+        "stacked", 'loss(prediction.mT, moved, reduction="none").mean(1)',
+        'loss(prediction.mT, moved, reduction="none").mean(1) / len(target)', {},
+    ),
+    "weighted-mean-taken-for-a-plain-one": (
+        "stacked", '<= {"label_smoothing"}', '<= {"label_smoothing", "weight"}',
+        {"loss": LOSSES["weighted"][0]},
+    ),
+    "activation-used-once": (
+        "stacked", "self.base._modules.items()", "self.base.named_children()", {"make_model": deep},
+    ),
+}  # fmt: skip
+
+
+def mutated(module: str, old: str, new: str) -> Callable[..., SeedRuns]:
+    """`train_seeds` of a package with the mistake."""
+    changed = mutant(f"course_utils.seeds.{module}", old, new)
+    if module == "train":
+        return changed.train_seeds  # type: ignore[no-any-return]
+
+    def run(*args: Any, **kwargs: Any) -> SeedRuns:
+        with pytest.MonkeyPatch.context() as patch:
+            for name in ("stack", "per_seed", "clip_per_seed"):
+                patch.setattr(seeds, name, getattr(changed, name))
+            return train_seeds(*args, **kwargs)
+
+    return run
+
+
+@pytest.mark.parametrize(("module", "old", "new", "arguments"), MUTANTS.values(), ids=MUTANTS)
+def test_mistakes_are_caught(module: str, old: str, new: str, arguments: dict[str, Any]) -> None:
+    check_equal(train_seeds, **arguments)
+    with pytest.raises(AssertionError):
+        check_equal(mutated(module, old, new), **arguments)
+
+
+def test_the_mutants_hook_changes_nothing_by_itself() -> None:
+    assert isinstance(seeds, ModuleType)
+    check_equal(mutated("stacked", "of each seed, (S,)", "of each seed (S,)"))

@@ -1,0 +1,102 @@
+"""`new-course`: what it copies is there, what it replaces is found, what is in the way is refused."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from course_utils.tools.cli import commands
+from course_utils.tools.lessons import LessonError
+from course_utils.tools.template import course
+
+PROJECT = Path(__file__).parents[3]
+
+
+def test_the_machinery_is_there_and_no_algorithm_or_lesson_is() -> None:
+    found = {path.relative_to(PROJECT).as_posix() for path in course._machinery(PROJECT)}
+    assert {"Makefile", ".gitignore", ".ci/run", "course_utils/tools/cli.py", "tests/conftest.py"} <= found
+    assert {"course_utils/_files.py", "course_utils/_checks.py"} <= found, "what the machinery imports"
+    assert "course_utils/tools/template/lesson.txt" in found
+    modules = {name.split("/")[1] for name in found if name.startswith("course_utils/")}
+    assert modules == {
+        "__init__.py", "__main__.py", "_checks.py", "_files.py", "claims.py", "exercises", "figures",
+        "intervals.py", "plotting.py", "profiles.py", "py.typed", "recorded", "tools",
+    }  # fmt: skip
+    left_out = [
+        name for name in found if re.search(r"lesson_[0-8]\d|notebooks/\d\d|__pycache__|/files/", name)
+    ]
+    assert left_out == []
+
+
+@pytest.mark.parametrize(("name", "pattern", "new"), course.CHANGES)
+def test_what_is_replaced_is_found_and_gone_afterwards(name: str, pattern: str, new: str) -> None:
+    text = (PROJECT / name).read_text(encoding="utf-8")
+    changed, count = re.subn(pattern, new, text, flags=re.MULTILINE)
+    assert count >= 1, (
+        f"{name} has changed: say in course_utils/tools/template/course.py what is this course's own"
+    )
+    assert changed != text
+    assert re.sub(pattern, new, changed, flags=re.MULTILINE) == changed, (
+        "a course made from that one is no other"
+    )
+
+
+@pytest.mark.parametrize("what", ["file in it", "hidden file in it", "a file itself"])
+def test_a_folder_in_use_is_refused(tmp_path: Path, what: str) -> None:
+    target = tmp_path / "course"
+    if what == "a file itself":
+        target.write_text("mine")
+    else:
+        target.mkdir()
+        (target / (".git" if "hidden" in what else "mine")).write_text("mine")
+    done = CliRunner().invoke(commands, ["new-course", str(target)])
+    assert done.exit_code == 1
+    assert "nothing was written: need a folder that is empty" in done.output
+    assert [path.name for path in tmp_path.iterdir()] == ["course"]
+    assert not target.is_dir() or len(list(target.iterdir())) == 1
+
+
+def test_a_failure_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(draft: Path) -> None:
+        raise LessonError("no kernel")
+
+    monkeypatch.setattr(course, "_first_lesson", fail)
+    with pytest.raises(LessonError, match="no kernel"):
+        course.new_course(tmp_path / "course", PROJECT)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["not there yet", "empty"])
+def test_the_folder_gets_the_course_when_its_first_lesson_runs(
+    there: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, calls = tmp_path / "course", []
+
+    def run(line: list[str], **how: Any) -> subprocess.CompletedProcess[str]:
+        calls.append((line, how["cwd"], how["env"]["PYTHONPATH"]))
+        assert not target.exists() or not any(target.iterdir())
+        return subprocess.CompletedProcess(line, len(calls) == 1, "", "the lesson does not run here\n")
+
+    monkeypatch.setattr(course.subprocess, "run", run)
+    if there:
+        target.mkdir()
+    with pytest.raises(LessonError, match=r"^the lesson does not run here$"):
+        course.new_course(target, PROJECT)
+    assert target.exists() == there
+    course.new_course(target, PROJECT)
+    assert (target / "Makefile").is_file()
+    assert [path.name for path in tmp_path.iterdir()] == ["course"], "nothing is left beside it"
+    for line, folder, package in calls:
+        assert line[-2:] == ["new-lesson", course.FIRST]
+        assert package == str(folder) != str(PROJECT), "by the new course's own package"
+
+
+def test_a_project_without_its_tests_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "installed" / "course_utils").mkdir(parents=True)
+    with pytest.raises(LessonError, match=r"need __main__\.py in .*a whole one, its tests included"):
+        course.new_course(tmp_path / "course", tmp_path / "installed")
