@@ -67,6 +67,8 @@ CHANGES = (
     ("tests/nightly/lesson_mutants.py", r"^MUTANTS = \((?s:.*?)^\)", MUTANT),
     ("docs/conf.py", r'^(project|html_title) = ".*"$', rf'\1 = "{TITLE}"'),
     ("docs/claim_failed.md", r" If a lesson is slow, see the \[FAQ\]\(faq\.md\)\.", ""),
+    ("pyproject.toml", r"^\[tool\.importlinter\](?s:.*?)(?=^\[tool\.pytest)", ""),
+    ("Makefile", r"^\t.*lint-imports.*\n", ""),
     ("pyproject.toml", r'^description = ".*"$', f'description = "{TITLE} and its companion package."'),
     ("pyproject.toml", r"^keywords = \[.*\]$", 'keywords = ["course", "jupyter"]'),
     ("CITATION.cff", r'^title: ".*"$', f'title: "{TITLE}"'),
