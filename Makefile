@@ -64,9 +64,10 @@ test: $(STAMP)  ## every tier below; says what each took, fails if one failed
 nightly: $(STAMP)  ## test, then full, coverage, mutants, faults, template, frameworks and test-web
 	$(call each,$(NIGHTS))
 
-lint: $(STAMP)  ## ruff: rules and format, lessons too
+lint: $(STAMP)  ## ruff: rules and format, lessons too; codespell
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/codespell
 
 types: $(STAMP)  ## mypy, strict, on course_utils
 	@$(BIN)/mypy

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from course_utils.tools import lessons as course
+from course_utils.tools.doctor import PROJECT
 from course_utils.tools.site import api, collected, ledger, lesson_page, needs
 from course_utils.tools.site.reading import Lesson
 
-PROJECT = Path(__file__).resolve().parents[3]
 NOT_COPIED = ("conf.py", "_build", "__pycache__", ".ipynb_checkpoints")
 
 
