@@ -80,7 +80,7 @@ def test_each_form_is_judged_by_one_schema() -> None:
     [
         ("workflows", "runs-on:", "run-on:"),
         ("dependabot", "package-ecosystem:", "ecosystem:"),
-        ("issue-forms", "label:", "lable:"),
+        ("issue-forms", "label:", "Label:"),
         ("issue-config", "true", "perhaps"),
         ("citation", "authors:", "author:"),
     ],

@@ -274,9 +274,9 @@ def editions(only: tuple[str, ...], notebooks: Path, build: Path, pdf: bool, gui
     from course_utils.tools.editions import instructor
     from course_utils.tools.editions.pdf import PdfError
 
+    _need_checkout()
     try:
         if guide:
-            _need_checkout()
             click.echo(instructor.write(PROJECT / "docs" / "instructor.md", notebooks))
         else:
             builder.make(notebooks, build, only=only, printed=pdf, say=click.echo)
