@@ -183,7 +183,9 @@ def test_grading_that_is_interrupted_says_where_the_rest_is(
     assert f"what was graded is in {tmp_path / 'grades.csv'}" in done.output
 
 
-@pytest.mark.parametrize("words", ["site", "new-lesson 20_topic", "new-course mine", "editions", "editions --guide"])
+@pytest.mark.parametrize(
+    "words", ["site", "new-lesson 20_topic", "new-course mine", "editions", "editions --guide"]
+)
 def test_what_works_on_a_checkout_is_refused_elsewhere(
     words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
