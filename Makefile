@@ -64,10 +64,11 @@ test: $(STAMP)  ## every tier below; says what each took, fails if one failed
 nightly: $(STAMP)  ## test, then full, coverage, mutants, faults, template, frameworks and test-web
 	$(call each,$(NIGHTS))
 
-lint: $(STAMP)  ## ruff: rules and format, lessons too; import-linter: arrows between modules
+lint: $(STAMP)  ## ruff: rules and format, lessons too; codespell; import-linter: arrows between modules
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports --no-logo --no-cache
+	@$(BIN)/codespell
 
 types: $(STAMP)  ## mypy, strict, on course_utils
 	@$(BIN)/mypy

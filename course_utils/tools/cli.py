@@ -11,8 +11,8 @@ from typing import Any, NoReturn
 import click
 
 from course_utils.tools import lessons
+from course_utils.tools.doctor import PROJECT, is_checkout
 
-PROJECT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = PROJECT / "notebooks"
 BUILD = PROJECT / "build"
 
@@ -177,6 +177,8 @@ def lab(notebooks: Path, workspace: Path, copy_only: bool, browser: bool) -> Non
 
     try:
         lines = laboratory.hand_out(notebooks, workspace)
+    except lessons.LessonError as problem:
+        raise click.ClickException(f"nothing was copied: {problem}") from None
     except OSError as problem:
         raise click.ClickException(f"not all could be copied; yours are as they were: {problem}") from None
     for line in lines:
@@ -217,6 +219,7 @@ def notebooks(only: tuple[str, ...], notebooks: Path, workers: int) -> None:
 @click.option("--strict/--no-strict", default=True, help="Whether a warning is an error.")
 def site(notebooks: Path, build: Path, strict: bool) -> None:
     """Make the course's site in build/site/, from the committed outputs; it needs no network."""
+    _need_checkout()
     try:
         from course_utils.tools.site import build as builder
 
@@ -237,6 +240,7 @@ def new_lesson(name: str) -> None:
     """Make a lesson that passes every rule: notebook, exercises, figures, their test, the README's line."""
     from course_utils.tools.template import lesson
 
+    _need_checkout()
     try:
         for path in lesson.new_lesson(name, PROJECT):
             click.echo(path)
@@ -250,6 +254,7 @@ def new_course(folder: Path) -> None:
     """Make a course of one lesson in a new folder, with all that runs and checks this one."""
     from course_utils.tools.template import course
 
+    _need_checkout()
     try:
         course.new_course(folder, PROJECT)
     except lessons.LessonError as problem:
@@ -269,6 +274,7 @@ def editions(only: tuple[str, ...], notebooks: Path, build: Path, pdf: bool, gui
     from course_utils.tools.editions import instructor
     from course_utils.tools.editions.pdf import PdfError
 
+    _need_checkout()
     try:
         if guide:
             click.echo(instructor.write(PROJECT / "docs" / "instructor.md", notebooks))
@@ -312,6 +318,12 @@ def grade(folder: Path, out: Path, minutes: float, gigabytes: float) -> None:
         click.echo(line)
     click.echo(out)
     raise SystemExit(1 if any(row.state in ("unreadable", "failed") for row in rows) else 0)
+
+
+def _need_checkout() -> None:
+    """Refuse a command that reads or writes more of the course than its package."""
+    if not is_checkout(PROJECT):
+        raise click.ClickException(f"need a checkout of the course, got {PROJECT}; run this in a checkout")
 
 
 def _value(text: str) -> Any:

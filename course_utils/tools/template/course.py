@@ -26,7 +26,8 @@ MODULES = (
 )  # fmt: skip
 FILES = (
     "LICENSE", "LICENSE-text", "CONTRIBUTING.md", "Makefile", "pyproject.toml", "requirements.lock",
-    "environment.yml", "CITATION.cff", ".gitignore", ".gitattributes", ".ci/run", ".github/**/*",
+    "environment.yml", "CITATION.cff", "MANIFEST.in", ".gitignore", ".gitattributes", ".editorconfig",
+    ".pre-commit-config.yaml", ".ci/*", ".github/**/*",
     "notebooks/ruff.toml", "docs/claim_failed.md", "docs/conf.py", "docs/_static/course.*",
     "docs/_static/favicon.svg", "docs/_static/vendor/**/*",
     "tests/__init__.py", "tests/conftest.py", "tests/mutants.py", "tests/sample.py",
@@ -42,6 +43,7 @@ TESTS = (
 )  # fmt: skip
 TEXTS = {
     "README.md": "course_readme.txt",
+    "CHANGELOG.md": "course_changes.txt",
     "docs/index.md": "course_index.txt",
     "docs/upkeep.md": "course_upkeep.txt",
     "course_utils/__init__.py": "course_init.txt",
@@ -69,9 +71,11 @@ CHANGES = (
     ("docs/claim_failed.md", r" If a lesson is slow, see the \[FAQ\]\(faq\.md\)\.", ""),
     ("pyproject.toml", r"^\[tool\.importlinter\](?s:.*?)(?=^\[tool\.pytest)", ""),
     ("Makefile", r"^\t.*lint-imports.*\n", ""),
+    (".github/workflows/ci.yml", r" && lint-imports --no-logo --no-cache", ""),
     ("pyproject.toml", r'^description = ".*"$', f'description = "{TITLE} and its companion package."'),
     ("pyproject.toml", r"^keywords = \[.*\]$", 'keywords = ["course", "jupyter"]'),
     ("CITATION.cff", r'^title: ".*"$', f'title: "{TITLE}"'),
+    ("CITATION.cff", r"^version: .*$", "version: 0.1.0"),
     ("CITATION.cff", r"^abstract:(?s:.*?)^(?=authors)", ""),
     ("CITATION.cff", r"^keywords:(?s:.*)\Z", "keywords:\n  - course\n  - jupyter\n"),
 )  # fmt: skip
