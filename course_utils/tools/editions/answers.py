@@ -10,9 +10,10 @@ from typing import Any
 from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
 
 from course_utils.exercises._model import Exercise, Quiz
+from course_utils.markup import marked
 from course_utils.tools.editions import minutes
 from course_utils.tools.site import folds
-from course_utils.tools.site.folds import code, marked, source_of
+from course_utils.tools.site.folds import code, source_of
 from course_utils.tools.site.reading import Lesson
 
 HEADS = ("Section", "Reading", "Core exercises", "Extra exercises", "Computing")
