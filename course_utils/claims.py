@@ -1,30 +1,40 @@
 """claim(): a sentence, a measured value, its bounds.
 
 A sentence of a lesson that states a number, an order or an equality is followed by a call that measures
-it. The call prints one line that reads the same on every machine and keeps the exact value in a record.
+it. The call shows one line, led by what was measured, and keeps the exact value in a record.
 
-    claim("05.same-steps", "Two conventions take the same steps.", distance, at_most=1e-12)
-    holds  05.same-steps  Two conventions take the same steps.  (measured <= 1e-12)
+    claim("05.fewer-steps", "Momentum needs a fortieth of the steps.", share, at_most=0.03)
+    ✓ Momentum needs a fortieth of the steps: 0.0254 [0.0250, 0.0257], 24 seeds (asked ≤ 0.03)  05.fewer-steps
+
+In a notebook the claims that a cell makes in a row are one table. What is worth guarding and not worth a
+reader's time is folded into one line:
+
+    with also_checked("the rates of this lesson"):
+        claim(...)
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import math
 import os
 import platform
 import re
+import sys
 import time
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from course_utils import profiles
+from course_utils import claim_lines, markup, profiles
 from course_utils._checks import require
 from course_utils._files import write_whole
+from course_utils.claim_lines import Block
+from course_utils.claim_records import record_folder
 from course_utils.intervals import Interval
 
 
@@ -33,6 +43,8 @@ class ClaimError(AssertionError):
 
 
 _records: dict[str, tuple[profiles.Run, dict[str, dict[str, Any]]]] = {}  # lesson -> its run, its claims
+_folded: list[dict[str, Any]] | None = None  # claims of the also_checked() that is open
+_waiting: list[Block] = []  # claims of the running cell that are not shown yet
 
 
 def claim(
@@ -47,6 +59,8 @@ def claim(
     within: float | None = None,
     reference: str | None = None,
     seeds: int | None = None,
+    unit: str = "",
+    digits: int | None = None,
 ) -> None:
     """State a sentence, measure it, and stop the lesson where it does not hold.
 
@@ -63,6 +77,9 @@ def claim(
         within: an equivalence: the measured value lies in [-within, +within].
         reference: where the stated value comes from, as "Polyak (1964)".
         seeds: how many seeds stand behind a measured number that is not an `Interval`.
+        unit: follows the number where it is shown: "steps", "×". With "%" or "points" a share is shown a
+            hundred times as large; `measured` and bounds stay shares.
+        digits: how many significant digits are shown; by default as many as machines share.
     Raises:
         ClaimError: where it does not hold; under a runner (`COURSE_COLLECT_CLAIMS=1`) the claim is only
             recorded, and the runner fails the lesson at its end.
@@ -77,24 +94,60 @@ def claim(
     low, high, count, value = _ends(measured)
     run, claims = _record_of(id)
     statistical = count is not None or seeds is not None
-    said = "not judged" if statistical and run.profile == "smoke" else _judge(low, high, bounds)
+    truth = _judge(low, high, bounds)
+    shown, rounded = claim_lines.rounded(
+        value, bounds, unit=unit, digits=digits, agrees=lambda low, high: _judge(low, high, bounds) == truth
+    )
     claims[id] = {
         "id": id,
         "sentence": sentence,
         "kind": "statistical" if statistical else "exact",
         "measured": value,
         "bounds": bounds,
-        "verdict": said,
+        "verdict": "not judged" if statistical and run.profile == "smoke" else truth,
         "seeds": count if count is not None else seeds,
         "reference": reference,
         "seconds": round(time.time() - run.started, 3),
         "used": _used(low, high, bounds),
+        "unit": unit,
+        "shown": shown,
+        "visible": _folded is None,
     }
     _write(id[:2], run, claims)
-    line = f"{said}  {id}  {sentence}  ({describe(bounds)})"
-    if said == "fails" and os.environ.get("COURSE_COLLECT_CLAIMS", "") in ("", "0"):
-        raise ClaimError(f"{line}\nmeasured {measured}")
-    print(line if profiles.headless() else f"{line}  measured {_short(measured)}")
+    made = claims[id] | {"rounded": rounded}
+    if _folded is not None:
+        _folded.append(made)
+    if claims[id]["verdict"] == "fails" and os.environ.get("COURSE_COLLECT_CLAIMS", "") in ("", "0"):
+        raise ClaimError(
+            f"{claim_lines.line(made)}\nmeasured {measured}\n"
+            "If you changed nothing that it depends on, docs/claim_failed.md says where to look."
+        )
+    if _folded is None:
+        _show(Block((made,)))
+
+
+@contextlib.contextmanager
+def also_checked(topic: str = "") -> Iterator[None]:
+    """Fold the claims made within into one line: "7 further statements hold: the rates of lesson 05".
+
+    They are judged, recorded and, where they fail, raised like any other claim. The line opens on them in a
+    notebook; what fails is shown in full.
+
+    Args:
+        topic: what they are about, a few words after a colon.
+    Raises: ValueError within another `also_checked`, and where no claim is made.
+    """
+    global _folded
+    require(_folded is None, "no also_checked within another", topic=topic)
+    made: list[dict[str, Any]] = []
+    _folded = made
+    try:
+        yield
+    finally:
+        _folded = None
+        if made:
+            _show(Block(tuple(made), topic))
+    require(bool(made), "a claim within also_checked", topic=topic)
 
 
 def largest(*values: Any) -> float:
@@ -132,30 +185,6 @@ def verdict(
     return _judge(low, high, bounds)
 
 
-def record_folder() -> Path:
-    """Where records go: `$COURSE_RECORD_DIR`, else `build/` of the project, never beside the lessons."""
-    if chosen := os.environ.get("COURSE_RECORD_DIR"):
-        return Path(chosen)
-    project = Path(__file__).resolve().parents[1]
-    return (project if (project / "pyproject.toml").exists() else Path.cwd()) / "build"
-
-
-def describe(bounds: dict[str, float]) -> str:
-    """A claim's bounds as a reader writes them: "0.9 <= measured <= 1.1"."""
-    parts = []
-    if "at_least" in bounds and "at_most" in bounds:
-        parts.append(f"{bounds['at_least']:.6g} <= measured <= {bounds['at_most']:.6g}")
-    elif "at_least" in bounds:
-        parts.append(f"measured >= {bounds['at_least']:.6g}")
-    elif "at_most" in bounds:
-        parts.append(f"measured <= {bounds['at_most']:.6g}")
-    if "about" in bounds:
-        parts.append(f"measured = {bounds['about']:.6g} ± {bounds['tol']:.3g}")
-    if "within" in bounds:
-        parts.append(f"measured within ±{bounds['within']:.6g}")
-    return ", ".join(parts)
-
-
 def _bounds(**given: float | None) -> dict[str, float]:
     bounds = {name: float(value) for name, value in given.items() if value is not None}
     require(bool(bounds), "a bound: at_least, at_most, about with tol, or within")
@@ -172,8 +201,10 @@ def _ends(measured: float | Interval | torch.Tensor) -> tuple[float, float, int 
     if isinstance(measured, Interval):
         value = {name: _json(getattr(measured, name)) for name in ("mean", "low", "high", "n", "level")}
         return measured.low, measured.high, measured.n, value
-    number = float(measured.detach() if isinstance(measured, torch.Tensor) else measured)
-    return number, number, None, _json(number)
+    plain = measured.detach() if isinstance(measured, torch.Tensor) else measured
+    number = float(plain)
+    logical = isinstance(plain, (bool, np.bool_)) or getattr(plain, "dtype", None) == torch.bool
+    return number, number, None, bool(plain) if logical else _json(number)
 
 
 def _json(number: float) -> float | str:
@@ -246,6 +277,49 @@ def _write(lesson: str, run: profiles.Run, claims: dict[str, dict[str, Any]]) ->
     )
 
 
+class _Waiting:
+    """Stands in for sys.stdout while claims wait; whoever uses it next has them shown first.
+
+    A print, a figure (IPython flushes stdout before it sends one), a result, a traceback and the end of a
+    cell all do. So claims stand in order among them, in one table where nothing comes between.
+    """
+
+    stream: Any = None  # the sys.stdout that it stands for
+
+    def __getattr__(self, name: str) -> Any:
+        if sys.stdout is self:
+            sys.stdout = self.stream
+        _flush()
+        return getattr(self.stream, name)
+
+
+_stand_in = _Waiting()  # one for ever: print() keeps no reference to the sys.stdout that it writes to
+
+
+def _show(block: Block) -> None:
+    """In a notebook with what follows it in the cell, in a terminal or a redirected stdout at once."""
+    if not markup.in_notebook() or isinstance(sys.stdout, io.StringIO):
+        print(claim_lines.text(block))
+        return
+    _waiting.append(block)
+    if sys.stdout is not _stand_in:
+        _stand_in.stream, sys.stdout = sys.stdout, _stand_in
+
+
+def _flush() -> None:
+    """Show what waits: neighbours in the open as one table, each fold for itself, all as one output."""
+    blocks: list[Block] = []
+    for block in _waiting:
+        if blocks and not (block.folded or blocks[-1].folded):
+            blocks[-1] = Block((*blocks[-1].claims, *block.claims))
+        else:
+            blocks.append(block)
+    _waiting.clear()
+    if blocks:
+        text = "\n".join(map(claim_lines.text, blocks))
+        markup.show(claim_lines.page(blocks), text, about=claim_lines.about(blocks))
+
+
 def _numbers(values: Any) -> Iterator[float]:
     if isinstance(values, torch.Tensor):
         yield from (float(value) for value in values.detach().flatten())
@@ -254,7 +328,3 @@ def _numbers(values: Any) -> Iterator[float]:
             yield from _numbers(value)
     else:
         yield float(values)
-
-
-def _short(measured: float | Interval | torch.Tensor) -> str:
-    return str(measured) if isinstance(measured, Interval) else f"{float(measured):.4g}"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from course_utils import claim_lines
 
 PARAMETERS = 'PROFILE = "standard"\nSEED = 0\nDEVICE = "cpu"'
 
@@ -38,6 +41,25 @@ def lesson(path: Path, *cells: str, parameters: str | None = PARAMETERS) -> Path
     return path
 
 
+def claim(id: str, sentence: str, measured: Any = 1.0, **changed: Any) -> dict[str, Any]:
+    """A claim as its record and the output that shows it hold it: exact, and true unless it is changed."""
+    found = {
+        "id": id, "sentence": sentence, "kind": "exact", "measured": measured,
+        "bounds": {"about": 1.0, "tol": 0.0}, "verdict": "holds", "seeds": None, "reference": None,
+        "unit": "", "visible": True,
+    }  # fmt: skip
+    found |= changed
+    shown, rounded = claim_lines.rounded(found["measured"], found["bounds"], unit=found["unit"])
+    return found | {"shown": shown, "rounded": rounded}
+
+
+def claims(*claimed: dict[str, Any], topic: str | None = None) -> nbformat.NotebookNode:
+    """The output of a cell that makes these claims, in the open or folded under a topic."""
+    block = claim_lines.Block(claimed, topic)
+    data = {"text/plain": claim_lines.text(block), "text/html": claim_lines.page([block])}
+    return new_output("display_data", data=data, metadata=claim_lines.about([block]))
+
+
 def stored(headings: list[str], number: str = "01") -> nbformat.NotebookNode:
     """A lesson as it is committed: executed, every rule kept. Tests break one rule at a time."""
     notebook = new_notebook()
@@ -48,7 +70,7 @@ def stored(headings: list[str], number: str = "01") -> nbformat.NotebookNode:
         metadata={"image/png": {"alt": "Two lines fall from one; the blue line falls four times as fast."}},
     )
     page = '<p>A filmstrip</p><img alt="A ball rolls into a ravine" src="data:image/gif;base64,AAAA">'
-    said = new_output("stream", name="stdout", text=f"holds  {number}.one  One is one.  (measured = 1 ± 0)\n")
+    said = claims(claim(f"{number}.one", "One is one."))
     code = [
         (PARAMETERS, [], ["parameters"]),
         ("show(figure)", [figure], []),

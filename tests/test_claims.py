@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import math
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell, new_notebook
 
-from course_utils import claims, profiles
-from course_utils.claims import ClaimError, claim, largest, smallest
+from course_utils import claim_records, claims, profiles
+from course_utils.claim_lines import stored
+from course_utils.claims import ClaimError, also_checked, claim, largest, smallest
 from course_utils.intervals import Interval
+from course_utils.tools.running import kernel
 from tests.mutants import mutant
 
 SENTENCE = "Both take the same steps."
@@ -113,7 +120,8 @@ def test_an_interval_holds_where_both_its_ends_do(a: float, b: float, tol: float
 
 
 def test_where_it_fails_a_reader_sees_why(folder: Path) -> None:
-    with pytest.raises(ClaimError, match=r"(?s)fails  05.case .*measured <= 0\.5.*\nmeasured 0\.75"):
+    line = r"✗ Both take the same steps: 0\.750 \(asked ≤ 0\.5\)  05\.case\nmeasured 0\.75\n"
+    with pytest.raises(ClaimError, match=f"^{line}.*docs/claim_failed.md"):
         claim("05.case", SENTENCE, 0.75, at_most=0.5)
     assert record(folder)["claims"][0]["verdict"] == "fails"  # and it is recorded all the same
 
@@ -125,7 +133,7 @@ def test_a_runner_collects_failures(
     claim("05.false", SENTENCE, 0.75, at_most=0.5)
     claim("05.true", SENTENCE, 0.25, at_most=0.5)
     assert [c["verdict"] for c in record(folder)["claims"]] == ["fails", "holds"]
-    assert capsys.readouterr().out.startswith("fails  05.false")
+    assert capsys.readouterr().out.startswith(f"✗ {SENTENCE[:-1]}: 0.750 (asked ≤ 0.5)  05.false\n✓ ")
     monkeypatch.setenv("COURSE_COLLECT_CLAIMS", "0")
     with pytest.raises(ClaimError):
         claim("05.false-again", SENTENCE, 0.75, at_most=0.5)
@@ -149,43 +157,186 @@ def test_smoke_judges_exact_claims_only() -> None:
 def test_smoke_does_not_raise_for_a_sample(capsys: pytest.CaptureFixture[str]) -> None:
     profiles.start("smoke")
     claim("05.sample", SENTENCE, interval(0.0, 9.0), at_most=1.0)
-    assert capsys.readouterr().out.startswith("not judged  05.sample")
+    said = f"· {SENTENCE[:-1]}: 4.5 [0.0, 9.0], 12 seeds (not judged; asked ≤ 1)  05.sample\n"
+    assert capsys.readouterr().out == said
     with pytest.raises(ClaimError):
         claim("05.exact", SENTENCE, 9.0, at_most=1.0)
 
 
-def check_line(module: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Under a runner the line names nothing that differs between machines."""
-    monkeypatch.setenv("COURSE_HEADLESS", "1")
-    lines = []
-    for measured in (0.1234, 0.4, interval(0.1, 0.3), torch.tensor(0.25)):
-        profiles.start("standard")
-        module.claim("05.case", SENTENCE, measured, at_least=0.0, at_most=0.5)
-        lines.append(capsys.readouterr().out)
-    assert set(lines) == {f"holds  05.case  {SENTENCE}  (0 <= measured <= 0.5)\n"}
+def test_a_unit_and_digits_are_for_the_reader_only(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    claim("05.gain", "It gains 5.7 points.", interval(0.0473, 0.0675), at_least=0.03, unit="points")
+    claim("05.share", "Two thirds of them.", 2 / 3, about=0.7, tol=0.1, unit="%", digits=2)
+    assert capsys.readouterr().out.splitlines() == [
+        "✓ It gains 5.7 points: 5.7 points [4.7, 6.8], 12 seeds (asked ≥ 3 points)  05.gain",
+        "✓ Two thirds of them: 67% (asked 70% ± 10)  05.share",
+    ]
+    assert [c["bounds"] for c in record(folder)["claims"]] == [{"at_least": 0.03}, {"about": 0.7, "tol": 0.1}]
+    assert record(folder)["claims"][1]["measured"] == 2 / 3
 
 
-def test_the_line_is_the_same_whatever_was_measured(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_a_truth_value_reads_yes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for value in (True, np.True_, torch.tensor(True)):
+        claim("05.same", SENTENCE, value, about=1, tol=0)
+        assert record(folder)["claims"][-1]["measured"] is True
+    assert set(capsys.readouterr().out.splitlines()) == {f"✓ {SENTENCE[:-1]}: yes (asked yes)  05.same"}
+
+
+# ---- folded
+
+
+def check_folded(module: Any, folder: Path) -> None:
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        with module.also_checked("the rates of lesson 05"):
+            for k in range(7):
+                module.claim(f"05.rate-{k}", SENTENCE, k / 7, at_most=1.0)
+        module.claim("05.open", SENTENCE, 0.0, at_most=1.0)
+    said, after = out.getvalue().splitlines()
+    assert said == "✓ 7 further statements hold: the rates of lesson 05"
+    assert after.endswith("05.open")
+    assert [c["visible"] for c in record(folder)["claims"]] == [False] * 7 + [True]
+    assert [c["verdict"] for c in record(folder)["claims"]] == ["holds"] * 8
+
+
+def test_folded_claims_are_one_line_and_recorded_each(folder: Path) -> None:
+    check_folded(claims, folder)
+
+
+def check_folded_failure(module: Any, folder: Path) -> None:
+    out = io.StringIO()
+    failing = pytest.raises(module.ClaimError, match=r"^✗ Both take the same steps: 2 .*05\.wrong")
+    with failing, contextlib.redirect_stdout(out), module.also_checked("the rates"):
+        module.claim("05.right", SENTENCE, 0.5, at_most=1.0)
+        module.claim("05.wrong", SENTENCE, 2.0, at_most=1.0)
+        module.claim("05.never", SENTENCE, 0.5, at_most=1.0)
+    assert out.getvalue().splitlines() == [
+        "✗ 2 further statements, 1 holds, 1 fails: the rates",
+        f"✗ {SENTENCE[:-1]}: 2 (asked ≤ 1)  05.wrong",
+    ]
+    assert [c["id"] for c in record(folder)["claims"]] == ["05.right", "05.wrong"]
+    module.claim("05.after", SENTENCE, 0.5, at_most=1.0)
+    assert record(folder)["claims"][-1]["visible"]  # the fold is over
+
+
+def test_a_folded_claim_that_fails_is_raised_and_shown(folder: Path) -> None:
+    check_folded_failure(claims, folder)
+
+
+def test_a_runner_collects_folded_failures(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    check_line(claims, capsys, monkeypatch)
-    monkeypatch.delenv("COURSE_HEADLESS")
-    claim("05.case", SENTENCE, 0.1234, at_most=0.5)
-    assert capsys.readouterr().out.endswith("  measured 0.1234\n")  # a reader sees it too
+    monkeypatch.setenv("COURSE_COLLECT_CLAIMS", "1")
+    with also_checked():
+        claim("05.wrong", SENTENCE, 2.0, at_most=1.0)
+        claim("05.right", SENTENCE, 0.5, at_most=1.0)
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "✗ 2 further statements, 1 holds, 1 fails"
+    assert [line.split()[-1] for line in said[1:]] == ["05.wrong"]
+    assert [c["verdict"] for c in record(folder)["claims"]] == ["fails", "holds"]
 
 
-@pytest.mark.parametrize(
-    ("bounds", "line"),
-    [
-        ({"at_least": 2.0}, "measured >= 2"),
-        ({"at_most": 1e-12}, "measured <= 1e-12"),
-        ({"about": 2.5, "tol": 0.01}, "measured = 2.5 ± 0.01"),
-        ({"within": 0.02}, "measured within ±0.02"),
-        ({"at_least": 1.0, "within": 3.0}, "measured >= 1, measured within ±3"),
-    ],
-)
-def test_bounds_in_words(bounds: dict[str, float], line: str) -> None:
-    assert claims.describe(bounds) == line
+def test_a_fold_is_neither_empty_nor_within_another() -> None:
+    with pytest.raises(ValueError, match="need a claim within also_checked"), also_checked("nothing"):
+        pass
+    nested = pytest.raises(ValueError, match="need no also_checked within another")
+    with nested, also_checked("one"), also_checked("two"):
+        pass
+    with pytest.raises(ZeroDivisionError), also_checked("an error of the lesson's own"):
+        raise ZeroDivisionError
+    with also_checked("the next"):  # none of them left a fold open
+        claim("05.one", SENTENCE, 0.5, at_most=1.0)
+
+
+# ---- in a notebook
+
+
+CELLS = [
+    "from course_utils import plotting, profiles\n"
+    "from course_utils.claims import also_checked, claim\n"
+    "run = profiles.start('standard')",
+    "claim('05.a', 'One.', 1.0, at_most=2)\nclaim('05.b', 'Two.', 2.0, at_most=2)",
+    "print('first')\n"
+    "claim('05.c', 'Three.', 1.0, at_most=2)\n"
+    "figure, axes = plotting.subplots()\n"
+    "plotting.show(figure, alt='An empty pair of axes, which is all that this test needs.')\n"
+    "claim('05.d', 'Four.', 1.0, at_most=2)\n"
+    "print('last')\n"
+    "claim('05.e', 'Five.', 1.0, at_most=2)\n"
+    "'result'",
+    "claim('05.f', 'Six.', 1.0, at_most=2)\n"
+    "with also_checked('some'):\n"
+    "    claim('05.g', 'Seven.', 1.0, at_most=2)\n"
+    "    claim('05.h', 'Eight.', 1.0, at_most=2)\n"
+    "claim('05.i', 'Nine.', 1.0, at_most=2)",
+    "import contextlib, io\n"
+    "with contextlib.redirect_stdout(io.StringIO()) as out:\n"
+    "    claim('05.j', 'Ten.', 1.0, at_most=2)\n"
+    "print(len(out.getvalue().splitlines()))",
+    "claim('05.k', 'Eleven.', 1.0, at_most=2)\nclaim('05.l', 'Twelve.', 3.0, at_most=2)\nprint('never')",
+]
+
+
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The cells above in a kernel, a reader's: a claim that fails stops its cell."""
+    scratch = tmp_path_factory.mktemp("kernel")
+    book = new_notebook(cells=[new_code_cell(source) for source in CELLS])
+    settings = kernel.environment(scratch, scratch) | {"COURSE_COLLECT_CLAIMS": "", "COURSE_HEADLESS": ""}
+    with kernel.variables(settings):
+        NotebookClient(book, kernel_name="python3", timeout=120, allow_errors=True).execute()
+    return book
+
+
+def outputs(cell: Any) -> list[str]:
+    """What each output of a cell is, in order: ids of claims, kind or text of the others."""
+    found = []
+    for output in cell.outputs:
+        ids = [one["id"] for block in stored(output) for one in block.claims]
+        data = output.get("data", {})
+        found.append(
+            " ".join(ids) or output.get("text", "").strip() or data.get("text/plain") or output.output_type
+        )
+    return found
+
+
+def test_claims_of_a_cell_are_one_output(executed: Any) -> None:
+    (output,) = executed.cells[1].outputs
+    assert set(output.data) == {"text/plain", "text/html"}
+    assert output.data["text/plain"].splitlines() == [
+        "✓ One: 1 (asked ≤ 2)  05.a",
+        "✓ Two: 2 (asked ≤ 2)  05.b",
+    ]
+    assert output.data["text/html"].count("<table") == 1
+    assert output.data["text/html"].count("<tr ") == 2
+
+
+def test_claims_stand_in_order_with_prints_figures_and_results(executed: Any) -> None:
+    first, three, figure, four, last, five, result = outputs(executed.cells[2])
+    assert (first, three, four, last, five, result) == ("first", "05.c", "05.d", "last", "05.e", "'result'")
+    assert figure.startswith("Figure: An empty pair")
+
+
+def test_a_fold_stands_among_the_claims_of_its_cell(executed: Any) -> None:
+    (output,) = executed.cells[3].outputs
+    lines = output.data["text/plain"].splitlines()
+    assert lines[1] == "✓ 2 further statements hold: some"
+    assert [line.split()[-1] for line in (lines[0], lines[2])] == ["05.f", "05.i"]
+    assert [block.topic for block in stored(output)] == [None, "some", None]
+    assert re.search(
+        r"05\.f.*<details><summary>.*2 further.*05\.g.*05\.h.*</details>.*05\.i",
+        output.data["text/html"],
+        re.S,
+    )
+
+
+def test_a_redirected_stdout_gets_the_text(executed: Any) -> None:
+    assert outputs(executed.cells[4]) == ["1"]
+
+
+def test_a_claim_that_fails_leaves_those_before_it_shown(executed: Any) -> None:
+    before, error = executed.cells[5].outputs
+    assert before.data["text/plain"] == "✓ Eleven: 1 (asked ≤ 2)  05.k"
+    assert (error.output_type, error.ename) == ("error", "ClaimError")
+    assert error.evalue.startswith("✗ Twelve: 3 (asked ≤ 2)  05.l")
 
 
 def test_the_record(folder: Path) -> None:
@@ -201,7 +352,9 @@ def test_the_record(folder: Path) -> None:
     mean, exact = found["claims"]
     assert list(mean) == [
         "id", "sentence", "kind", "measured", "bounds", "verdict", "seeds", "reference", "seconds", "used",
+        "unit", "shown", "visible",
     ]  # fmt: skip
+    assert (mean["unit"], mean["shown"], mean["visible"]) == ("", "0.20 [0.10, 0.30]", True)
     assert mean["measured"] == {"mean": 0.2, "low": 0.1, "high": 0.3, "n": 12, "level": 0.99}
     assert (mean["kind"], mean["seeds"], mean["reference"]) == ("statistical", 12, "Polyak (1964)")
     assert (exact["measured"], exact["kind"], exact["seeds"]) == (1 / 3, "statistical", 4)
@@ -301,9 +454,9 @@ def test_the_share_of_a_tolerance_that_is_used(
 
 
 def test_where_records_go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert claims.record_folder() == tmp_path
+    assert claim_records.record_folder() == tmp_path
     monkeypatch.delenv("COURSE_RECORD_DIR")
-    assert claims.record_folder() == Path(claims.__file__).resolve().parents[1] / "build"
+    assert claim_records.record_folder() == Path(claims.__file__).resolve().parents[1] / "build"
 
 
 MUTANTS: dict[str, tuple[str, str, Any]] = {
@@ -323,12 +476,28 @@ def test_mistakes_are_caught(old: str, new: str, check: Any) -> None:
         check(mutant("course_utils.claims", old, new))
 
 
-def test_a_line_that_tells_the_value_is_caught(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    changed = mutant("course_utils.claims", "print(line if profiles.headless() else", "print(")
-    with pytest.raises(AssertionError):
-        check_line(changed, capsys, monkeypatch)
+FOLD_MUTANTS: dict[str, tuple[str, str, Any]] = {
+    "folded-and-open": (
+        "    if _folded is None:\n        _show(", "    if True:\n        _show(", check_folded,
+    ),
+    "never-recorded-as-folded": ('"visible": _folded is None', '"visible": True', check_folded),
+    "raises-nothing-within": (
+        'claims[id]["verdict"] == "fails" and', 'claims[id]["verdict"] == "fails" and _folded is None and',
+        check_folded_failure,
+    ),
+    "silent-where-it-fails": (
+        "    finally:\n        _folded = None\n        if made:",
+        "    finally:\n        _folded = None\n        if made and sys.exc_info()[0] is None:",
+        check_folded_failure,
+    ),
+    "left-open": ("    finally:\n        _folded = None\n", "    finally:\n", check_folded_failure),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "check"), FOLD_MUTANTS.values(), ids=FOLD_MUTANTS)
+def test_mistakes_in_folding_are_caught(old: str, new: str, check: Any, folder: Path) -> None:
+    with pytest.raises((AssertionError, ValueError, pytest.fail.Exception)):
+        check(mutant("course_utils.claims", old, new), folder)
 
 
 # ---- largest and smallest: a NaN is never lost

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from course_utils._checks import require
-from course_utils.claims import describe
+from course_utils.claim_records import describe
 
 ORDER = {"fails": 0, "holds": 1, "not judged": 1}
 

@@ -10,12 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from course_utils.claim_lines import asked_for, stored
 from course_utils.tools import lessons
 
-VERDICT = re.compile(
-    r"^(?P<verdict>holds|fails|not judged)  (?P<id>\d\d\.[a-z0-9-]+)  "
-    r"(?P<sentence>.+)  \((?P<bounds>[^()]*)\)$"
-)
 _GIF = re.compile(r'<img src="data:image/gif;base64,(?P<data>[^"]+)" alt="(?P<alt>[^"]*)"')
 
 
@@ -28,6 +25,7 @@ class Claim:
     bounds: str
     verdict: str
     cell: str
+    visible: bool = True
 
 
 @dataclass(frozen=True)
@@ -109,13 +107,13 @@ class Lesson:
 
     @cached_property
     def claims(self) -> list[Claim]:
-        found = []
-        for cell in self.notebook.cells:
-            text = "".join(output.get("text", "") for output in cell.get("outputs", []))
-            for line in text.splitlines():
-                if match := VERDICT.match(line):
-                    found.append(Claim(**match.groupdict(), cell=cell.id))
-        return found
+        return [
+            Claim(one["id"], one["sentence"], asked_for(one), one["verdict"], cell.id, one["visible"])
+            for cell in self.notebook.cells
+            for output in cell.get("outputs", [])
+            for block in stored(output)
+            for one in block.claims
+        ]
 
     @cached_property
     def pictures(self) -> list[Picture]:

@@ -14,7 +14,7 @@ from typing import Any
 import jinja2
 
 from course_utils._files import write_whole
-from course_utils.claims import describe
+from course_utils.claim_lines import asked_for
 from course_utils.tools import ledger
 from course_utils.tools.running import records
 from course_utils.tools.running.records import Folders, Result
@@ -130,7 +130,7 @@ def _row(claim: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **claim,
         "measured": measured(claim["measured"]),
-        "bounds": describe(claim["bounds"]),
+        "bounds": asked_for(claim),
         "used": None if used is None else f"{used:.1%}" if used >= 1e-3 else "under 0.1%",
     }
 

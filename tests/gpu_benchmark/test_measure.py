@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -336,7 +337,7 @@ def test_a_record_is_claimed(
     said = capsys.readouterr().out.splitlines()
     assert said[0] == "GPU: recorded on a GPU, 2026-01-01, torch 2.13.0, driver 1.0"
     assert len(said) == 1 + 2 * 5
-    assert all(line.startswith("holds  17.gpu-") for line in said[1:])
+    assert all(re.fullmatch(r"✓ .+ \(asked .+\)  17\.gpu-[a-z0-9-]+", line) for line in said[1:])
     assert record.ratios(made_up(), "convnet", "bf16") == {"step_ms": 0.3, "peak_mib": 0.6}
 
 

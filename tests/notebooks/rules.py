@@ -11,6 +11,8 @@ from pathlib import Path
 
 import nbformat
 
+from course_utils.claim_lines import line, stored
+
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 
 HEADINGS = [
@@ -72,12 +74,11 @@ def has_outputs(lesson: Lesson) -> list[str]:
     """Outputs are stored: without them regression compares nothing. A cell that claims shows its verdict."""
     found = [] if lesson.outputs else ["no outputs are stored"]
     for cell in lesson.code:
-        shown = "".join(output.get("text", "") for output in cell.outputs)
-        found += [f"no line for claim {id}" for id in _claimed(cell.source) if f"  {id}  " not in shown]
+        shown = [one for output in cell.outputs for block in stored(output) for one in block.claims]
+        ids = {one["id"] for one in shown}
+        found += [f"no line for claim {id}" for id in _claimed(cell.source) if id not in ids]
         found += [
-            f"stored with a claim that fails: {line}"
-            for line in shown.splitlines()
-            if line.startswith("fails ")
+            f"stored with a claim that fails: {line(one)}" for one in shown if one["verdict"] == "fails"
         ]
     return found
 

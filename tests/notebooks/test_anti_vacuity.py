@@ -65,7 +65,7 @@ def test_regression_passes_true_lessons_each_whole_on_one_worker(notebooks: Path
 
 
 def test_corrupted_outputs_fail_regression(notebooks: Path, tmp_path: Path) -> None:
-    changes = {'"64"': '"63"', "(measured = 1 ": "(measured = 2 "}
+    changes = {'"64"': '"63"', "(asked exactly 1)": "(asked exactly 2)"}
     done = regression(damaged(notebooks, tmp_path, changes), tmp_path / "scratch", workers=1)
     assert done.returncode == 1, done.stdout
     assert "Cell outputs differ" in done.stdout
@@ -76,7 +76,7 @@ def test_claim_that_became_false_fails_regression(notebooks: Path, tmp_path: Pat
     folder = damaged(notebooks, tmp_path, {MEASURED: MEASURED.replace("1.0", "1.5")})
     done = regression(folder, tmp_path / "scratch", workers=1)
     assert done.returncode == 1, done.stdout
-    assert "fails  01.one" in done.stdout
+    assert "✗ One is one: " in done.stdout
     assert "1 failed, 4 passed" in done.stdout
 
 

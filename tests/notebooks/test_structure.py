@@ -10,7 +10,7 @@ import pytest
 from nbformat.v4 import new_markdown_cell, new_output
 
 from tests.notebooks import rules
-from tests.sample import stored
+from tests.sample import claim, claims, stored
 
 LESSONS = sorted(rules.NOTEBOOKS.glob("*.ipynb"))
 
@@ -41,7 +41,7 @@ def _strip(lesson: rules.Lesson) -> None:
 
 
 def _claim_fails(lesson: rules.Lesson) -> None:
-    lesson.outputs[-1].text = lesson.outputs[-1].text.replace("holds", "fails")
+    lesson.code[-1].outputs = [claims(claim("01.one", "One is one.", 2.0, verdict="fails"))]
 
 
 def _short_alt(lesson: rules.Lesson) -> None:
@@ -62,7 +62,7 @@ def _second_parameters(lesson: rules.Lesson) -> None:
 
 
 def _path(lesson: rules.Lesson) -> None:
-    lesson.outputs[-1].text += "/home/someone/course/05.ipynb\n"
+    lesson.outputs[-1].data["text/plain"] += "/home/someone/course/05.ipynb\n"
 
 
 def _set(position: int, name: str, value: object) -> Callable[[rules.Lesson], None]:

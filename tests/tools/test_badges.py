@@ -12,7 +12,7 @@ from nbformat.v4 import new_code_cell, new_output
 
 from course_utils.tools import badges
 from course_utils.tools.badges import Badge, draw
-from tests.sample import lesson
+from tests.sample import claim, claims, lesson
 
 PROJECT = Path(__file__).resolve().parents[2]
 FOLDER = PROJECT / badges.FOLDER
@@ -36,8 +36,8 @@ def test_facts_are_counted(tmp_path: Path) -> None:
     path = lesson(tmp_path / "notebooks" / "01_one.ipynb")
     lesson(tmp_path / "notebooks" / "02_two.ipynb")
     notebook = nbformat.read(path, 4)
-    text = "holds  01.a  One is one.  (measured = 1 ± 0)\nholds  01.b  Two.  (measured = 2 ± 0)\nno claim\n"
-    notebook.cells.append(new_code_cell("", outputs=[new_output("stream", name="stdout", text=text)]))
+    said = [claims(claim("01.a", "One is one.")), claims(claim("01.b", "Two."), topic="more")]
+    notebook.cells.append(new_code_cell("", outputs=[*said, new_output("stream", text="no claim\n")]))
     nbformat.write(notebook, path)
     (tmp_path / "pyproject.toml").write_text('[project]\nrequires-python = ">=3.12"\nlicense = "MIT"\n')
     (tmp_path / "requirements.lock").write_text("torchaudio==1\ntorch==2.99.1\n")

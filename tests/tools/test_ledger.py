@@ -50,7 +50,7 @@ def test_news(tmp_path: Path) -> None:
         "01.same": "",
         "01.near": "30% before",
         "01.new": "new",
-        "01.bounds": "bounds were measured <= 1",
+        "01.bounds": "bounds were ≤ 1",
         "01.red": "holds before",
         "01.gone": "gone",
     }

@@ -10,10 +10,11 @@ from typing import Any
 from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
 
 from course_utils.exercises.engine.model import Exercise, Quiz
+from course_utils.markup import marked
 from course_utils.tools.editions import minutes
 from course_utils.tools.lesson import Lesson
 from course_utils.tools.site import folds
-from course_utils.tools.site.folds import code, marked, source_of
+from course_utils.tools.site.folds import code, source_of
 
 HEADS = ("Section", "Reading", "Core exercises", "Extra exercises", "Computing")
 STYLE = Path(__file__).with_name("answers.css")

@@ -27,15 +27,15 @@ from typing import Any
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from course_utils.tools.lesson import VERDICT, Lesson, picture
-from course_utils.tools.site import folds
+from course_utils import claim_lines, markup
+from course_utils.tools.lesson import Lesson, picture
 
 ROOM = 17.0  # lines that fit on a slide below its heading
 WIDTH = 78  # characters a line
 WORDS = 45  # of a paragraph that is shown whole
 FIGURE = 11.5  # lines that a figure needs at least
 CODE_IN = {"From scratch", "What goes wrong", "Exercises"}
-SPEAK = {"check", "hint", "solution", "progress", "claim"}  # calls that a slide leaves out
+SPEAK = {"check", "hint", "solution", "progress", "claim", "also_checked"}  # calls that a slide leaves out
 _CLOSING = re.compile(r"(?<=[.?!:])\s+(?=[A-ZΑ-Ω`*$])")
 
 
@@ -53,13 +53,13 @@ class Deck:
         """Begin a slide; the notes so far go to the one before. Right below a heading it is a line there."""
         if kind == "subslide" and self.fresh and self.cells:
             if heading:
-                self._add(f"<h3>{folds.marked(heading)}</h3>", "-")
+                self._add(f"<h3>{markup.marked(heading)}</h3>", "-")
                 self.left, self.heading = self.left - 1.5, heading
             return
         self.flush()
         self.left, self.fresh, self.heading = ROOM, True, heading or self.heading
         tag = "h2" if kind == "slide" else "h3"
-        self._add(f"<{tag}>{folds.marked(self.heading)}</{tag}>", kind)
+        self._add(f"<{tag}>{markup.marked(self.heading)}</{tag}>", kind)
 
     def put(self, source: str, lines: float, *, code: bool = False) -> None:
         """Show something; where it does not fit, on the next slide below."""
@@ -115,27 +115,34 @@ def shown_code(source: str) -> str:
         return source.strip()
     for one in reversed(statements):
         call = one.value if isinstance(one, ast.Expr) else None
+        call = one.items[0].context_expr if isinstance(one, ast.With) else call
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in SPEAK:
             del lines[one.lineno - 1 : one.end_lineno]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines).strip())
 
 
 def verdicts(output: Any) -> list[str]:
-    """The claims of an output as HTML list items."""
-    found = [VERDICT.match(line) for line in output.get("text", "").splitlines()]
-    return [
-        f'<li class="{match["verdict"].replace(" ", "-")}">{folds.marked(match["sentence"])} '
-        f"<small>{match['id']}</small></li>"
-        for match in found
-        if match
-    ]
+    """The claims of an output as HTML list items; of folded ones the line that they are folded into."""
+    found = []
+    for block in claim_lines.stored(output):
+        if block.folded:
+            found.append(_item(block.verdict, markup.marked(block.summary)))
+        for one in block.open:
+            said = markup.marked(claim_lines.bare(one["sentence"]))
+            shown = f"<strong>{html.escape(one['shown'])}</strong>"
+            found.append(_item(one["verdict"], f"{said}: {shown} <small>{one['id']}</small>"))
+    return found
+
+
+def _item(verdict: str, said: str) -> str:
+    return f'<li class="{verdict.replace(" ", "-")}">{said}</li>'
 
 
 def _title(deck: Deck, lesson: Lesson, text: str) -> None:
     deck.slide("slide", f"{lesson.number} · {lesson.title}")
-    deck.cells[-1].source = f"<h1>{folds.marked(deck.heading)}</h1>"
+    deck.cells[-1].source = f"<h1>{markup.marked(deck.heading)}</h1>"
     if lesson.question:
-        deck.put(f'<p class="question">{folds.marked(lesson.question)}</p>', 3)
+        deck.put(f'<p class="question">{markup.marked(lesson.question)}</p>', 3)
     for block in blocks(text):
         if block.startswith("- "):
             deck.put(f"After this lesson you can\n\n{block}", _lines(block))

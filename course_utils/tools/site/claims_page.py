@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import html
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from course_utils import recorded
-from course_utils.claims import describe
+from course_utils.claim_lines import anchor, asked_for
+from course_utils.markup import marked
 from course_utils.tools.lesson import Claim, Lesson
-from course_utils.tools.site.folds import marked
-from course_utils.tools.site.lesson_page import anchor, readable
 
 HEADS = ("Verdict", "Claim", "Measured", "Bounds", "Seeds")
 
@@ -98,12 +96,6 @@ def number(value: Any) -> str:
     return f"{value:.4g}".replace("-", "−")
 
 
-def bounds(text: str) -> str:
-    """A claim's bounds without the word `measured`, which the table's head says: "0.9 to 1.1", "≤ 2"."""
-    text = re.sub(r"(\S+) <= measured <= (\S+)", r"\1 to \2", text).replace("measured ", "")
-    return readable(text)
-
-
 def _row(lesson: Lesson, claim: Claim, record: Mapping[str, Any] | None) -> str:
     mark = claim.verdict.replace(" ", "-")
     source = f" · {html.escape(record['reference'])}" if record and record.get("reference") else ""
@@ -115,7 +107,7 @@ def _row(lesson: Lesson, claim: Claim, record: Mapping[str, Any] | None) -> str:
         f'<td><span class="course-mark {mark}">{claim.verdict}</span></td>'
         f"<td>{marked(claim.sentence)} <small>{link}{source}</small></td>"
         f'<td data-label="measured">{measured}</td>'
-        f'<td data-label="bounds">{html.escape(bounds(claim.bounds))}</td>'
+        f'<td data-label="bounds">{html.escape(claim.bounds)}</td>'
         + ('<td class="none">–</td></tr>' if seeds is None else f'<td data-label="seeds">{seeds}</td></tr>')
     )
 
@@ -124,13 +116,13 @@ def _value(claim: Claim, values: Records) -> Mapping[str, Any] | None:
     record = values.claims.get(claim.id)
     if record is None or record.get("sentence") != claim.sentence:
         return None
-    return record if describe(record.get("bounds", {})) == claim.bounds else None
+    return record if asked_for(record) == claim.bounds else None
 
 
 def _provenance(count: int, measured: int, values: Records) -> str:
     if not measured:
         return "No measured values are recorded yet: `make course` measures them, then build the site again."
-    some = "All values" if measured == count else f"{measured} values"
+    some = "All values" if measured == count else f"{measured} value{'' if measured == 1 else 's'}"
     return f"{some} at the standard profile: {values.provenance}."
 
 

@@ -16,6 +16,7 @@ from pygments.lexers import PythonLexer  # type: ignore[import-untyped]
 
 from course_utils.exercises.engine import catalogue
 from course_utils.exercises.engine.model import Exercise
+from course_utils.markup import details, marked
 
 
 def module_of(lesson: str) -> ModuleType | None:
@@ -31,12 +32,12 @@ def asked_in(source: str) -> list[str]:
 def fold(exercise: Exercise) -> str:
     """The folds of one exercise as HTML: nothing of the answer shows before it is opened."""
     parts = [
-        _details(f"Hint {count} of {len(exercise.hints)}", f"<p>{marked(hint)}</p>")
+        details(f"Hint {count} of {len(exercise.hints)}", f"<p>{marked(hint)}</p>")
         for count, hint in enumerate(exercise.hints, 1)
     ]
     note = f"<p>{marked(exercise.note)}</p>" if exercise.note else ""
-    parts.append(_details("Solution", code(source_of(exercise.solution)) + note))
-    parts.append(_details(f"{len(exercise.wrong)} wrong answers that people give", wrong_answers(exercise)))
+    parts.append(details("Solution", code(source_of(exercise.solution)) + note))
+    parts.append(details(f"{len(exercise.wrong)} wrong answers that people give", wrong_answers(exercise)))
     label = html.escape(f"Help with {exercise.title}", quote=True)
     return f'<div class="course-folds" role="group" aria-label="{label}">\n' + "\n".join(parts) + "\n</div>"
 
@@ -68,21 +69,7 @@ def code(text: str) -> str:
     )
 
 
-def marked(text: str) -> str:
-    """Escaped for HTML, with `code` between backticks and *stress* between stars set as such."""
-    parts = re.split(r"`([^`]+)`", text)
-    for place, part in enumerate(parts):
-        escaped = html.escape(part, quote=False)
-        stressed = re.sub(r"(?<![\w*])\*(?=\S)([^*]+?)(?<=\S)\*(?![\w*])", r"<em>\1</em>", escaped)
-        parts[place] = f"<code>{escaped}</code>" if place % 2 else stressed
-    return "".join(parts)
-
-
 def exercises_by_id(lesson: str) -> dict[str, Exercise]:
     """Id -> exercise, of the lesson with these two digits."""
     found: Iterable[Exercise] = getattr(module_of(lesson), "EXERCISES", ())
     return {exercise.id: exercise for exercise in found}
-
-
-def _details(summary: str, body: str) -> str:
-    return f"<details><summary>{summary}</summary>{body}</details>"

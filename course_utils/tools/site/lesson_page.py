@@ -1,8 +1,8 @@
 """A lesson as the site shows it: the stored notebook, with its outputs turned into HTML that carries links.
 
 The copy differs from the notebook in this: links to the lessons to know first, a line under the title
-(the file to download, the claims), figures as files with their alt text, each claim's verdict as an anchor
-that the ledger links to, and folds under the exercises.
+(the file to download, the claims), figures as files with their alt text, each claim's id as a link to the
+ledger, and folds under the exercises.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from typing import Any
 
 import nbformat
 
-from course_utils.tools.lesson import VERDICT, Lesson, picture
+from course_utils import claim_lines
+from course_utils.tools.lesson import Lesson, picture
 from course_utils.tools.site import folds
 
 FIGURES = "_static/figures"
@@ -37,9 +38,7 @@ def page(lesson: Lesson, names: Mapping[str, str]) -> Any:
     for place, cell in enumerate(notebook.cells):
         cell.metadata["course_cell"] = cell.id  # Sphinx turns it into an anchor, see build.anchors
         if cell.cell_type == "code":
-            cell.outputs = [
-                new for k, output in enumerate(cell.outputs) for new in _shown(lesson, cell, k, output)
-            ]
+            cell.outputs = [_shown(lesson, cell, k, output) for k, output in enumerate(cell.outputs)]
         cells.append(cell)
         if place == 0:
             cell.source = linked(cell.source, names)
@@ -122,29 +121,8 @@ def last_frame(film: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def verdict_line(match: Mapping[str, str]) -> str:
-    """One claim as the lesson shows it; the sentence is the link to its row of the ledger."""
-    mark = match["verdict"].replace(" ", "-")
-    return (
-        f'<p class="course-claim" id="{anchor(match["id"])}">'
-        f'<span class="course-mark {mark}">{match["verdict"]}</span> '
-        f"{folds.marked(match['sentence'])} <small>{html.escape(readable(match['bounds']))} · "
-        f'<a href="../claims.html#{anchor(match["id"])}">{match["id"]}</a></small></p>'
-    )
-
-
-def anchor(claim: str) -> str:
-    """The anchor of a claim, on its lesson's page and in the ledger alike."""
-    return f"claim-{claim.replace('.', '-')}"
-
-
-def readable(bounds: str) -> str:
-    """Bounds with the signs of print: "measured ≤ 1e-12"."""
-    return bounds.replace("<=", "≤").replace(">=", "≥")
-
-
-def _shown(lesson: Lesson, cell: Any, position: int, output: Any) -> list[Any]:
-    """An output as the site shows it: one or several."""
+def _shown(lesson: Lesson, cell: Any, position: int, output: Any) -> Any:
+    """An output as the site shows it."""
     if read := picture(output):
         kind, content, alt = read
         slid = "explore(" in cell.source
@@ -152,20 +130,10 @@ def _shown(lesson: Lesson, cell: Any, position: int, output: Any) -> list[Any]:
             "In the notebook this figure has sliders; here it stands at their first values." if slid else ""
         )
         src = f"../{FIGURES}/{lesson.name}/{cell.id}-{position}.{kind}"
-        return [_html(figure(src, alt, content, caption=caption))]
-    if output.output_type != "stream":
-        return [output]
-    shown: list[Any] = []
-    for line in output.text.splitlines():
-        if match := VERDICT.match(line):
-            if not shown or shown[-1].output_type == "stream":
-                shown.append(_html(""))
-            shown[-1].data["text/html"] += verdict_line(match.groupdict()) + "\n"
-        elif shown and shown[-1].output_type == "stream":
-            shown[-1].text += line + "\n"
-        else:
-            shown.append(nbformat.from_dict({"output_type": "stream", "name": "stdout", "text": line + "\n"}))  # type: ignore[no-untyped-call]
-    return shown
+        return _html(figure(src, alt, content, caption=caption))
+    if blocks := claim_lines.stored(output):
+        return _html(claim_lines.page(blocks, link=lambda id: f"../claims.html#{claim_lines.anchor(id)}"))
+    return output
 
 
 def _html(text: str) -> Any:

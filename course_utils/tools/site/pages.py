@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from course_utils import markup
 from course_utils.tools.lesson import Lesson, Picture
 from course_utils.tools.site import folds, lesson_page
 from course_utils.tools.site.lesson_map import PARTS, part_of
@@ -64,7 +65,7 @@ def mistakes(lessons: Sequence[Lesson]) -> str:
         parts += shown
         if exercises:
             lists = "".join(
-                f"<h3>{folds.marked(one.title)}</h3>{folds.wrong_answers(one)}" for one in exercises.values()
+                f"<h3>{markup.marked(one.title)}</h3>{folds.wrong_answers(one)}" for one in exercises.values()
             )
             count = sum(len(one.wrong) for one in exercises.values())
             summary = f"{count} wrong answers to the exercises of lesson {lesson.number}"
@@ -109,7 +110,7 @@ def _shown_mistakes(lesson: Lesson) -> list[str]:
 def _tile(picture: Picture) -> str:
     src = f"{lesson_page.FIGURES}/{picture.lesson}/{picture.name}"
     link = f"lessons/{picture.lesson}.html#cell-{picture.cell}"
-    caption = f'<a href="{link}">{folds.marked(picture.section)}</a>: {folds.marked(picture.alt)}'
+    caption = f'<a href="{link}">{markup.marked(picture.section)}</a>: {markup.marked(picture.alt)}'
     return lesson_page.figure(src, picture.alt, picture.content, caption=caption)
 
 

@@ -39,10 +39,11 @@ def lesson(tmp_path: Path) -> Lesson:
     book.cells = [one for one in book.cells if not one.source.startswith("## From scratch")]
     at = next(k for k, one in enumerate(book.cells) if one.source.startswith("## Agreement"))
     code = 'def f(x):\n    return x\n\n\nclaim("01.two", "Two.", 2.0, about=2, tol=0)\ncheck("01.x", f)'
-    said = sample.new_output("stream", name="stdout", text="holds  01.two  Two.  (measured = 2 ± 0)\n")
+    said = sample.claims(sample.claim("01.two", "Two.", 2.0))
+    more = sample.claims(sample.claim("01.three", "Three."), topic="more of it")
     book.cells[at:at] = [
         new_markdown_cell(prose, id="scratch"),
-        new_code_cell(code, id="code", outputs=[said]),
+        new_code_cell(code, id="code", outputs=[said, more]),
     ]
     path = tmp_path / "notebooks" / "01_sample.ipynb"
     path.parent.mkdir()
@@ -194,7 +195,9 @@ def test_figures_stand_without_their_code_and_with_their_words(lesson: Lesson) -
 
 def test_claims_are_verdicts_and_code_is_shown_where_it_is_the_point(lesson: Lesson) -> None:
     text = shown(deck.notebook(lesson))
-    assert '<li class="holds">Two. <small>01.two</small></li>' in text
+    assert '<li class="holds">Two: <strong>2</strong> <small>01.two</small></li>' in text
+    assert '<li class="holds">1 further statement holds: more of it</li>' in text
+    assert "Three" not in text
     assert "def f(x):\n    return x" in text
     assert "claim(" not in text
     assert "check(" not in text

@@ -285,7 +285,7 @@ def test_a_students_words_are_one_line_that_no_terminal_obeys() -> None:
 # --- notebooks that misbehave ----------------------------------------------------------------------
 
 FAKE = """
-import course_utils.exercises._compare as compare, course_utils.exercises._outcomes as found
+import course_utils.exercises.engine.compare as compare, course_utils.exercises.engine.outcomes as found
 compare.difference, found.agrees = (lambda *a, **k: None), (lambda *a, **k: True)
 print("00.paired_difference: correct.")
 check = lambda id, answer: print(f"{id}: correct.")
