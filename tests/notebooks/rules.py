@@ -83,12 +83,13 @@ def has_outputs(lesson: Lesson) -> list[str]:
     """Outputs are stored: without them regression compares nothing. A cell that claims shows its verdict."""
     found = [] if lesson.outputs else ["no outputs are stored"]
     for cell in lesson.code:
-        shown = "".join(output.get("text", "") for output in cell.outputs)
-        made = _claimed(cell.source)
+        shown = "".join(
+            output.get("text", "") + output.get("data", {}).get("text/plain", "") for output in cell.outputs
+        )
         found += [
             f"no line for claim {id}"
-            for id in made
-            if not re.search(rf"  {re.escape(id)}(?:  |$)", shown, re.M)
+            for id in _claimed(cell.source)
+            if not re.search(rf"  {re.escape(id)}(?:  |$)", shown, re.MULTILINE)
         ]
         found += [
             f"stored with a claim that fails: {line}"

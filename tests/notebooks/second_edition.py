@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -14,7 +14,7 @@ from course_utils.exercises._model import Exercise, Quiz
 from course_utils.tools.site import folds
 from tests.notebooks import prose_numbers
 from tests.notebooks.prose_numbers import CLAIM_LINK, LINK, Measured
-from tests.notebooks.rules import ID, Lesson, _calls, _claimed, _section, _without_magics
+from tests.notebooks.rules import Lesson, _calls, _claimed, _section, _without_magics
 
 OBJECTIVES = 3
 VISIBLE = 12  # claims
@@ -25,24 +25,16 @@ EXPERIMENTS = (2, 4)
 EXERCISES = (4, 6)
 LONG_BUGS = 3
 SENTENCES = 5
-_N = r"[-−]?(?:\d[\d,]*(?:\.\d+)?(?:e[-+−]?\d+|·10⁻?[⁰¹²³⁴⁵⁶⁷⁸⁹]+)?|nan|inf)"
-LINE = re.compile(  # as `claim` prints it: the measured value first
-    rf"^\S+ .+?: (?P<value>{_N})(?: \[(?P<low>{_N}), (?P<high>{_N})\])?(?:, (?P<seeds>\d+) seeds)?"
-    rf" \(asked [^()]*\)  (?P<id>{ID})$"
-)
 _ENDS = re.compile(r"(?<=[.?!])(?<! al\.)(?<!e\.g\.)(?<!i\.e\.)(?<!vs\.)\s+(?=\S)")
 
 
 def measured(lesson: Lesson) -> dict[str, Measured]:
-    """Claim id -> what it measured: as the stored output says, else as the newest record has it."""
+    """Claim id -> what it measured: as the stored output has it, rounded; else as the newest record does."""
     made = {id for cell in lesson.code for id in _claimed(cell.source)}
     found = {id: value for id, value in _recorded().items() if id in made}
     for output in lesson.outputs:
-        for line in output.get("text", "").splitlines():
-            if match := LINE.match(line):
-                shown = (match["value"], match["low"], match["high"])
-                values = tuple(_number(text) for text in shown if text)
-                found[match["id"]] = Measured(values, int(match["seeds"]) if match["seeds"] else None)
+        for block in output.get("metadata", {}).get("claims", []):
+            found |= {claim["id"]: _measured(claim) for claim in block["claims"]}
     return found
 
 
@@ -52,15 +44,11 @@ def _recorded() -> dict[str, Measured]:
     return {row["id"]: _measured(row) for row in record.rows} if record else {}
 
 
-def _measured(row: Any) -> Measured:
-    value = row["measured"]
-    values = (value["mean"], value["low"], value["high"]) if isinstance(value, dict) else (value,)
-    return Measured(tuple(float(one) for one in values), row["seeds"])
-
-
-def _number(text: str) -> float:
-    [number] = prose_numbers.numbers(text) or [None]
-    return float(text) if number is None else -number.value if number.signed else number.value
+def _measured(claim: Mapping[str, Any]) -> Measured:
+    """The values of a claim as `claims.claim` records it: a number, a name of none, or an interval."""
+    value = claim["measured"]
+    values = [value[end] for end in ("mean", "low", "high")] if isinstance(value, Mapping) else [value]
+    return Measured(tuple(float(one) for one in values), claim["seeds"])
 
 
 def objectives(lesson: Lesson) -> list[str]:
