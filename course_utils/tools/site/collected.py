@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from course_utils.tools.site import folds, lesson_page
+from course_utils.tools.site import folds, lesson_page, links
 from course_utils.tools.site.needs import PARTS, part_of
 from course_utils.tools.site.reading import Lesson, Picture
+
+_NEXT = re.compile(r"\n\s*\n[^\n]*\]\(\d\d_\w+\.ipynb\)[^\n]*\Z")  # a lesson's last line: what comes next
 
 
 def lessons_page(lessons: Sequence[Lesson]) -> str:
@@ -77,7 +79,9 @@ def reading(lessons: Iterable[Lesson]) -> str:
     """The lessons' "Further reading", lesson by lesson."""
     parts = ["# Reading list", "What each lesson names at its end, with why it is worth reading."]
     for lesson in lessons:
-        if text := lesson.prose("Further reading"):
+        text = _NEXT.sub("", lesson.prose("Further reading"))
+        if text:
+            text = links.from_another_page(text, lesson.name)
             parts.append(f"## {lesson.number} · [{lesson.title}](lessons/{lesson.path.name})\n\n{text}")
     return "\n\n".join(parts) + "\n"
 
@@ -101,7 +105,8 @@ def bugs(lesson: Lesson) -> list[tuple[str, str]]:
 
 def _shown_mistakes(lesson: Lesson) -> list[str]:
     return [
-        f'{text} <a href="lessons/{lesson.name}.html#{anchor}">In the lesson</a>'
+        f"{links.from_another_page(text, lesson.name)} "
+        f'<a href="lessons/{lesson.name}.html#{anchor}">In the lesson</a>'
         for text, anchor in bugs(lesson)
     ]
 
