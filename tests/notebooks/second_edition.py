@@ -7,11 +7,13 @@ import re
 import statistics
 from collections.abc import Callable, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from course_utils import recorded
 from course_utils.exercises._model import Exercise, Quiz
-from course_utils.tools.site import folds
+from course_utils.tools.editions import minutes
+from course_utils.tools.site import folds, reading
 from tests.notebooks import prose_numbers
 from tests.notebooks.prose_numbers import CLAIM_LINK, LINK, Measured
 from tests.notebooks.rules import Lesson, _calls, _claimed, _section, _without_magics
@@ -57,6 +59,15 @@ def objectives(lesson: Lesson) -> list[str]:
     count = len(re.findall(r"^- ", text, re.MULTILINE))
     found = [] if re.search(r"^\*\*.+\?\*\*\s*$", text, re.MULTILINE) else ["no question in bold"]
     return found + ([] if count == OBJECTIVES else [f"{count} objectives, not {OBJECTIVES}"])
+
+
+def honest_minutes(lesson: Lesson) -> list[str]:
+    """The title says what the lesson takes, and that is one sitting."""
+    read = reading.Lesson(Path(f"{lesson.name}.ipynb"))
+    read.__dict__["notebook"] = (
+        lesson.notebook
+    )  # as it is here, perhaps changed by a test, not as on the disk
+    return minutes.wrong(read)
 
 
 def numbers_in_prose(lesson: Lesson) -> list[str]:
@@ -178,9 +189,9 @@ def says_what_comes_next(lesson: Lesson) -> list[str]:
 
 
 RULES: list[Callable[[Lesson], list[str]]] = [
-    objectives, numbers_in_prose, numbers_in_figures, numbers_in_quizzes, figures_say_their_titles,
-    links_lead_to_claims, few_claims, short_code, experiments, few_long_bugs, some_exercises, five_sentences,
-    says_what_comes_next,
+    objectives, honest_minutes, numbers_in_prose, numbers_in_figures, numbers_in_quizzes,
+    figures_say_their_titles, links_lead_to_claims, few_claims, short_code, experiments, few_long_bugs,
+    some_exercises, five_sentences, says_what_comes_next,
 ]  # fmt: skip
 
 

@@ -91,6 +91,11 @@ BROKEN: dict[Rule, dict[str, Change]] = {
         "two objectives": _edit("title", "- read;\n", ""),
         "no question": _edit("title", "**How much faster?**", "It is fast."),
     },
+    second_edition.honest_minutes: {
+        "few minutes": _edit("title", "About 10 minutes", "About 4 minutes"),
+        "no minutes": _edit("title", "About 10 minutes. ", ""),
+        "two sittings": _edit("idea", "Words.", "Words. " * 180 * 90),
+    },
     second_edition.numbers_in_prose: {
         "a wrong share": _edit("saw", "a quarter of", "a fifth of"),
         "a wrong mean": _edit("saw", "23 points", "24 points"),

@@ -14,10 +14,12 @@ _NEXT = re.compile(r"\n\s*\n[^\n]*\]\(\d\d_\w+\.ipynb\)[^\n]*\Z")  # a lesson's 
 
 def lessons_page(lessons: Sequence[Lesson]) -> str:
     """All lessons by part with their questions, and the tree that the sidebar shows."""
+    said = sorted(lesson.minutes for lesson in lessons if lesson.minutes)
+    sitting = f"Each is one sitting, of {said[0]} to {said[-1]} minutes. " if said else ""
     parts = [
         "# Lessons",
-        "Each is one sitting of 30 to 60 minutes. The pages show the committed outputs; the notebooks are "
-        "for working: `make lab` opens your own copies.",
+        f"{sitting}The pages show the committed outputs; the notebooks are for working: `make lab` opens "
+        "your own copies.",
     ]
     for part in [*PARTS, "More"]:
         there = [lesson for lesson in lessons if part_of(lesson.number) == part]
