@@ -83,14 +83,11 @@ def has_outputs(lesson: Lesson) -> list[str]:
     """Outputs are stored: without them regression compares nothing. A cell that claims shows its verdict."""
     found = [] if lesson.outputs else ["no outputs are stored"]
     for cell in lesson.code:
-        shown = "".join(
-            output.get("text", "") + output.get("data", {}).get("text/plain", "") for output in cell.outputs
-        )
-        found += [
-            f"no line for claim {id}"
-            for id in _claimed(cell.source)
-            if not re.search(rf"  {re.escape(id)}(?:  |$)", shown, re.MULTILINE)
-        ]
+        shown = "".join(output.get("text", "") for output in cell.outputs)
+        stored = [block for output in cell.outputs for block in output.get("metadata", {}).get("claims", [])]
+        ids = {claim["id"] for block in stored for claim in block["claims"]}
+        ids |= set(re.findall(rf"  ({ID})  ", shown))
+        found += [f"no line for claim {id}" for id in _claimed(cell.source) if id not in ids]
         found += [
             f"stored with a claim that fails: {line}"
             for line in shown.splitlines()
