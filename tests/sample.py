@@ -237,9 +237,14 @@ def second_edition() -> nbformat.NotebookNode:
 
 
 def _claims(ids: list[str], topic: str | None) -> nbformat.NotebookNode:
-    """What a cell shows of its claims, with what they measured in the metadata."""
+    """What a cell shows of its claims, with their records, rounded, in the metadata."""
     claims = [
-        {"id": id, "measured": MEASURED[id][0], "seeds": MEASURED[id][1], "verdict": "holds"} for id in ids
-    ]
-    data = {"text/plain": "".join(f"✓ It is so  {id}\n" for id in ids)}
+        {
+            "id": id, "sentence": "It is so.", "kind": "exact", "bounds": {"at_most": 9.0}, "reference": None,
+            "measured": MEASURED[id][0], "seeds": MEASURED[id][1], "verdict": "holds",
+            "unit": "", "shown": "so", "visible": topic is None,
+        }
+        for id in ids
+    ]  # fmt: skip
+    data = {"text/plain": "".join(f"✓ It is so: so (asked ≤ 9)  {id}\n" for id in ids)}
     return new_output("display_data", data=data, metadata={"claims": [{"topic": topic, "claims": claims}]})
