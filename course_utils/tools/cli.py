@@ -285,6 +285,24 @@ def editions(only: tuple[str, ...], notebooks: Path, build: Path, pdf: bool, gui
 
 
 @commands.command()
+@click.argument("only", nargs=-1, metavar="[LESSON]...")
+@_notebooks()
+@click.option("--write", is_flag=True, help="Write them, to five, into the title's cell of these lessons.")
+def minutes(only: tuple[str, ...], notebooks: Path, write: bool) -> None:
+    """What a lesson takes: prose, code, figures, exercises and the run, beside what its title says."""
+    from course_utils.tools.editions import minutes as counted
+    from course_utils.tools.lesson import Lesson
+
+    try:
+        paths = lessons.find(notebooks, only)
+        for path in paths if write else []:
+            counted.quote(path)
+        click.echo(counted.table([Lesson(path) for path in paths]))
+    except (lessons.LessonError, ValueError) as problem:
+        raise click.ClickException(str(problem)) from None
+
+
+@commands.command()
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), default=BUILD / "grades.csv",

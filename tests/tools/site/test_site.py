@@ -20,7 +20,7 @@ from course_utils import markup, recorded
 from course_utils.exercises.engine import catalogue
 from course_utils.tools import lessons
 from course_utils.tools.lesson import Claim, Lesson
-from course_utils.tools.site import api, build, claims_page, folds, lesson_map, lesson_page, pages
+from course_utils.tools.site import api, build, claims_page, folds, lesson_map, lesson_page, links, pages
 from tests import sample
 from tests.mutants import mutant
 
@@ -71,13 +71,17 @@ def lesson(tmp_path: Path) -> Lesson:
             "x", id="measure", outputs=[new_output("stream", text="before\n", name="stdout"), SAID, FOLDED]
         ),
         new_markdown_cell(
-            "## What goes wrong\n\n**The lost minus.** It climbs.\n\nMore about it.", id="wrong"
+            "## What goes wrong\n\n**The lost minus.** It climbs [by 1](#claim-42-falls).\n\nMore about it.",
+            id="wrong",
         ),
         new_code_cell("climb()", id="climb"),
         new_markdown_cell("**The last word.** No cell follows.", id="last"),
         new_markdown_cell("## Exercises", id="exercises"),
         new_code_cell('f = ...\ncheck("05.momentum_step", f)', id="ask"),
-        new_markdown_cell("## Further reading\n\n- Someone (1999), *Title*: why.", id="reading"),
+        new_markdown_cell(
+            "## Further reading\n\n- Someone (1999), *Title*: why.\n\nNext: [43](43_rising.ipynb), to rise.",
+            id="reading",
+        ),
     ]
     path = tmp_path / "42_falling.ipynb"
     path.write_text(json.dumps(new_notebook(cells=cells)), encoding="utf-8")
@@ -169,6 +173,25 @@ def test_the_lessons_to_know_first_are_links() -> None:
     linked = lesson_page.linked(ABOUT, {"05": "05_momentum"})
     assert "Before this one: 00 (claims), [05](05_momentum.ipynb) (step" in linked
     assert linked.startswith("# 42 · Falling")
+
+
+def test_links_to_claims_work_wherever_the_text_is_shown(lesson: Lesson) -> None:
+    page = lesson_page.page(lesson, {})
+    wrong = next(cell.source for cell in page.cells if cell.id == "wrong")
+    assert 'It climbs <a href="#claim-42-falls">by 1</a>.' in wrong
+    assert 'climbs <a href="lessons/42_falling.html#claim-42-falls">by 1</a>.' in pages.mistakes([lesson])
+    assert "[43](43_rising.ipynb)" in next(cell.source for cell in page.cells if cell.id == "reading")
+    assert "Next" not in pages.reading([lesson])  # what comes next is nothing to read
+    text = "ahead by [23 points [15, 32]](#claim-42-falls), see [43](43_rising.ipynb) and [that](a.md)"
+    assert links.taken_out(text) == "ahead by 23 points [15, 32], see 43 and [that](a.md)"
+    assert "[43](lessons/43_rising.ipynb)" in links.from_another_page(text, "42_falling")
+
+
+def test_a_lesson_to_know_first_that_is_linked_stays_so() -> None:
+    text = "Before this one: [05](05_momentum.ipynb), 04."
+    assert lesson_page.linked(text, {"05": "05_momentum", "04": "04_x"}) == (
+        "Before this one: [05](05_momentum.ipynb), [04](04_x.ipynb)."
+    )
 
 
 def test_the_notebook_itself_is_offered(lesson: Lesson) -> None:
@@ -367,7 +390,7 @@ def test_collected_pages(lesson: Lesson) -> None:
     assert "Someone (1999)" in pages.reading([lesson])
     assert 'href="lessons/42_falling.html#cell-draw"' in pages.gallery([lesson])
     assert pages.bugs(lesson) == [
-        ("**The lost minus.** It climbs.", "cell-climb"),
+        ("**The lost minus.** It climbs [by 1](#claim-42-falls).", "cell-climb"),
         ("**The last word.** No cell follows.", "what-goes-wrong"),
     ]
 
