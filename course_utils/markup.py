@@ -81,7 +81,7 @@ def paragraph(page: str) -> str:
 
 def inline_code(text: str) -> str:
     """A piece of code within a line."""
-    return f"<code>{html.escape(text, quote=False)}</code>"
+    return f'<code style="overflow-wrap:anywhere">{html.escape(text, quote=False)}</code>'
 
 
 def code(text: str) -> str:

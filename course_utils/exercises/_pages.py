@@ -56,7 +56,8 @@ def verdict(id: str, found: Verdict, notes: Sequence[str] = ()) -> str:
     lines = list(found.lines)
     word = next(word for word in _WORDS if lines[0].startswith(word))
     reason = "" if found.told else lines[0][len(word) :].lstrip(" .:")
-    rest = lines[max(found.told, 1) :]
+    where = f"This was on {dict(found.facts).get('Input')}."  # the table says so
+    rest = [line.replace(where, "").strip() for line in lines[max(found.told, 1) :]]
     facts = [markup.row([name, markup.inline_code(said)]) for name, said in found.facts]
     return markup.card(
         *_WORDS[word],
@@ -81,20 +82,16 @@ def solution(id: str, text: str, note: str) -> str:
 def progress(standings: Sequence[Standing], ahead: str, notes: Sequence[str] = ()) -> str:
     """A bar for each lesson, which opens on its exercises (one lesson alone is open), and what is next."""
     if len(standings) == 1:
-        (one,) = standings
-        head = f"<strong>{one.number} {marked(one.title)}</strong> {_bar(one)}"
-        parts = [paragraph(head), _exercises(one)]
+        parts = [paragraph(_bar(standings[0])), _exercises(standings[0])]
     else:
-        parts = [
-            markup.details(f"{one.number} {marked(one.title)} {_bar(one)}", _exercises(one))
-            for one in standings
-        ]
+        parts = [markup.details(_bar(one), _exercises(one)) for one in standings]
     said = [paragraph(marked(line)) for line in (ahead, *notes) if line]
     return "<div>\n" + "\n".join([*parts, *said]) + "\n</div>"
 
 
 def _bar(one: Standing) -> str:
-    return f"{markup.bar(one.solved, len(one.rows))} {one.summary}"
+    bar = markup.bar(one.solved, len(one.rows))
+    return f"{bar} <strong>{one.number} {marked(one.title)}</strong> {one.summary}"
 
 
 def _exercises(one: Standing) -> str:
