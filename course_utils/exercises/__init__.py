@@ -1,7 +1,8 @@
 """Exercises that say what is wrong: check, hint, solution, progress, reset, and quizzes to predict first."""
 
 from course_utils.exercises.engine import process, progress_file
-from course_utils.exercises.engine.commands import check, hint, in_notebook, progress, quiz, reset, solution
+from course_utils.exercises.engine.commands import check, hint, progress, quiz, reset, solution
+from course_utils.markup import in_notebook
 
 __all__ = ["check", "hint", "progress", "quiz", "reset", "solution"]
 

@@ -26,10 +26,18 @@ from hypothesis import strategies as st
 from IPython.core.interactiveshell import InteractiveShell
 
 import course_utils.exercises as exercises
-from course_utils.exercises.engine import ask, catalogue, compare, process, progress_file, quizzes, stub
+from course_utils.exercises.engine import (
+    ask,
+    catalogue,
+    compare,
+    process,
+    progress_file,
+    quizzes,
+    stub,
+)
 from course_utils.exercises.engine import judge as judging
 from course_utils.exercises.engine.ask import judge
-from course_utils.exercises.engine.model import Exercise, Quiz, Wrong
+from course_utils.exercises.engine.model import Exercise, Quiz, Verdict, Wrong
 from tests import lesson_98_made_up as made_up
 from tests.mutants import mutant
 
@@ -175,7 +183,7 @@ STEPS = [
 def test_an_exercise_that_mutates(body: str, lines: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     answer = cell(f"def answer(p, g, lr):\n    {body}\n")
     assert say(capsys, exercises.check, "98.step_in_place", answer)[0] == f"98.step_in_place: {lines[0]}"
-    assert judge(made_up.EXERCISES[1], answer)[1] == tuple(lines)
+    assert judge(made_up.EXERCISES[1], answer).lines == tuple(lines)
 
 
 def test_arguments_that_do_not_fit(capsys: pytest.CaptureFixture[str]) -> None:
@@ -240,7 +248,7 @@ def test_a_stub_is_found_without_running_it(monkeypatch: pytest.MonkeyPatch) -> 
     check_stubs(stub.not_attempted)
     monkeypatch.setattr(process, "ask", lambda *_: pytest.fail("the stub was run"))
     for source in STUBS:
-        assert judge(made_up.EXERCISES[0], cell(source, "mean"))[0] == "not attempted"
+        assert judge(made_up.EXERCISES[0], cell(source, "mean")).state == "not attempted"
 
 
 # --- nothing stops a lesson ------------------------------------------------------------------------
@@ -259,13 +267,13 @@ def test_a_stub_is_found_without_running_it(monkeypatch: pytest.MonkeyPatch) -> 
 )  # fmt: skip
 def test_a_hang_or_a_crash_ends_in_the_child(source: str, lines: list[str]) -> None:
     exercise = made_up.EXERCISES[0]
-    assert judge(exercise, exercise.solution)[0] == "correct"
+    assert judge(exercise, exercise.solution).state == "correct"
     start = time.monotonic()
-    assert judge(exercise, cell(source)) == ("raised", tuple(lines))
+    assert judge(exercise, cell(source)) == Verdict("raised", tuple(lines))
     assert time.monotonic() - start < exercise.seconds + 2
     assert process._worker is not None
     assert process._worker.alive, "a fresh process is started at once"
-    assert judge(exercise, exercise.solution)[0] == "correct"
+    assert judge(exercise, exercise.solution).state == "correct"
 
 
 def test_an_interrupt_gets_through_and_ends_the_child() -> None:
@@ -333,8 +341,7 @@ def test_a_child_that_cannot_be_had_is_told_so(program: str, monkeypatch: pytest
 
     monkeypatch.setattr(process, "_worker", None)
     monkeypatch.setattr(process.subprocess, "Popen", popen)
-    state, lines = judge(made_up.EXERCISES[0], made_up.EXERCISES[0].solution)
-    assert (state, lines) == (
+    assert judge(made_up.EXERCISES[0], made_up.EXERCISES[0].solution) == Verdict(
         "failed",
         (f"could not be tried: {UNAVAILABLE[program]}. Run this cell again.",),
     )
@@ -350,7 +357,7 @@ def test_a_child_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(
         process.subprocess, "Popen", lambda line, **how: start([sys.executable, "-c", program], **how)
     )
-    assert judge(made_up.EXERCISES[0], made_up.EXERCISES[0].solution) == (
+    assert judge(made_up.EXERCISES[0], made_up.EXERCISES[0].solution) == Verdict(
         "failed",
         ("could not be tried: the child process did not reply. Run this cell again.",),
     )
@@ -358,9 +365,9 @@ def test_a_child_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) 
 
 def test_an_answer_that_cannot_be_read_over_there_is_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ask, "_pickled", lambda answer: b"no pickle")
-    state, [line] = judge(made_up.EXERCISES[0], made_up.EXERCISES[0].solution)
-    assert state == "failed"
-    assert line.startswith("could not be tried: UnpicklingError")
+    found = judge(made_up.EXERCISES[0], made_up.EXERCISES[0].solution)
+    assert found.state == "failed"
+    assert found.lines[0].startswith("could not be tried: UnpicklingError")
 
 
 def test_starting_the_child_does_not_wait_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -439,8 +446,8 @@ def test_an_answer_that_cannot_be_sent_is_told_so_and_not_counted(
 def test_settings_that_an_answer_changes_do_not_reach_the_next() -> None:
     exercise = made_up.EXERCISES[3]
     answer = "def answer(n):\n    torch.set_default_dtype(torch.float64)\n    torch.set_grad_enabled(False)\n"
-    assert judge(exercise, cell(answer + "    return 1\n"))[0] == "wrong"
-    assert judge(exercise, cell("def answer(n):\n    return torch.randn(n)\n"))[0] == "correct"
+    assert judge(exercise, cell(answer + "    return 1\n")).state == "wrong"
+    assert judge(exercise, cell("def answer(n):\n    return torch.randn(n)\n")).state == "correct"
 
 
 def test_an_answer_from_a_module_is_sent_as_it_is_now(
@@ -452,10 +459,10 @@ def test_an_answer_from_a_module_is_sent_as_it_is_now(
     file.write_text("def mean(x):\n    return helper(x)\ndef helper(x):\n    return x.sum()\n")
     module = __import__("my_answers")
     try:
-        assert judge(made_up.EXERCISES[0], module.mean) == ("wrong", ("wrong: This is the sum.",))
+        assert judge(made_up.EXERCISES[0], module.mean).lines == ("wrong: This is the sum.",)
         file.write_text(file.read_text().replace("x.sum()", "x.mean()"))
         exec(compile(file.read_text(), str(file), "exec"), module.__dict__)  # what importlib.reload does
-        assert judge(made_up.EXERCISES[0], module.mean)[0] == "correct"
+        assert judge(made_up.EXERCISES[0], module.mean).state == "correct"
     finally:
         del sys.modules["my_answers"]
 
@@ -580,15 +587,22 @@ def test_progress_records_state_attempts_hints_and_source(
     )
     exercises.check("98.answer", 13)
     assert say(capsys, exercises.progress, "98") == [
-        "98 made up: 1 of 6 solved, about 9 minutes left",
+        "98 made up: ■□□□□□ 1 of 6 solved, about 9 minutes left",
         "  98.mean           core     3 min  solved, 3 attempts, 1 hint",
         "  98.step_in_place  extra    4 min  not attempted",
         "  98.scale          core     2 min  not attempted",
         "  98.noisy          core     1 min  not attempted",
         "  98.pair           core     1 min  not attempted",
         "  98.answer         core     1 min  tried, 1 attempt",
+        "Next: Scale (`98.scale`, core, 2 min).",
     ]
-    assert say(capsys, exercises.progress)[0].startswith("00 start here: 0 of ")
+    first, *lines = say(capsys, exercises.progress)
+    assert re.fullmatch(r"00 start here: □+ 0 of \d+ solved, about \d+ minutes left", first)
+    assert len(lines) == len(catalogue.lessons()), "a line for each other lesson, and what is next"
+    assert lines[-2:] == [
+        "98 made up: ■□□□□□ 1 of 6 solved, about 9 minutes left",
+        "Next: Scale (`98.scale`, core, 2 min).",
+    ]
     assert say(capsys, exercises.reset, "98.mean") == ["98.mean: begun anew."]
     record = saved(learner)["98.mean"]
     assert (record["state"], record["attempts"], record["hints"]) == ("not attempted", 0, 0)

@@ -11,7 +11,7 @@ import pytest
 from course_utils.exercises.engine.ask import judge
 from course_utils.exercises.engine.catalogue import lessons, load
 from course_utils.exercises.engine.compare import difference
-from course_utils.exercises.engine.model import Exercise, Quiz
+from course_utils.exercises.engine.model import Exercise, Quiz, Verdict
 from course_utils.exercises.engine.outcomes import outcomes, same
 
 MODULES = {lesson: load(lesson) for lesson in lessons()}
@@ -32,7 +32,7 @@ def test_the_stub_is_not_attempted(module: ModuleType, exercise: Exercise) -> No
     exec(compile(exercise.stub, f"<stub of {exercise.id}>", "exec"), names)
     made = [name for name, value in names.items() if name not in before or value is not vars(module)[name]]
     (name,) = [name for name in made if name != "__builtins__"]
-    assert judge(exercise, names[name]) == ("not attempted", ("not attempted yet.",))
+    assert judge(exercise, names[name]) == Verdict("not attempted", ("not attempted yet.",))
     if exercise.asks_for_function:
         assert name == exercise.solution.__name__
         stub, solution = (list(inspect.signature(f).parameters) for f in (names[name], exercise.solution))
@@ -41,14 +41,14 @@ def test_the_stub_is_not_attempted(module: ModuleType, exercise: Exercise) -> No
 
 @each_exercise
 def test_the_solution_is_correct(module: ModuleType, exercise: Exercise) -> None:
-    state, lines = judge(exercise, exercise.solution)
-    assert state == "correct", lines
+    found = judge(exercise, exercise.solution)
+    assert found.state == "correct", found.lines
 
 
 @pytest.mark.parametrize(("exercise", "wrong"), WRONG)
 def test_a_known_wrong_answer_gets_its_diagnosis(exercise: Exercise, wrong) -> None:
-    state, lines = judge(exercise, wrong.answer)
-    assert (state, lines[0]) == ("wrong", f"wrong: {wrong.diagnosis}")
+    found = judge(exercise, wrong.answer)
+    assert (found.state, found.lines[0]) == ("wrong", f"wrong: {wrong.diagnosis}")
 
 
 @each_exercise

@@ -33,7 +33,7 @@ def test_lessons_keep_rule(rule: Rule) -> None:
 @pytest.fixture
 def lesson(monkeypatch: pytest.MonkeyPatch) -> rules.Lesson:
     """A made-up lesson, with the exercises of lesson_98_made_up.py."""
-    monkeypatch.setattr(_catalogue, "PACKAGES", [*catalogue.PACKAGES, "tests"])
+    monkeypatch.setattr(catalogue, "PACKAGES", [*catalogue.PACKAGES, "tests"])
     return rules.Lesson("98_made_up", sample.second_edition())
 
 

@@ -14,31 +14,27 @@ import cloudpickle
 
 from course_utils.exercises.engine import process
 from course_utils.exercises.engine.catalogue import lessons
-from course_utils.exercises.engine.model import Exercise
+from course_utils.exercises.engine.model import Exercise, Verdict
 from course_utils.exercises.engine.stub import code_of, not_attempted
 
-Said = tuple[str, tuple[str, ...]]  # state, lines
 
-
-def judge(exercise: Exercise, answer: object) -> Said:
-    """The state of an answer and the lines that say so; "failed" where it could not be tried."""
+def judge(exercise: Exercise, answer: object) -> Verdict:
+    """What is to be said of an answer; its state is "failed" where it could not be tried."""
     if not_attempted(exercise, answer):
-        return "not attempted", ("not attempted yet.",)
+        return Verdict("not attempted", ("not attempted yet.",))
     if not exercise.asks_for_function:
         from course_utils.exercises.engine.judge import judge_value
 
-        verdict = judge_value(exercise, answer)
-        return verdict.state, verdict.lines
+        return judge_value(exercise, answer)
     if not callable(answer):
-        kind = type(answer).__name__
-        return "wrong", (f"wrong: a function is asked for, got a value of type {kind}. Pass its name alone.",)
+        words = f"a function is asked for, got a value of type {type(answer).__name__}. Pass its name alone."
+        return Verdict("wrong", (f"wrong: {words}",))
     try:
         request = _request(exercise, answer)
     except Exception as error:
-        return "failed", (
-            f"could not be tried: it cannot be sent to the process that runs answers ({error}).",
-            "Take what it uses from outside as an argument, or make it inside the function.",
-        )
+        why = f"could not be tried: it cannot be sent to the process that runs answers ({error})."
+        cure = "Take what it uses from outside as an argument, or make it inside the function."
+        return Verdict("failed", (why, cure))
     try:
         reply = process.ask(request, exercise.seconds)
     except process.Stopped as stopped:
@@ -47,12 +43,13 @@ def judge(exercise: Exercise, answer: object) -> Said:
         advice = "Look for a loop that never ends."
         if "ended" in str(stopped):
             advice = "Look for an exit, for memory that runs out, or a crash inside a library."
-        return "raised", (f"stopped: it {stopped} on {call_text(exercise, stopped.index)}.", advice)
+        return Verdict("raised", (f"stopped: it {stopped} on {call_text(exercise, stopped.index)}.", advice))
     except process.Unavailable as error:
-        return "failed", (f"could not be tried: {error}. Run this cell again.",)
+        return Verdict("failed", (f"could not be tried: {error}. Run this cell again.",))
     if reply["state"] == "failed":
-        return "failed", (f"could not be tried: {reply['lines'][0]}.",)
-    return reply["state"], tuple(reply["lines"])
+        return Verdict("failed", (f"could not be tried: {reply['lines'][0]}.",))
+    facts = tuple((str(name), str(said)) for name, said in reply["facts"])
+    return Verdict(reply["state"], tuple(reply["lines"]), facts, reply["told"])
 
 
 def _request(exercise: Exercise, answer: Any) -> dict[str, Any]:

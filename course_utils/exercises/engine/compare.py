@@ -17,7 +17,14 @@ class Difference:
     """How a result departs from the expected one; `form` is type, shape or dtype, `value` the numbers."""
 
     kind: Literal["form", "value"]
-    words: str
+    expected: str
+    got: str = ""  # "" where the expected says it all
+    where: str = ""  # in the result: "in [1]['mean']: "
+    note: str = ""  # what usually causes it
+
+    @property
+    def words(self) -> str:
+        return f"{self.where}expected {self.expected}{', got ' * bool(self.got)}{self.got}{self.note}"
 
 
 def difference(expected: Any, got: Any, *, rtol: float, atol: float, where: str = "") -> Difference | None:
@@ -27,23 +34,23 @@ def difference(expected: Any, got: Any, *, rtol: float, atol: float, where: str 
     """
     at = f"in {where}: " if where else ""
     if not _same_kind(expected, got):
-        return Difference("form", at + _type_words(expected, got))
+        return Difference("form", _kind(expected), _kind(got), at, _type_note(expected, got))
     if isinstance(expected, Tensor):
         return _tensor_difference(expected.detach(), got.detach().cpu(), rtol, atol, at)
     if isinstance(expected, list | tuple):
         if len(expected) != len(got):
-            return Difference("form", f"{at}expected {len(expected)} items, got {len(got)}")
+            return Difference("form", f"{len(expected)} items", str(len(got)), at)
         pairs = [(f"{where}[{i}]", e, g) for i, (e, g) in enumerate(zip(expected, got, strict=True))]
     elif isinstance(expected, dict):
         if expected.keys() != got.keys():
-            return Difference("form", f"{at}expected the keys {sorted(map(repr, expected))}".replace('"', ""))
+            return Difference("form", f"the keys {sorted(map(repr, expected))}".replace('"', ""), where=at)
         pairs = [(f"{where}[{key!r}]", value, got[key]) for key, value in expected.items()]
     elif not isinstance(expected, bool | int | float | str):
         return None  # an object without a value to compare: the same type is all that is asked
     elif close(expected, float(got), rtol, atol) if isinstance(expected, float) else expected == got:
         return None
     else:
-        return Difference("value", at + _two(expected, got) + _nan_words(expected, got))
+        return Difference("value", *_two(expected, got), at, _nan_words(expected, got))
     found = (difference(e, g, rtol=rtol, atol=atol, where=place) for place, e, g in pairs)
     return next((one for one in found if one is not None), None)
 
@@ -96,10 +103,9 @@ def text(value: Any, digits: int = 6) -> str:
 
 def _tensor_difference(expected: Tensor, got: Tensor, rtol: float, atol: float, at: str) -> Difference | None:
     if expected.shape != got.shape:
-        shapes = f"expected shape {tuple(expected.shape)}, got {tuple(got.shape)}"
-        return Difference("form", at + shapes)
+        return Difference("form", f"shape {tuple(expected.shape)}", str(tuple(got.shape)), at)
     if expected.dtype != got.dtype:
-        return Difference("form", f"{at}expected dtype {expected.dtype}, got {got.dtype}")
+        return Difference("form", f"dtype {expected.dtype}", str(got.dtype), at)
     if expected.is_floating_point():
         same = torch.isclose(got.double(), expected.double(), rtol=rtol, atol=atol, equal_nan=True)
     else:
@@ -107,18 +113,17 @@ def _tensor_difference(expected: Tensor, got: Tensor, rtol: float, atol: float, 
     if bool(same.all()):
         return None
     if expected.numel() <= _SHOWN:
-        return Difference("value", at + _two(expected, got) + _nan_words(expected, got))
+        return Difference("value", *_two(expected, got), at, _nan_words(expected, got))
     first = tuple((~same).nonzero()[0].tolist())
-    count = f"{int((~same).sum())} of {same.numel()} elements differ"
-    element = _two(expected[first].item(), got[first].item())
-    return Difference("value", f"{at}at {list(first)} {element}; {count}{_nan_words(expected, got)}")
+    count = f"; {int((~same).sum())} of {same.numel()} elements differ"
+    elements = _two(expected[first].item(), got[first].item())
+    return Difference("value", *elements, f"{at}at {list(first)} ", count + _nan_words(expected, got))
 
 
-def _two(expected: Any, got: Any) -> str:
+def _two(expected: Any, got: Any) -> tuple[str, str]:
     """Both values, with as many digits as it takes to see that they differ."""
     pairs = [(text(expected, digits), text(got, digits)) for digits in (6, 10, 17)]
-    one, other = next((pair for pair in pairs if pair[0] != pair[1]), pairs[-1])
-    return f"expected {one}, got {other}"
+    return next((pair for pair in pairs if pair[0] != pair[1]), pairs[-1])
 
 
 def _nan_words(expected: Any, got: Any) -> str:
@@ -141,17 +146,16 @@ def _same_kind(expected: Any, got: Any) -> bool:
     return type(expected) is type(got)
 
 
-def _type_words(expected: Any, got: Any) -> str:
-    words = f"expected {_kind(expected)}, got {_kind(got)}"
+def _type_note(expected: Any, got: Any) -> str:
     if got is None:
-        return f"{words}: is a `return` missing?"
+        return ": is a `return` missing?"
     if isinstance(got, Tensor) and got.numel() == 1 and isinstance(expected, int | float):
-        return f"{words}: .item() takes the number out of a tensor"
+        return ": .item() takes the number out of a tensor"
     if isinstance(expected, Tensor) and isinstance(got, int | float):
-        return f"{words}: was .item() or float() one call too many?"
+        return ": was .item() or float() one call too many?"
     if callable(got) and not callable(expected):
-        return f"{words}: is it a function that was not called?"
-    return words
+        return ": is it a function that was not called?"
+    return ""
 
 
 def _kind(value: Any) -> str:

@@ -6,24 +6,14 @@ import contextlib
 import inspect
 import io
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from types import CodeType
-from typing import Any, Literal
+from typing import Any
 
 from course_utils.exercises.engine.compare import Difference, difference, snapshot, text
 from course_utils.exercises.engine.explain import explain
-from course_utils.exercises.engine.model import Exercise
+from course_utils.exercises.engine.model import Exercise, Verdict
 from course_utils.exercises.engine.outcomes import Outcome, agrees, build_inputs, differs, outcomes, same
-
-State = Literal["not attempted", "correct", "wrong", "raised"]
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What `check` says: a state, and up to six lines."""
-
-    state: State
-    lines: tuple[str, ...]
 
 
 def judge_value(exercise: Exercise, answer: Any) -> Verdict:
@@ -33,11 +23,12 @@ def judge_value(exercise: Exercise, answer: Any) -> Verdict:
     found = _value_difference(exercise, exercise.solution, answer)
     if found is None:
         return Verdict("correct", _correct(exercise))
+    facts = (("Got", text(answer)),)
     for wrong in exercise.wrong:
         if _value_difference(exercise, wrong.answer, answer) is None:
-            return Verdict("wrong", (f"wrong: {wrong.diagnosis}",))
+            return Verdict("wrong", (f"wrong: {wrong.diagnosis}",), facts)
     words = found.words if found.kind == "form" else f"got {text(answer)}, which is not it"
-    return Verdict("wrong", (f"wrong: {words}{'' if words.endswith('?') else '.'}", _help(exercise)))
+    return Verdict("wrong", (f"wrong: {words}{'' if words.endswith('?') else '.'}", _help(exercise)), facts)
 
 
 def judge_function(
@@ -68,26 +59,27 @@ def judge_function(
         return Verdict("correct", (*_correct(exercise), *said))
     changed = _changed(exercise, got)
     also = f"Also, {changed}" if changed else ""
+    first = agree.index(False)
+    facts = _facts(exercise, first, expected[first], got[first])
     known = [(wrong, outcomes(exercise, wrong.answer)) for wrong in exercise.wrong]
     match = next((wrong for wrong, its in known if same(exercise, its, got)), None)
     if match is not None:
-        return Verdict("wrong", (f"wrong: {match.diagnosis}", *said))
+        return Verdict("wrong", (f"wrong: {match.diagnosis}", *said), facts)
     if changed and same(exercise, expected, got, strict=False):
         words = f"wrong: the result is right, but {changed} Work on a copy (`.clone()`)."
-        return Verdict("wrong", (words, *said))
+        return Verdict("wrong", (words, *said), facts)
     match = next((wrong for wrong, its in known if same(exercise, its, got, strict=False)), None)
     if match is not None and changed:
-        return Verdict("wrong", (f"wrong: {match.diagnosis}", also, *said))
-    first = agree.index(False)
+        return Verdict("wrong", (f"wrong: {match.diagnosis}", also, *said), facts)
     call = f"on {call_text(exercise, first)}"
     some = f"Right on {sum(agree)} of {len(agree)} inputs." if any(agree) else ""
     error = got[first].error
     if error is not None:
         lines = (*explain(error, code), f"This was {call}. {some}".rstrip(), also, *said, _help(exercise))
-        return Verdict("raised", tuple(filter(None, lines)))
+        return Verdict("raised", tuple(filter(None, lines)), facts)
     departure = _departure(exercise, expected[first], got[first])
     lines = (f"wrong {call}:", f"  {departure}", some, also, *said, _help(exercise))
-    return Verdict("wrong", tuple(filter(None, lines)))
+    return Verdict("wrong", tuple(filter(None, lines)), facts, told=2)
 
 
 def call_text(exercise: Exercise, index: int) -> str:
@@ -113,15 +105,34 @@ def _value_difference(exercise: Exercise, expected: Any, got: Any) -> Difference
 
 
 def _departure(exercise: Exercise, expected: Outcome, got: Outcome) -> str:
+    found = _first_difference(exercise, expected, got)
+    return found.words if found else ""
+
+
+def _first_difference(exercise: Exercise, expected: Outcome, got: Outcome) -> Difference | None:
     if expected.error is not None:
-        return f"expected {type(expected.error).__name__}, got {text(got.value)}"
-    found = differs(exercise, expected.value, got.value)
-    if found is not None:
-        return found.words
+        return Difference("form", type(expected.error).__name__, text(got.value))
+    if found := differs(exercise, expected.value, got.value):
+        return found
     for name, its, answers in zip(_names(exercise), expected.arguments, got.arguments, strict=False):
         if left := differs(exercise, its, answers):
-            return f"argument `{name}` afterwards, {left.words}"
-    return ""
+            return replace(left, where=f"argument `{name}` afterwards, {left.where}")
+    return None
+
+
+def _facts(exercise: Exercise, index: int, expected: Outcome, got: Outcome) -> tuple[tuple[str, str], ...]:
+    """Input, expected, got, for a table."""
+    facts = [("Input", call_text(exercise, index))]
+    if got.error is not None:
+        wanted = type(expected.error).__name__ if expected.error else text(expected.value)
+        return (*facts, ("Expected", wanted), ("Got", type(got.error).__name__))
+    found = _first_difference(exercise, expected, got)
+    if found is None:
+        return tuple(facts)
+    if where := found.where.strip(" :,"):
+        facts.append(("Where", where))
+    facts.append(("Expected", found.expected))
+    return (*facts, ("Got", f"{found.got}{found.note}")) if found.got else tuple(facts)
 
 
 def _changed(exercise: Exercise, got: list[Outcome]) -> str:

@@ -16,6 +16,7 @@ import os
 import pickle
 import signal
 import sys
+from dataclasses import asdict
 from typing import Any, BinaryIO
 
 _GRACE = 5.0  # seconds past an answer's limit after which the process ends itself
@@ -40,14 +41,19 @@ def main() -> None:
         except EOFError:
             return
         try:
-            state, lines = _serve(request, tell, nowhere)
+            verdict = _serve(request, tell, nowhere)
         except Exception as error:  # a fault of the lesson's module, or an answer that cannot be read here
-            state, lines = "failed", [f"{type(error).__name__}: {error}"]
+            verdict = {
+                "state": "failed",
+                "lines": [f"{type(error).__name__}: {error}"],
+                "facts": [],
+                "told": 0,
+            }
         faulthandler.cancel_dump_traceback_later()
-        tell("verdict", state=state, lines=lines)
+        tell("verdict", **verdict)
 
 
-def _serve(request: dict[str, Any], tell: Any, nowhere: BinaryIO) -> tuple[str, list[str]]:
+def _serve(request: dict[str, Any], tell: Any, nowhere: BinaryIO) -> dict[str, Any]:
     from course_utils.exercises.engine.judge import judge_function
     from course_utils.exercises.engine.stub import code_of
 
@@ -70,7 +76,7 @@ def _serve(request: dict[str, Any], tell: Any, nowhere: BinaryIO) -> tuple[str, 
     verdict = judge_function(
         exercise, answer, code=code, before_call=before_call, after_calls=lambda: tell("called")
     )
-    return verdict.state, list(verdict.lines)
+    return asdict(verdict)
 
 
 def _private_pipes() -> tuple[BinaryIO, BinaryIO, BinaryIO]:

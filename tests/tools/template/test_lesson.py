@@ -15,6 +15,7 @@ from types import ModuleType
 
 import pytest
 
+from course_utils.exercises.engine import catalogue
 from course_utils.tools import normalize
 from course_utils.tools.lessons import LessonError
 from course_utils.tools.template import lesson
@@ -78,7 +79,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def made(course: Path, monkeypatch: pytest.MonkeyPatch) -> rules.Lesson:
     """The lesson as it is stored, with its exercises, which stand in the package of its course."""
     exercises = tmp_module(course / MADE[1])
-    monkeypatch.setattr(_catalogue, "lessons", lambda: {"20": exercises.__name__})
+    monkeypatch.setattr(catalogue, "lessons", lambda: {"20": exercises.__name__})
     monkeypatch.setitem(sys.modules, exercises.__name__, exercises)
     return rules.Lesson.load(course / MADE[0])
 
