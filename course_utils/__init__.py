@@ -16,7 +16,8 @@ What a learner reads:
 What the experiments stand on:
 
     profiles         how large a lesson runs
-    claims           claim(): a sentence, a measured value, its bounds
+    claims           claim(): a sentence, a measured value, its bounds; also_checked() folds some
+    claim_lines      how a claim is written;  claim_records: what it leaves behind;  markup: HTML of outputs
     data             small real data, synthetic sets, splits that are fair; downloads on request
     training         fit(): the loop, once
     seeds            many seeds trained in one run; muon_seeds and sam_seeds for what does not stack
