@@ -13,22 +13,22 @@ from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 
 from course_utils import markup
-from course_utils.exercises import _catalogue, _judge, _quiz
+from course_utils.exercises import catalogue, judging, quizzes
 from course_utils.exercises.engine.ask import judge
 from course_utils.exercises.engine.cards import Row, Standing
 from course_utils.exercises.engine.judge import judge_function, judge_value
 from course_utils.exercises.engine.model import Verdict
 from course_utils.tools import kernel
 from tests import lesson_98_made_up as made_up
+from tests.exercises.test_engine import MEAN, SAYS, cell
 from tests.mutants import mutant
-from tests.test_exercises_engine import MEAN, SAYS, cell
 
 MEANS, STEP, SCALE, *_, ANSWER = made_up.EXERCISES
 
 
 @pytest.fixture(autouse=True)
 def made_up_lesson(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_catalogue, "PACKAGES", [*_catalogue.PACKAGES, "tests"])
+    monkeypatch.setattr(catalogue, "PACKAGES", [*catalogue.PACKAGES, "tests"])
 
 
 class Page(HTMLParser):
@@ -107,7 +107,7 @@ def check_facts(module: Any) -> None:
 
 
 def test_a_wrong_answer_has_its_input_and_both_results_in_a_table() -> None:
-    check_facts(_judge)
+    check_facts(judging)
     answer = cell("def answer(x):\n    return 0 * x[0]\n")
     found = judge_function(MEANS, answer)
     assert Page(cards.verdict("98.mean", found)).rows == [
@@ -210,11 +210,11 @@ def test_progress_is_a_bar_for_each_lesson_that_opens_on_its_exercises() -> None
 
 def test_the_note_of_a_quiz_is_a_card() -> None:
     (quiz,) = made_up.QUIZZES
-    right, wrong = (_quiz.note_as_html(quiz, letter) for letter in "ab")
+    right, wrong = (quizzes.note_as_html(quiz, letter) for letter in "ab")
     assert Page(right).text.split() == ["✓", "Right.", "a)", "yes", "As", "everybody", "<knows>."]
     assert markup.TONES["good"] in right
     assert Page(wrong).text.strip().startswith("✗ Wrong.")
-    assert "the choices are a, b" in Page(_quiz.note_as_html(quiz, "<z>")).text
+    assert "the choices are a, b" in Page(quizzes.note_as_html(quiz, "<z>")).text
 
 
 def test_what_a_learner_wrote_is_escaped() -> None:
@@ -236,8 +236,8 @@ def test_what_a_learner_wrote_is_escaped() -> None:
 
 CELLS = [
     "from course_utils.exercises import check, hint, progress, quiz, solution\n"
-    "from course_utils.exercises import _catalogue\n"
-    "_catalogue.PACKAGES = [*_catalogue.PACKAGES, 'tests']",
+    "from course_utils.exercises import catalogue\n"
+    "catalogue.PACKAGES = [*catalogue.PACKAGES, 'tests']",
     "check('98.mean', ...)",
     "def mean(x):\n    return 0 * x[0]\ncheck('98.mean', mean)",
     "def mean(x):\n    return x.mean()\ncheck('98.mean', mean)",
