@@ -13,12 +13,13 @@ from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 
 from course_utils import markup
-from course_utils.exercises import catalogue, judging, quizzes
+from course_utils.exercises.engine import cards, catalogue, quizzes
+from course_utils.exercises.engine import judge as judging
 from course_utils.exercises.engine.ask import judge
 from course_utils.exercises.engine.cards import Row, Standing
 from course_utils.exercises.engine.judge import judge_function, judge_value
 from course_utils.exercises.engine.model import Verdict
-from course_utils.tools import kernel
+from course_utils.tools.running import kernel
 from tests import lesson_98_made_up as made_up
 from tests.exercises.test_engine import MEAN, SAYS, cell
 from tests.mutants import mutant
@@ -236,7 +237,7 @@ def test_what_a_learner_wrote_is_escaped() -> None:
 
 CELLS = [
     "from course_utils.exercises import check, hint, progress, quiz, solution\n"
-    "from course_utils.exercises import catalogue\n"
+    "from course_utils.exercises.engine import catalogue\n"
     "catalogue.PACKAGES = [*catalogue.PACKAGES, 'tests']",
     "check('98.mean', ...)",
     "def mean(x):\n    return 0 * x[0]\ncheck('98.mean', mean)",
