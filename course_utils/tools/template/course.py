@@ -30,12 +30,13 @@ FILES = (
     "docs/_static/favicon.svg", "docs/_static/vendor/**/*",
     "tests/__init__.py", "tests/conftest.py", "tests/mutants.py", "tests/sample.py",
     "tests/lesson_98_made_up.py", "tests/notebooks/*", "tests/nightly/__init__.py",
-    "tests/nightly/lesson_mutants.py", "tests/nightly/test_faults.py",
+    "tests/nightly/lesson_mutants.py", "tests/nightly/claims_can_fail.py", "tests/nightly/planted.py",
+    "tests/nightly/test_faults.py",
 )  # fmt: skip
 TESTS = (
-    "changes", "claims", "doctor", "environment", "exercises", "exercises_engine", "files", "intervals",
-    "lab", "ledger", "normalize", "offline", "plotting", "profiles", "recorded", "template", "tools",
-    "workflows",
+    "changes", "claims", "claims_can_fail", "doctor", "environment", "exercises", "exercises_engine", "files",
+    "intervals", "lab", "ledger", "normalize", "offline", "plotting", "profiles", "recorded", "template",
+    "tools", "workflows",
 )  # fmt: skip
 TEXTS = {
     "README.md": "course_readme.txt",
@@ -51,8 +52,8 @@ MUTANT = """MUTANTS = (
 # What speaks of this course alone: (file, pattern, what stands there instead). A course made in this way has
 # no more of it, and can be made from as well.
 CHANGES = (
-    ("Makefile", r"^NIGHTS :=.*$", "NIGHTS := test full mutants faults"),
-    ("Makefile", r"^(nightly:.*?##) .*$", r"\1 test, then full, mutants and faults"),
+    ("Makefile", r"^NIGHTS :=.*$", "NIGHTS := test full mutants can-fail faults"),
+    ("Makefile", r"^(nightly:.*?##) .*$", r"\1 test, then full, mutants, can-fail and faults"),
     ("Makefile", r"^coverage:(?s:.*?)\n\n", ""),
     ("Makefile", r"^template:(?s:.*?)\n\n", ""),
     ("Makefile", r"^test-web:(?s:.*?)\n\n", ""),
