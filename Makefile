@@ -24,7 +24,7 @@ PYTEST := $(BIN)/python -m pytest -q
 NOT_UNIT := --ignore=tests/notebooks --ignore=tests/nightly --ignore=tests/web
 OTHERS := build/frameworks
 TIERS  := lint types unit structure smoke regression pages
-NIGHTS := test full coverage mutants faults template frameworks test-web
+NIGHTS := test full coverage mutants can-fail faults template frameworks test-web
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 test $(TIERS) $(NIGHTS): export OMP_NUM_THREADS := 1
@@ -61,7 +61,7 @@ endef
 test: $(STAMP)  ## every tier below; says what each took, fails if one failed
 	$(call each,$(TIERS))
 
-nightly: $(STAMP)  ## test, then full, coverage, mutants, faults, template, frameworks and test-web
+nightly: $(STAMP)  ## test, then full, coverage, mutants, can-fail, faults, template, frameworks and test-web
 	$(call each,$(NIGHTS))
 
 lint: $(STAMP)  ## ruff: rules and format, lessons too; codespell; import-linter: arrows between modules
@@ -100,6 +100,9 @@ coverage: $(STAMP)  ## unit tests once more, counting lines: 100% of the lesson 
 
 mutants: $(STAMP)  ## a mistake in the package at a time: does a claim of the lessons turn red? writes docs/mutants.md
 	@$(BIN)/python -m tests.nightly.lesson_mutants --workers $(JOBS)
+
+can-fail: $(STAMP)  ## a mistake in what a claim measures at a time: does it turn red? writes build/claims_can_fail.md
+	@$(BIN)/python -m tests.nightly.claims_can_fail --workers $(JOBS) $(LESSONS)
 
 faults: $(STAMP)  ## a full disk, a killed kernel, an interrupt, no network, ...: is anything lost?
 	@$(PYTEST) tests/nightly/test_faults.py

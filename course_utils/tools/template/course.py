@@ -32,10 +32,12 @@ FILES = (
     "docs/_static/favicon.svg", "docs/_static/vendor/**/*",
     "tests/__init__.py", "tests/conftest.py", "tests/mutants.py", "tests/sample.py",
     "tests/lesson_98_made_up.py", "tests/notebooks/*", "tests/nightly/__init__.py",
-    "tests/nightly/lesson_mutants.py", "tests/nightly/test_faults.py",
+    "tests/nightly/lesson_mutants.py", "tests/nightly/claims_can_fail.py", "tests/nightly/planted.py",
+    "tests/nightly/test_faults.py",
 )  # fmt: skip
 TESTS = (
-    "test_claims", "test_environment", "test_files", "test_intervals", "test_offline", "test_plotting",
+    "test_claims", "test_claims_can_fail", "test_claim_lines", "test_claim_records",
+    "test_environment", "test_files", "test_intervals", "test_offline", "test_plotting",
     "test_profiles", "test_workflows", "exercises/*", "figures/__init__", "recorded/__init__",
     "recorded/test_record", "tools/__init__", "tools/test_doctor", "tools/test_lab", "tools/test_ledger",
     "tools/test_normalize", "tools/running/__init__", "tools/running/test_fingerprints",
@@ -56,8 +58,8 @@ MUTANT = """MUTANTS = (
 # What speaks of this course alone: (file, pattern, what stands there instead). A course made in this way has
 # no more of it, and can be made from as well.
 CHANGES = (
-    ("Makefile", r"^NIGHTS :=.*$", "NIGHTS := test full mutants faults"),
-    ("Makefile", r"^(nightly:.*?##) .*$", r"\1 test, then full, mutants and faults"),
+    ("Makefile", r"^NIGHTS :=.*$", "NIGHTS := test full mutants can-fail faults"),
+    ("Makefile", r"^(nightly:.*?##) .*$", r"\1 test, then full, mutants, can-fail and faults"),
     ("Makefile", r"^coverage:(?s:.*?)\n\n", ""),
     ("Makefile", r"^template:(?s:.*?)\n\n", ""),
     ("Makefile", r"^test-web:(?s:.*?)\n\n", ""),
