@@ -13,7 +13,8 @@ from typing import Any
 from course_utils import recorded
 from course_utils.exercises._model import Exercise, Quiz
 from course_utils.tools.editions import minutes
-from course_utils.tools.site import folds, reading
+from course_utils.tools.site import folds
+from course_utils.tools.site.reading import Lesson as Read
 from tests.notebooks import prose_numbers
 from tests.notebooks.prose_numbers import CLAIM_LINK, LINK, Measured
 from tests.notebooks.rules import Lesson, _calls, _claimed, _section, _without_magics
@@ -63,7 +64,7 @@ def objectives(lesson: Lesson) -> list[str]:
 
 def honest_minutes(lesson: Lesson) -> list[str]:
     """The title says what the lesson takes, and that is one sitting."""
-    read = reading.Lesson(Path(f"{lesson.name}.ipynb"))
+    read = Read(Path(f"{lesson.name}.ipynb"))
     read.__dict__["notebook"] = (
         lesson.notebook
     )  # as it is here, perhaps changed by a test, not as on the disk
@@ -248,9 +249,9 @@ def sentences(text: str) -> list[str]:
     return [re.sub(r"\0(\d+)\0", lambda mark: links[int(mark[1])], part) for part in found]
 
 
-def _reading(lesson: Lesson) -> reading.Lesson:
+def _reading(lesson: Lesson) -> Read:
     """The lesson for the tools that read one: as it is here, perhaps changed by a test, not on the disk."""
-    read = reading.Lesson(Path(f"{lesson.name}.ipynb"))
+    read = Read(Path(f"{lesson.name}.ipynb"))
     read.__dict__["notebook"] = lesson.notebook
     return read
 
