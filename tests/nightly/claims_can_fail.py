@@ -2,9 +2,9 @@
 
 A lesson is executed statement by statement. At each that gives a claim something to measure, copies of the
 process (forks) go on with a planted mistake: what the statement measured replaced by noise of the same shape
-and scale, shuffled or negated, the arms of a comparison swapped, the effect removed. A copy executes only
-what lies between there and the claims, prints and records nothing, and says which claims hold. Every claim is
-judged, the statistical ones too.
+and scale, shuffled or negated (a number doubled or halved, too), the arms of a comparison swapped or one of
+them noise, the effect removed. A copy executes only what lies between there and the claims, prints and
+records nothing, and says which claims hold. Every claim is judged, the statistical ones too.
 
 Mistakes are planted close to the claim: in the arrays and numbers that it reads, and in the arrays that those
 are made of. Not in functions, data and settings further off: under a mistake there nearly everything turns
@@ -163,6 +163,12 @@ def statements(notebook: nbformat.NotebookNode) -> list[Statement]:
     return found
 
 
+def _of_two(node: ast.stmt) -> bool:
+    """Whether a statement names a short function of two things, `gap = lambda a, b: ...`."""
+    value = node.value if isinstance(node, ast.Assign) else None
+    return isinstance(value, ast.Lambda) and len(value.args.args) == 2
+
+
 def _only_shows(node: ast.stmt) -> bool:
     call = node.value if isinstance(node, ast.Expr) else None
     if not isinstance(call, ast.Call):
@@ -231,7 +237,8 @@ class Lesson:
         self.statements = statements(notebook)
         self.rests = slices(self.statements)
         self.outcomes = {id: Outcome(id, one.visible) for one in self.statements for id in one.claims}
-        self.names: dict[str, Any] = {"__name__": "__main__"}
+        self.names: dict[str, Any] = {"__name__": "__main__", planted.PLANTED: planted.instead}
+        self.arms = {name for one in self.statements if _of_two(one.node) for name in one.sets}
         self.judged: dict[str, str] = {}
         self.seconds: list[float] = []
         self.near: dict[str, dict[int, set[str]]] = {}
@@ -245,14 +252,18 @@ class Lesson:
             self.seconds, arrays = seen[0], [set(names) for names in seen[1]]
             self.near = {id: near(self.statements, id, on, arrays) for id, on in self.rests.items()}
             for at, statement in enumerate(self.statements):
-                for what, node in planted.rewritten(statement.node) if statement.measures else ():
-                    self._try(at, f"{what}: {ast.unparse(statement.node)}", node=node)
+                if self._wanting(at):
+                    for what, node in planted.rewritten(statement.node, self.arms):
+                        self._try(at, f"{what}: {ast.unparse(statement.node)}", node=node)
                 self._execute(statement.node)
                 for id in statement.claims:
                     self.outcomes[id].holds = self.judged.get(id) == "holds"
                 for name in sorted(statement.writes if self._wanting(at) else ()):
                     for what, value in planted.noisy(self.names.get(name)):
                         self._try(at, f"{what}: {name}", name=name, value=value)
+                if any(not self.outcomes[id].tried for id in statement.claims):
+                    for what, node in planted.remeasured(statement.node):
+                        self._try(at, what, node=node)
         return list(self.outcomes.values())
 
     def _looked_at(self) -> tuple[list[float], list[list[str]]]:

@@ -6,7 +6,7 @@ import ast
 import copy
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import Any
 
 import numpy as np
@@ -14,27 +14,28 @@ import torch
 
 from course_utils.intervals import Interval
 
+PLANTED = "__planted__"
 COMPARED = {"paired_interval", "distances", "equal", "allclose"}  # functions of two arms
 
 
-def noisy(value: Any, seed: int = 0) -> list[tuple[str, Any]]:
+def noisy(value: Any) -> list[tuple[str, Any]]:
     """(what was done, value): noise of the same shape and scale in place of a value, and other mistakes.
 
     Numbers, arrays, intervals, nets, and lists, tuples, dictionaries and records of them; of anything else
     there is none.
     """
-    found = []
-    for what, change in (("noise", _noise), ("shuffled", _shuffled), ("negated", _negated)):
-        rng = np.random.default_rng(seed)
-        with torch.no_grad():
-            new = _changed(value, change, rng)
-        if new is not None:
-            found.append((what, new))
+    found = [(way, new) for way in WAYS if (new := instead(way, value)) is not None]
     if isinstance(value, dict) and len(value) > 1:
         found.append(("swapped", dict(zip(value, [*value.values()][::-1], strict=True))))
     if isinstance(value, (list, tuple)) and len(value) > 1 and type(value) in (list, tuple):
         found.append(("swapped", value[::-1]))
     return found
+
+
+def instead(way: str, value: Any) -> Any:
+    """What stands in place of a value under one of `WAYS`; None where that changes nothing in it."""
+    with torch.no_grad():
+        return _changed(value, WAYS[way], np.random.default_rng(0))
 
 
 def size(value: Any) -> int:
@@ -59,13 +60,15 @@ def _changed(value: Any, change: Any, rng: np.random.Generator) -> Any:
     if isinstance(value, Interval):
         return change(value, rng)
     if isinstance(value, torch.nn.Module):
+        if any(parameter.is_meta for parameter in value.parameters()):
+            return None
         net = copy.deepcopy(value)
         for parameter in net.parameters():
             new = change(parameter.detach().numpy(), rng)
             parameter.data = parameter if new is None else torch.from_numpy(np.ascontiguousarray(new))
         return net
     if isinstance(value, torch.Tensor):
-        if value.is_sparse or value.dtype in (torch.bfloat16, torch.float16):
+        if value.is_meta or value.is_sparse or value.dtype in (torch.bfloat16, torch.float16):
             return None
         new = change(value.detach().cpu().numpy(), rng)
         return None if new is None else torch.from_numpy(np.array(new)).to(value.dtype)
@@ -135,31 +138,71 @@ def _shuffled(value: Any, rng: np.random.Generator) -> Any:
     return rng.permutation(value.ravel()).reshape(value.shape)
 
 
+def _scaled(value: Any, factor: float) -> Any:
+    """A number that is off by a factor; of an array none."""
+    if isinstance(value, Interval):
+        ends = {name: factor * getattr(value, name) for name in ("mean", "low", "high")}
+        return dataclasses.replace(value, **ends)
+    return factor * value if value.size == 1 and value.dtype.kind == "f" else None
+
+
 def _negated(value: Any, rng: np.random.Generator) -> Any:
     """The opposite effect."""
     if isinstance(value, Interval):
         return dataclasses.replace(value, mean=-value.mean, low=-value.high, high=-value.low)
-    return -value if value.dtype.kind in "if" else None
+    return -value if value is not None and value.dtype.kind in "if" else None
 
 
-def rewritten(statement: ast.stmt) -> Iterator[tuple[str, ast.stmt]]:
-    """(what was done, statement) for each comparison in a statement: its arms swapped, or made equal.
+WAYS: dict[str, Callable[[Any, np.random.Generator], Any]] = {
+    "noise": _noise,
+    "noise of the other sign": lambda value, rng: _negated(_noise(value, rng), rng),
+    "shuffled": _shuffled,
+    "negated": _negated,
+    "doubled": lambda value, rng: _scaled(value, 2),
+    "halved": lambda value, rng: _scaled(value, 0.5),
+}
 
-    In a `claim` only what is measured is changed, never its bounds.
+
+def rewritten(statement: ast.stmt, arms: Container[str] = ()) -> Iterator[tuple[str, ast.stmt]]:
+    """(what was done, statement) for each comparison in it: arms swapped, made equal, one made noise.
+
+    In a `claim` only what is measured is changed, never its bounds. The statement may call `PLANTED`, which
+    is to be `instead`.
+
+    Args:
+        arms: names of functions of two arms, besides those of `COMPARED`.
     """
-    count = sum(_compares(node) for node in _measuring(statement))
+    count = sum(_compares(node, arms) for node in _measuring(statement))
     for place in range(count):
-        for what in ("arms swapped", "effect removed"):
+        for what in ("arms swapped", "effect removed", "noise in an arm"):
             new = copy.deepcopy(statement)
-            node = [one for one in _measuring(new) if _compares(one)][place]
-            arms = node.args if isinstance(node, ast.Call) else None
-            left, right = (arms[0], arms[1]) if arms else (node.left, node.right)  # type: ignore[attr-defined]
-            first, second = (right, left) if what == "arms swapped" else (left, copy.deepcopy(left))
-            if arms:
-                arms[:2] = [first, second]
+            node: Any = [one for one in _measuring(new) if _compares(one, arms)][place]
+            call = isinstance(node, ast.Call)
+            left, right = node.args[:2] if call else (node.left, node.right)
+            pair = {
+                "arms swapped": [right, left],
+                "effect removed": [left, copy.deepcopy(left)],
+                "noise in an arm": [left, _planted("noise", right)],
+            }[what]
+            if call:
+                node.args[:2] = pair
             else:
-                node.left, node.right = first, second  # type: ignore[attr-defined]
+                node.left, node.right = pair
             yield what, ast.fix_missing_locations(new)
+
+
+def remeasured(statement: ast.stmt) -> Iterator[tuple[str, ast.stmt]]:
+    """(what was done, statement) for each way in which the number that a claim is given may be another."""
+    for way in WAYS:
+        new: Any = copy.deepcopy(statement)
+        arguments = new.value.args
+        if len(arguments) > 2:
+            arguments[2] = _planted(way, arguments[2])
+            yield f"{way}: what is measured", ast.fix_missing_locations(new)
+
+
+def _planted(way: str, node: Any) -> ast.expr:
+    return ast.Call(ast.Name(PLANTED, ast.Load()), [ast.Constant(way), node], [])
 
 
 def _measuring(statement: ast.stmt) -> list[ast.AST]:
@@ -171,11 +214,11 @@ def _measuring(statement: ast.stmt) -> list[ast.AST]:
     return list(ast.walk(statement))
 
 
-def _compares(node: ast.AST) -> bool:
+def _compares(node: ast.AST, arms: Container[str]) -> bool:
     """Whether a node sets two measured things against each other."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Sub, ast.Div)):
         return not any(isinstance(arm, ast.Constant) for arm in (node.left, node.right))
     if isinstance(node, ast.Call) and len(node.args) >= 2:
         name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
-        return name in COMPARED
+        return name in COMPARED or name in arms
     return False

@@ -80,6 +80,21 @@ def numbers_in_prose(lesson: Lesson) -> list[str]:
     return [wrong for text in texts for wrong in prose_numbers.untied(text, values, known)]
 
 
+def numbers_in_claims(lesson: Lesson) -> list[str]:
+    """Each number of a claim's sentence is what this claim measured, or set by the code."""
+    values, known = measured(lesson), _settings(lesson)
+    found = []
+    for cell in lesson.code:
+        for call in _calls(ast.parse(_without_magics(cell.source)), {"claim"}):
+            id, sentence = (getattr(argument, "value", None) for argument in call.args[:2])
+            if id in values and isinstance(sentence, str):
+                wrong = prose_numbers.unmeasured(sentence, {id: values[id]}, known)
+                found += [
+                    f"{id}, which measured {prose_numbers.describe(values[id])}: {one}" for one in wrong
+                ]
+    return found
+
+
 def numbers_in_figures(lesson: Lesson) -> list[str]:
     """Each number of an alt text and of a figure's title was measured by some claim, or set by the code."""
     values, known = measured(lesson), _settings(lesson)
@@ -157,6 +172,13 @@ def experiments(lesson: Lesson) -> list[str]:
     return [] if low <= count <= high else [f"{count} experiments, not {low} to {high}"]
 
 
+def limits_are_measured(lesson: Lesson) -> list[str]:
+    """ "Where it stops" makes a claim that is read: the setting at which the headline is no longer true."""
+    cells = _reading(lesson).sections.get("Where it stops", [])
+    made = [id for cell in cells if cell.cell_type == "code" for id in _claimed(cell.source)]
+    return [] if set(made) & set(visible(lesson)) else ["no visible claim under Where it stops"]
+
+
 def few_long_bugs(lesson: Lesson) -> list[str]:
     """At most three mistakes at length, each opening with its name in bold; the rest is one table."""
     text = _section(lesson, "What goes wrong")
@@ -190,9 +212,9 @@ def says_what_comes_next(lesson: Lesson) -> list[str]:
 
 
 RULES: list[Callable[[Lesson], list[str]]] = [
-    objectives, honest_minutes, numbers_in_prose, numbers_in_figures, numbers_in_quizzes,
-    figures_say_their_titles, links_lead_to_claims, few_claims, short_code, experiments, few_long_bugs,
-    some_exercises, five_sentences, says_what_comes_next,
+    objectives, honest_minutes, numbers_in_prose, numbers_in_claims, numbers_in_figures, numbers_in_quizzes,
+    figures_say_their_titles, links_lead_to_claims, few_claims, short_code, experiments, limits_are_measured,
+    few_long_bugs, some_exercises, five_sentences, says_what_comes_next,
 ]  # fmt: skip
 
 
@@ -225,6 +247,13 @@ def sentences(text: str) -> list[str]:
     bare = LINK.sub(away, re.sub(r"^\s*(?:[-*]|\d+\.) +", "\n\n", text, flags=re.MULTILINE))
     found = [part for block in re.split(r"\n\s*\n", bare) for part in _ENDS.split(block.strip()) if part]
     return [re.sub(r"\0(\d+)\0", lambda mark: links[int(mark[1])], part) for part in found]
+
+
+def _reading(lesson: Lesson) -> Read:
+    """The lesson for the tools that read one: as it is here, perhaps changed by a test, not on the disk."""
+    read = Read(Path(f"{lesson.name}.ipynb"))
+    read.__dict__["notebook"] = lesson.notebook
+    return read
 
 
 def _settings(lesson: Lesson) -> set[float]:

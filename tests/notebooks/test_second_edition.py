@@ -81,7 +81,7 @@ def _untitled(lesson: rules.Lesson) -> None:
     del output.metadata["image/png"]["titles"]
 
 
-FURTHER = [f'claim("98.more-{k}", "More.", 1, about=1, tol=0)' for k in range(11)]
+FURTHER = [f'claim("98.more-{k}", "More.", 1, about=1, tol=0)' for k in range(10)]
 ANOTHER = "Words.\n\n### C\n\n### D\n\n### E\n\n"
 BUGS = "Words.\n\n**B.** B.\n\n**C.** C.\n\n**D.** D.\n"
 
@@ -110,6 +110,10 @@ BROKEN: dict[Rule, dict[str, Change]] = {
         "the title's number": _edit("title", "[four times]", "[five times]"),
         "a claim that there is not": _edit("saw", "[0.25](#claim-98-faster)", "[0.25](#claim-98-slower)"),
     },
+    second_edition.numbers_in_claims: {
+        "a wrong sentence": _edit("gain", "by 23 points", "by 2 points"),
+        "the bound as the finding": _edit("faster", "It needs a quarter", "It needs 0.31"),
+    },
     second_edition.numbers_in_figures: {
         "a wrong title": _about_figure(titles=["It falls by 24 points"]),
         "a wrong alt text": _about_figure(alt="The blue line falls to 0.26 within 300 steps."),
@@ -137,6 +141,10 @@ BROKEN: dict[Rule, dict[str, Change]] = {
     second_edition.experiments: {
         "one experiment": _edit("experiment-2", "### At another", "At another"),
         "five experiments": _edit("idea", "## The idea", f"## Experiment\n\n{ANOTHER}## The idea"),
+    },
+    second_edition.limits_are_measured: {
+        "no claim": _edit("limit", 'claim("98.limit"', 'print("98.limit"'),
+        "a folded one": _edit("limit", "claim(", 'with also_checked("x"):\n    claim('),
     },
     second_edition.few_long_bugs: {
         "four at length": _edit("wrong", "Words.\n", BUGS),
@@ -194,8 +202,9 @@ def test_a_claim_is_read_with_its_interval_and_seeds(lesson: rules.Lesson) -> No
         "98.faster": Measured((0.25,)),
         "98.gain": Measured((0.23, 0.15, 0.32), 64),
         "98.folded": Measured((7.0,)),
+        "98.limit": Measured((1.0,)),
     }
-    assert second_edition.visible(lesson) == ["98.faster", "98.gain"]
+    assert second_edition.visible(lesson) == ["98.faster", "98.gain", "98.limit"]
 
 
 # ---- numbers
@@ -286,7 +295,7 @@ def test_the_record_fills_in_what_the_output_does_not_say(lesson: rules.Lesson, 
     cell.outputs = [new_output("stream", name="stdout", text="An older form.\n")]
     found = second_edition.measured(lesson)
     assert found["98.folded"] == Measured((7.5,))
-    assert set(found) == {"98.faster", "98.gain", "98.folded"}
+    assert set(found) == {"98.faster", "98.gain", "98.folded", "98.limit"}
 
 
 def test_the_stub_of_the_cell_is_the_stub_of_the_exercise(lesson: rules.Lesson) -> None:
