@@ -61,7 +61,7 @@ MUTANTS = (
     Mutant("RMSprop's alpha and 1 - alpha swapped", "06", "optimizers/rmsprop.py", "v.mul_(alpha).addcmul_(g, g, value=1 - alpha)", "v.mul_(1 - alpha).addcmul_(g, g, value=alpha)"),
     Mutant("Adadelta's two averages in the wrong order", "06", "optimizers/adadelta.py", "s.add(eps).sqrt_().div_(v.add(eps).sqrt_())", "v.add(eps).sqrt_().div_(s.add(eps).sqrt_())"),
     Mutant("Adam without bias correction of m", "07", "optimizers/adam.py", "value=-lr / (1 - beta1**t)", "value=-lr"),
-    Mutant("Adam's second beta used for m", "07", "optimizers/adam.py", "m.mul_(beta1).add_(g, alpha=1 - beta1)", "m.mul_(beta2).add_(g, alpha=1 - beta2)"),
+    Mutant("Adam's second beta used for m", "07", "optimizers/adam.py", "m.lerp_(g, 1 - beta1)", "m.lerp_(g, 1 - beta2)"),
     Mutant("Adam's eps before the correction", "07", "optimizers/adam.py", "v.sqrt().div_((1 - beta2**t) ** 0.5).add_(eps)", "v.sqrt().add_(eps).div_((1 - beta2**t) ** 0.5)"),
     Mutant("AdamW's decay in the gradient", "08", "optimizers/adamw.py", 'p.mul_(1 - lr * group["weight_decay"])', 'g = g.add(p, alpha=group["weight_decay"])'),
     Mutant("AdamW's decay without the rate", "08", "optimizers/adamw.py", 'p.mul_(1 - lr * group["weight_decay"])', 'p.mul_(1 - group["weight_decay"])'),
@@ -87,7 +87,7 @@ MUTANTS = (
     Mutant("rounding without a floor for subnormals", "17", "mixed_precision/formats.py", "exponent.clamp(min=fmt.min_exponent) - fmt.mantissa", "exponent - fmt.mantissa"),
     Mutant("Lion's betas swapped", "18", "optimizers/lion.py", "c = m.mul(beta1).add_(g, alpha=1 - beta1)", "c = m.mul(beta2).add_(g, alpha=1 - beta2)"),
     Mutant("Muon without Nesterov's look ahead", "18", "optimizers/muon.py", 'd = g.lerp(m, momentum) if group["nesterov"] else m', "d = m"),
-    Mutant("SAM that climbs by the gradient, not by its direction", "18", "optimizers/sam.py", 'g * (group["rho"] / norm)', 'g * (group["rho"] * norm)'),
+    Mutant("SAM that climbs by the gradient, not by its direction", "18", "optimizers/sam.py", "(rho / norm)", "(rho * norm)"),
     Mutant("Schedule-Free with equal weights", "18", "optimizers/schedule_free.py", 'state["x"].lerp_(z, lr_t**2 / state["weight_sum"])', 'state["x"].lerp_(z, 0.5)'),
 )  # fmt: skip
 
