@@ -65,7 +65,7 @@ MUTANTS = (
     Mutant("Adam's eps before the correction", "07", "optimizers/adam.py", "v.sqrt().div_((1 - beta2**t) ** 0.5).add_(eps)", "v.sqrt().add_(eps).div_((1 - beta2**t) ** 0.5)"),
     Mutant("AdamW's decay in the gradient", "08", "optimizers/adamw.py", 'p.mul_(1 - lr * group["weight_decay"])', 'g = g.add(p, alpha=group["weight_decay"])'),
     Mutant("AdamW's decay without the rate", "08", "optimizers/adamw.py", 'p.mul_(1 - lr * group["weight_decay"])', 'p.mul_(1 - group["weight_decay"])'),
-    Mutant("step decay one step early", "09", "schedules.py", "lambda t: gamma ** (t // step_size)", "lambda t: gamma ** ((t + 1) // step_size)"),
+    Mutant("step decay one step early", "09", "schedules.py", "return gamma ** (t // step_size)", "return gamma ** ((t + 1) // step_size)"),
     Mutant("cosine over a whole period", "09", "schedules.py", "(1 + math.cos(math.pi * u)) / 2", "(1 + math.cos(2 * math.pi * u)) / 2"),
     Mutant("warm-up that begins at zero", "10", "schedules.py", "(t + 1) / steps if t < steps else then(t - steps)", "t / steps if t < steps else then(t - steps)"),
     Mutant("periods that do not grow", "10", "schedules.py", "length *= mult", "length *= 1"),
