@@ -69,7 +69,7 @@ MUTANTS = (
     Mutant("cosine over a whole period", "09", "schedules.py", "(1 + math.cos(math.pi * u)) / 2", "(1 + math.cos(2 * math.pi * u)) / 2"),
     Mutant("warm-up that begins at zero", "10", "schedules.py", "(t + 1) / steps if t < steps else then(t - steps)", "t / steps if t < steps else then(t - steps)"),
     Mutant("periods that do not grow", "10", "schedules.py", "length *= mult", "length *= 1"),
-    Mutant("soft threshold without the sign", "12", "regularizers.py", "x.sign() * (x.abs() - threshold).clamp(min=0)", "(x.abs() - threshold).clamp(min=0)"),
+    Mutant("soft threshold without the sign", "12", "regularizers.py", "torch.where(x > 0, x - threshold, x + threshold)", "x - threshold"),
     Mutant("dropout without 1 / (1 - p)", "13", "layers/dropout.py", "scale = 1 / (1 - self.p) if self.p < 1 else 0.0", "scale = 1.0"),
     Mutant("dropout active in eval", "13", "layers/dropout.py", "if not self.training or self.p == 0:", "if self.p == 0:"),
     Mutant("biased variance in batch norm's buffer", "14", "layers/normalization.py", "var * (n / (n - 1))", "var"),
