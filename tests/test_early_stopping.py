@@ -22,7 +22,7 @@ from torch import nn
 
 import course_utils.early_stopping
 from course_utils.early_stopping import EarlyStopping
-from tests.mutants import mutant
+from tests.mutants import mistakes, mutant
 
 SETTINGS = settings(max_examples=150, deadline=None, derandomize=True)
 VALUES = st.lists(st.one_of(st.integers(-3, 3).map(float), st.just(math.nan)), min_size=1, max_size=15)
@@ -474,11 +474,7 @@ MUTANTS = [
 ]
 
 
-@pytest.mark.parametrize(("check", "old", "new"), MUTANTS)
-def test_mistake_is_caught(check: Any, old: str, new: str) -> None:
-    wrong = mutant("course_utils.early_stopping", old, new).EarlyStopping
-    with pytest.raises(AssertionError):
-        check(wrong)
+test_mistake_is_caught = mistakes("course_utils.early_stopping", MUTANTS, of="EarlyStopping")
 
 
 def test_writing_in_place_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
