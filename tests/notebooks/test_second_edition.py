@@ -222,6 +222,7 @@ READ: dict[str, list[tuple[float, str]]] = {
     "CIFAR-10 in float16, 16-bit, L2, x₂, the 20th of $10 + 3$ and `f(7)`": [],
     "lessons 12 and 13, exercise 4, 07, (06, 11), [18](18_beyond.ipynb)": [],
     "Adam (2015), (Kingma & Ba, 2015), Lessard et al. 2016, on 2026-11-21": [],
+    "300 points in a cloud": [(300, "plain")],
     "β = 0.05 from 64 → 32": [(0.05, "plain"), (64, "plain"), (32, "plain")],
 }
 
