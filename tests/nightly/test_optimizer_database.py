@@ -1,4 +1,4 @@
-"""All of torch's database of optimizers: settings, errors, schedulers, sparse gradients; on ours and torch's."""
+"""All of torch's database of optimizers: settings, errors, schedulers, sparse gradients."""
 
 from __future__ import annotations
 

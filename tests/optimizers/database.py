@@ -3,8 +3,8 @@
 `torch.testing._internal.common_optimizers.optim_db` holds, for every optimizer of torch, settings to try,
 settings that must be refused, schedulers to combine it with, and which implementations, gradients and dtypes
 it takes. `cases` makes runs of ours and of torch's from them, `difference` compares one, bit for bit at every
-step, and `STATED` lists what may differ, each with its reason, as the docstrings give it. Nothing else may. Of
-torch's other optimizers (`NOT_OURS`) there is no equivalent here.
+step, and `STATED` lists what may differ, each with its reason, as the docstrings give it. Nothing else may.
+Of torch's other optimizers (`NOT_OURS`) there is no equivalent here.
 """
 
 from __future__ import annotations
