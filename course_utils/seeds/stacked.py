@@ -14,6 +14,7 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from course_utils import losses
 from course_utils.layers.dropout import Dropout
+from course_utils.training.modes import frozen_parts, set_training
 
 Loss = Callable[..., Tensor]  # (prediction, target) -> mean
 Named = list[tuple[str, Tensor]]
@@ -28,7 +29,9 @@ class StackedNets:
             name: p.detach().clone().requires_grad_(p.requires_grad) for name, p in parameters.items()
         }
         self.buffers = {name: b.detach().clone() for name, b in buffers.items()}
-        self.base = copy.deepcopy(models[0]).to("meta").train()
+        self.base = copy.deepcopy(models[0]).to("meta")
+        self.frozen = frozen_parts(self.base)
+        set_training(self.base, self.frozen)
 
     def named_parameters(self) -> Named:
         return list(self.parameters.items())
@@ -37,8 +40,12 @@ class StackedNets:
         return {**self.parameters, **self.buffers}
 
     def set_mode(self, training: bool) -> None:
-        if self.base.training != training:
-            self.base.train(training)
+        if self.base.training == training:
+            return
+        if training:
+            set_training(self.base, self.frozen)
+        else:
+            self.base.eval()
 
     def forward(self, x: Tensor, *, training: bool) -> Tensor:
         """Outputs (S, b, ...) for inputs (S, b, ...)."""

@@ -24,7 +24,7 @@ from course_utils.data import Stacked
 from course_utils.intervals import paired_interval
 from course_utils.seeds.stacked import Loss, Named, StackedNets, clip_per_seed, per_seed, stack
 from course_utils.training.batches import minibatches
-from course_utils.training.stepping import TrainingDiverged, set_rate, show_weights
+from course_utils.training.stepping import TrainingDiverged, set_lr, show_weights
 
 __all__ = ["SeedRuns", "Stacked", "each_seed", "paired_interval", "train_seeds"]
 
@@ -133,7 +133,7 @@ def train_seeds(
             if clip_norm is not None:
                 clip_per_seed(parameters, clip_norm)
             if schedule is not None:
-                set_rate(step_rule, schedule, step)
+                set_lr(step_rule, schedule, step)
             step_rule.step()
             rows.seen(values.detach())
             if (step + 1) % measure_every == 0 or step + 1 == steps:

@@ -538,7 +538,7 @@ MUTANTS: dict[str, tuple[str, str, str, dict[str, Any]]] = {
     ),
     "gradients-pile-up": ("train", "p.grad = None", "pass", {}),
     "schedule-one-late": (
-        "train", "set_rate(step_rule, schedule, step)", "set_rate(step_rule, schedule, step + 1)",
+        "train", "set_lr(step_rule, schedule, step)", "set_lr(step_rule, schedule, step + 1)",
         OPTIONS["schedule"],
     ),
     "evaluated-at-the-wrong-point": (
