@@ -1,4 +1,9 @@
-"""Early stopping: stop when the validation value has not improved for a while, and keep the best weights."""
+"""Early stopping: stop when the validation value has not improved for a while, and keep the best weights.
+
+Patience        the rule: which value is the best, and when to stop
+EarlyStopping   the rule for a model in training, with its best weights in memory or in a file
+patient_stop    the rule on curves that were recorded to their end
+"""
 
 from __future__ import annotations
 
@@ -15,15 +20,74 @@ from course_utils._checks import require
 from course_utils._files import write_whole
 
 
-class EarlyStopping:
-    """Stop after `patience` updates in a row without an improvement on the best value.
+class Patience:
+    """Which value of a series is the best so far, and when to stop waiting for a better one.
 
         improved     value < best - min_delta  (mode "min")   value > best + min_delta  (mode "max")
-        improved:    best <- value, keep a copy of the weights, since_best <- 0
+        improved:    best <- value, since_best <- 0
         otherwise:   since_best <- since_best + 1; stop when since_best = patience
 
-    The count starts again at every improvement. NaN never improves: it counts as worse, with a warning.
-    Once stopped, `update` keeps returning True and changes nothing.
+    The count starts again at every improvement. NaN never improves. Once stopped, nothing changes any more.
+
+        rule = Patience(2)
+        [rule.count(value) for value in (3.0, 1.0, 2.0, 1.0)]   # [True, True, False, False]
+        rule.stopped, rule.best_step                            # True, 1
+
+    Args:
+        patience: values without improvement that stop the run, >= 1.
+        min_delta: >= 0, in the units of the value; an improvement must be larger than this.
+        mode: "min" for a loss, "max" for an accuracy.
+
+    Attributes:
+        best_value: best value so far (inf or -inf before the first).
+        best_step: the value's number, counted from 0; None before the first.
+        step: values seen.
+        since_best: values since the best one.
+        stopped: whether the run has been told to stop.
+    Raises: ValueError for settings out of range.
+    """
+
+    def __init__(self, patience: int = 10, min_delta: float = 0.0, *, mode: str = "min") -> None:
+        require(
+            isinstance(patience, int) and patience >= 1, "a whole number patience >= 1", patience=patience
+        )
+        require(0 <= min_delta < math.inf, "min_delta >= 0 and finite", min_delta=min_delta)
+        require(mode in ("min", "max"), 'mode "min" or "max"', mode=mode)
+        self.patience, self.min_delta, self.mode = patience, min_delta, mode
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything seen."""
+        self.best_value = math.inf if self.mode == "min" else -math.inf
+        self.best_step: int | None = None
+        self.step = 0
+        self.since_best = 0
+        self.stopped = False
+
+    def improved(self, value: float) -> bool:
+        if self.mode == "min":
+            return value < self.best_value - self.min_delta
+        return value > self.best_value + self.min_delta
+
+    def count(self, value: float) -> bool:
+        """Take the newest value; True means that it is the best so far."""
+        if self.stopped:
+            return False
+        improved = self.improved(value)
+        if improved:
+            self.best_value, self.best_step, self.since_best = value, self.step, 0
+        else:
+            self.since_best += 1
+        self.step += 1
+        self.stopped = self.since_best >= self.patience
+        return improved
+
+
+class EarlyStopping(Patience):
+    """Stop after `patience` updates in a row without an improvement on the best value.
+
+    The rule is that of `Patience`; at each improvement a copy of the weights is kept. NaN counts as worse,
+    with a warning. Once stopped, `update` keeps returning True and changes nothing.
 
         stopper = EarlyStopping(patience=5, path="best.pt")
         for epoch in range(100):
@@ -32,22 +96,13 @@ class EarlyStopping:
                 break
 
     Args:
-        patience: updates without improvement that stop the run, >= 1.
-        min_delta: >= 0, in the units of the value; an improvement must be larger than this.
-        mode: "min" for a loss, "max" for an accuracy.
+        patience, min_delta, mode: as for `Patience`, whose attributes it has; it counts updates.
         restore_best: keep the best weights in memory and load them into the model on stopping. A loop that
             runs to its end without stopping calls `restore(model)` itself.
         path: file for the best state. It is written whole at each improvement: a crash at any
             moment leaves the previous file or the new one. It holds `state_dict()` with the weights, so that
             `model.load_state_dict(torch.load(path)["best_model"])` gives the best model and
             `stopper.load_state_dict(torch.load(path))` goes on counting from there.
-
-    Attributes:
-        best_value: best value so far (inf or -inf before the first).
-        best_step: the update that gave it, counted from 0; None before the first.
-        step: updates seen.
-        since_best: updates since the best one.
-        stopped: whether the run has been told to stop.
 
     Raises: ValueError for settings out of range or a value that is not one number; RuntimeError from
         `restore` when there are no weights to restore.
@@ -63,29 +118,14 @@ class EarlyStopping:
         restore_best: bool = True,
         path: str | Path | None = None,
     ) -> None:
-        require(
-            isinstance(patience, int) and patience >= 1, "a whole number patience >= 1", patience=patience
-        )
-        require(0 <= min_delta < math.inf, "min_delta >= 0 and finite", min_delta=min_delta)
-        require(mode in ("min", "max"), 'mode "min" or "max"', mode=mode)
-        self.patience, self.min_delta, self.mode = patience, min_delta, mode
+        super().__init__(patience, min_delta, mode=mode)
         self.restore_best = restore_best
         self.path = None if path is None else Path(path)
-        self.reset()
 
     def reset(self) -> None:
         """Forget everything seen; the file at `path` stays."""
-        self.best_value = math.inf if self.mode == "min" else -math.inf
-        self.best_step: int | None = None
-        self.step = 0
-        self.since_best = 0
-        self.stopped = False
+        super().reset()
         self._best_model: dict[str, Any] | None = None
-
-    def improved(self, value: float) -> bool:
-        if self.mode == "min":
-            return value < self.best_value - self.min_delta
-        return value > self.best_value + self.min_delta
 
     def update(self, value: float | Tensor, model: nn.Module) -> bool:
         """Take the newest validation value; True means stop now (and the best weights are back, if asked)."""
@@ -98,16 +138,10 @@ class EarlyStopping:
                 RuntimeWarning,
                 stacklevel=2,
             )
-        if self.improved(value):
-            self.best_value, self.best_step, self.since_best = value, self.step, 0
-            self.step += 1
+        if self.count(value):
             self._keep(model)
-        else:
-            self.since_best += 1
-            self.step += 1
-            self.stopped = self.since_best >= self.patience
-            if self.stopped and self.restore_best and self.best_step is not None:
-                self.restore(model)
+        elif self.stopped and self.restore_best and self.best_step is not None:
+            self.restore(model)
         return self.stopped
 
     def restore(self, model: nn.Module) -> None:
@@ -165,3 +199,22 @@ def _number(value: float | Tensor) -> float:
             shape=tuple(value.shape),
         )
     return float(value)
+
+
+def patient_stop(values: Tensor, patience: int) -> tuple[Tensor, Tensor]:
+    """Where early stopping would have ended each of S recorded runs, and what it would have kept.
+
+    Args:
+        values: validation losses (S, K); a run that never stops ends at its last.
+        patience: measurements in a row without a new lowest value that stop a run, >= 1.
+    Returns: the measurements of the stop and of the best before it, (S,) each, counted from 0.
+    """
+    require(values.ndim == 2, "values (S, K)", shape=tuple(values.shape))
+    stops, best = [], []
+    for row in values.tolist():
+        rule = Patience(patience)
+        for value in row:
+            rule.count(value)
+        stops.append(rule.step - 1)
+        best.append(rule.best_step or 0)
+    return torch.tensor(stops, dtype=torch.int64), torch.tensor(best, dtype=torch.int64)

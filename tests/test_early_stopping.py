@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import course_utils.early_stopping
+from course_utils import early_stopping
 from course_utils.early_stopping import EarlyStopping
 from tests.mutants import mutant
 
@@ -286,6 +287,36 @@ def test_bad_settings(kwargs: dict[str, Any], message: str) -> None:
 def test_value_must_be_one_number() -> None:
     with pytest.raises(ValueError, match=r"need one number, got shape=\(2,\); reduce"):
         EarlyStopping().update(torch.ones(2), nn.Linear(1, 1))
+
+
+def check_patient_stop(module: Any) -> None:
+    """As the definition says, run by run, on values with ties and one NaN."""
+    values = torch.randint(0, 12, (60, 15), generator=torch.Generator().manual_seed(3)).double()
+    values[0, 4] = math.nan
+    stopped_early = 0
+    for patience in (1, 2, 3, 6):
+        stop, best = module.patient_stop(values, patience)
+        for s, row in enumerate(values.tolist()):
+            end, first_best = by_definition(row, patience, 0.0, "min")
+            assert (int(stop[s]), int(best[s])) == (min(end, 14), first_best)
+            stopped_early += end < 14
+    assert stopped_early > 100
+
+
+def test_patient_stop() -> None:
+    check_patient_stop(early_stopping)
+    with pytest.raises(ValueError, match="patience >= 1"):
+        early_stopping.patient_stop(torch.zeros(2, 3), 0)
+    with pytest.raises(ValueError, match=r"values \(S, K\)"):
+        early_stopping.patient_stop(torch.zeros(3), 1)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("rule.step - 1", "rule.step"), ("rule.best_step or 0", "rule.since_best")]
+)
+def test_mistakes_of_patient_stop_are_caught(old: str, new: str) -> None:
+    with pytest.raises(AssertionError):
+        check_patient_stop(mutant("course_utils.early_stopping", old, new))
 
 
 def test_repr_shows_the_settings() -> None:
