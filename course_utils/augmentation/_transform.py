@@ -104,6 +104,11 @@ def check_images(x: Tensor) -> None:
     require(
         x.ndim == 4, "images of shape (N, C, H, W)", cure="one image: x.unsqueeze(0)", shape=tuple(x.shape)
     )
+    check_examples(x)
+
+
+def check_examples(x: Tensor) -> None:
+    require(x.ndim >= 2, "examples of shape (N, ...)", cure="one: x.unsqueeze(0)", shape=tuple(x.shape))
     require(
         x.dtype == torch.uint8 or x.is_floating_point(),
         "floating or uint8 images",

@@ -1,7 +1,8 @@
-"""Mixup and CutMix: two images become one, and so do their labels."""
+"""Mixup and CutMix: two examples become one, and so do their labels."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 import torch
@@ -9,7 +10,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from course_utils._checks import require
-from course_utils.augmentation._transform import Random, check_images, from_working, per_sample, to_working
+from course_utils.augmentation._transform import (
+    Random,
+    check_examples,
+    check_images,
+    from_working,
+    per_sample,
+    to_working,
+)
 from course_utils.augmentation.erasing import box_mask
 from course_utils.augmentation.geometry import whole
 
@@ -21,12 +29,13 @@ def mixup(x: Tensor, y: Tensor, partner: Tensor, lam: float | Tensor) -> tuple[T
         y_new = lam * y + (1 - lam) * y[partner]
 
     Args:
+        x: (N, ...), images or examples of any other shape.
         y: probability rows (N, K).
         partner: indices (N,) into the batch.
         lam: in [0, 1], one number or one per sample.
     """
     own = to_working(x)
-    weight = per_sample(lam, own)
+    weight = per_sample(lam, own).reshape(-1, *[1] * (x.ndim - 1))
     return from_working(weight * own + (1 - weight) * own[partner], x.dtype), mix_labels(y, partner, lam)
 
 
@@ -97,6 +106,7 @@ class _Mix(Random):
     """Partners from one permutation of the batch, lam ~ Beta(alpha, alpha) anew for each sample."""
 
     takes_labels: ClassVar[bool] = True
+    check: Callable[[Tensor], None]
 
     def __init__(
         self, alpha: float = 1.0, num_classes: int | None = None, *, generator: torch.Generator | None = None
@@ -110,7 +120,7 @@ class _Mix(Random):
     def forward(
         self, x: Tensor, y: Tensor, *, generator: torch.Generator | None = None
     ) -> tuple[Tensor, Tensor]:
-        check_images(x)
+        self.check(x)
         require(len(x) == len(y), "as many labels as images", images=len(x), labels=len(y))
         rows = to_probabilities(y, self.num_classes)
         if not self.training or len(x) == 0:
@@ -145,8 +155,11 @@ class Mixup(_Mix):
     Args:
         alpha: >= 0. Small alpha leaves most samples nearly pure, 1 is uniform, 0 changes nothing.
         num_classes: needed where y holds class indices.
+    Shape: x (N, ...): images, or examples of any other shape.
     Source: Zhang et al. (2018), mixup.
     """
+
+    check = staticmethod(check_examples)
 
     def draw(self, x: Tensor, *, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """Partner indices (N,) and lam (N,)."""
@@ -169,8 +182,11 @@ class CutMix(_Mix):
     Args:
         alpha: >= 0; 1 is the paper's choice, 0 changes nothing.
         num_classes: needed where y holds class indices.
+    Shape: x (N, C, H, W).
     Source: Yun et al. (2019), CutMix.
     """
+
+    check = staticmethod(check_images)
 
     def draw(self, x: Tensor, *, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """Partner indices (N,) and clipped boxes (N, 4)."""

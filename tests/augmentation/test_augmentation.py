@@ -626,6 +626,11 @@ BAD: list[tuple[Callable[[], Any], str]] = [
     (lambda: A.rotate(X, torch.zeros(3)), r"need one number, or one per sample, got shape=\(3,\)"),
     (lambda: A.Mixup(-1.0), "need alpha >= 0 and finite, got alpha=-1.0"),
     (lambda: A.Mixup(1.0)(X, torch.tensor([0, 1])), "need num_classes for class indices"),
+    (lambda: A.Mixup(1.0, 2)(torch.ones(3), torch.tensor([0, 1, 1])), r"need examples of shape \(N, ...\)"),
+    (
+        lambda: A.CutMix(1.0, 2)(torch.ones(3, 4), torch.tensor([0, 1, 1])),
+        r"need images of shape \(N, C, H, W",
+    ),
     (lambda: A.Mixup(1.0, 2)(X, torch.tensor([0, 2])), "need 0 <= y < num_classes, got least=0, most=2"),
     (lambda: A.Mixup(1.0, 2)(X, torch.tensor([0])), "need as many labels as images, got images=2, labels=1"),
     (lambda: A.Mixup(1.0)(X, torch.ones(2, 2)), "need rows of y that sum to 1"),
