@@ -1,6 +1,7 @@
 """Many runs in one: a seed for each row of a stacked net, stepped together.
 
 train          train_seeds(): the loop of `training`, for all seeds at once
+measurements   losses and metrics as it goes; the best weights of each seed
 stacked        nets as one module with a leading dimension for the seed
 rates          a learning rate for each run: sweeps over rates and seeds in one
 averages       averaged weights beside the runs

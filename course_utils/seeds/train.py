@@ -25,15 +25,14 @@ from torch.optim import Optimizer
 from course_utils._checks import require
 from course_utils.augmentation import CutMix, Mixup, mix_within_seeds
 from course_utils.data import Stacked
-from course_utils.early_stopping import Patience
 from course_utils.seeds.averages import Average, Snapshots
+from course_utils.seeds.measurements import BestWeights, Examples, Metric, Rows, checked
 from course_utils.seeds.stacked import (
     Loss,
     Named,
     StackedNets,
     clip_per_seed,
     keeps_seeds_apart,
-    over,
     per_seed,
     stack,
 )
@@ -42,8 +41,6 @@ from course_utils.training.stepping import TrainingDiverged, set_lr, show_weight
 
 __all__ = ["SeedRuns", "train_seeds"]
 
-Examples = Stacked | tuple[Tensor, Tensor]
-Metric = Callable[[Tensor, Tensor], Tensor]
 Augment = Callable[[Tensor], Tensor] | Mixup | CutMix
 
 
@@ -146,15 +143,15 @@ def train_seeds(
     require(clip_norm is None or clip_norm > 0, "clip_norm > 0", clip_norm=clip_norm)
     require(patience is None or validation is not None, "validation for patience", patience=patience)
     require(diverged in ("keep", "raise"), 'diverged="keep" or "raise"', diverged=diverged)
-    x, y = _checked(train, len(seeds))
+    x, y = checked(train, len(seeds))
     nets = stack([_seeded(make_model, seed, x.device) for seed in seeds])
     parameters = [p for _, p in nets.named_parameters()]
     rule = optimizer(parameters)
     cure = "take SAMPerSeed or MuonPerSeed of course_utils.seeds, or train seed by seed with fit"
     require(keeps_seeds_apart(rule), "an elementwise optimizer", optimizer=type(rule).__name__, cure=cure)
     objective = _Objective(nets, loss, penalty, clip_norm)
-    rows = _Rows(validation, loss, metric, len(seeds))
-    best = None if patience is None else _BestWeights(nets, patience, len(seeds))
+    rows = Rows(validation, loss, metric, len(seeds))
+    best = None if patience is None else BestWeights(nets, patience, len(seeds))
     snapshots = None if averages is None else Snapshots(parameters, averages)
     # masks and augmentations of all seeds together
     with _draws_of(seeds[0], x.device):
@@ -230,19 +227,6 @@ def _seeded(make_model: Callable[[], nn.Module], seed: int, device: torch.device
         return make_model()
 
 
-def _checked(examples: Examples, count: int) -> tuple[Tensor, Tensor]:
-    x, y = examples
-    if isinstance(examples, Stacked):
-        require(len(x) == len(y) == count, "one set of examples per seed", x=len(x), y=len(y), seeds=count)
-        require(x.shape[1] == y.shape[1], "as many inputs as targets", x=x.shape[1], y=y.shape[1])
-    else:
-        require(len(x) == len(y), "as many inputs as targets", x=len(x), y=len(y))
-    # with some ignored, a mean is one over fewer than all examples
-    ignored = 0 if y.is_floating_point() else int((y == -100).sum())
-    require(ignored == 0, "a target for every example", ignored=ignored, cure="leave out those marked -100")
-    return x, y
-
-
 def _batches(
     x: Tensor, y: Tensor, train: object, batch_size: int | None, seeds: tuple[int, ...]
 ) -> Iterator[tuple[Tensor, Tensor]]:
@@ -267,64 +251,3 @@ def _augmented(augment: Augment, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     if isinstance(augment, (Mixup, CutMix)):
         return mix_within_seeds(augment, x, y)
     return augment(x.flatten(0, 1)).unflatten(0, x.shape[:2]), y
-
-
-class _Rows:
-    """Measurements as they come, one (S,) tensor each."""
-
-    def __init__(self, examples: Examples | None, loss: Loss, metric: Metric | None, count: int) -> None:
-        self.examples, self.loss, self.score = examples, loss, metric
-        self.nothing = torch.full((count,), torch.nan)
-        self.steps: list[int] = []
-        self.train: list[Tensor] = []
-        self.validation: list[Tensor] = []
-        self.metric: list[Tensor] = []
-        self.waiting: list[Tensor] = []
-
-    def seen(self, losses: Tensor) -> None:
-        self.waiting.append(losses)
-
-    @torch.no_grad()
-    def measure(self, step: int, nets: StackedNets) -> None:
-        self.steps.append(step)
-        self.train.append(torch.stack(self.waiting).mean(0).cpu())
-        self.waiting.clear()
-        loss = metric = self.nothing
-        if self.examples is not None:
-            count = len(self.nothing)
-            x, y = _checked(self.examples, count)
-            if not isinstance(self.examples, Stacked):
-                x, y = x.expand(count, *x.shape), y.expand(count, *y.shape)
-            prediction = nets.forward(x, training=False)
-            loss = per_seed(self.loss, prediction, y).cpu()
-            metric = self.score(prediction, y).cpu() if self.score else self.nothing
-        self.validation.append(loss)
-        self.metric.append(metric)
-
-    def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
-        return torch.stack(self.train, 1), torch.stack(self.validation, 1), torch.stack(self.metric, 1)
-
-
-class _BestWeights:
-    """Early stopping, seed by seed: the best weights of each, until all have stopped."""
-
-    def __init__(self, nets: StackedNets, patience: int, count: int) -> None:
-        self.nets = nets
-        self.rules = [Patience(patience) for _ in range(count)]
-        self.kept: dict[str, Tensor] = {}
-
-    def stop(self, losses: Tensor) -> bool:
-        """Take the newest validation losses (S,); True means that every seed has stopped."""
-        better = torch.tensor([rule.count(v) for rule, v in zip(self.rules, losses.tolist(), strict=True)])
-        for name, tensor in self.nets.tensors().items():
-            live = tensor.detach()
-            self.kept[name] = torch.where(over(better.to(live.device), live), live, self.kept.get(name, live))
-        return all(rule.stopped for rule in self.rules)
-
-    @torch.no_grad()
-    def restore(self, steps: list[int]) -> Tensor:
-        """Put the best weights back; the step (S,) of each, 0 for a seed without a finite loss."""
-        for name, tensor in self.nets.tensors().items():
-            tensor.copy_(self.kept[name])
-        best = [rule.best_step for rule in self.rules]
-        return torch.tensor([0 if measured is None else steps[measured] for measured in best])

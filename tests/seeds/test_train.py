@@ -639,6 +639,9 @@ MUTANTS: dict[str, tuple[str, str, str, dict[str, Any]]] = {
 }  # fmt: skip
 
 
+CHANGED = {"stacked": ("stack", "per_seed", "clip_per_seed"), "measurements": ("Rows", "BestWeights")}
+
+
 def mutated(module: str, old: str, new: str) -> Callable[..., SeedRuns]:
     """`train_seeds` of a package with the mistake."""
     changed = mutant(f"course_utils.seeds.{module}", old, new)
@@ -647,7 +650,7 @@ def mutated(module: str, old: str, new: str) -> Callable[..., SeedRuns]:
 
     def run(*args: Any, **kwargs: Any) -> SeedRuns:
         with pytest.MonkeyPatch.context() as patch:
-            for name in ("stack", "per_seed", "clip_per_seed"):
+            for name in CHANGED[module]:
                 patch.setattr(seeds, name, getattr(changed, name))
             return train_seeds(*args, **kwargs)
 
@@ -665,7 +668,7 @@ PATIENCE_MUTANTS = {
 @pytest.mark.parametrize(("old", "new"), PATIENCE_MUTANTS.values(), ids=PATIENCE_MUTANTS)
 def test_mistakes_of_patience_are_caught(old: str, new: str) -> None:
     with pytest.raises(AssertionError):
-        check_patience(mutated("train", old, new))
+        check_patience(mutated("measurements", old, new))
 
 
 @pytest.mark.parametrize(("module", "old", "new", "arguments"), MUTANTS.values(), ids=MUTANTS)
