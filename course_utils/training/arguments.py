@@ -10,10 +10,10 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from course_utils._checks import require
+from course_utils._checks import is_whole, require
 from course_utils.early_stopping import EarlyStopping
 from course_utils.optimizers import SAM
-from course_utils.training.batches import check_examples, is_whole
+from course_utils.training.batches import check_examples
 from course_utils.training.evaluation import check_function
 from course_utils.training.stepping import PRECISIONS
 
@@ -21,7 +21,8 @@ from course_utils.training.stepping import PRECISIONS
 def check(**given: Any) -> None:
     """Raise ValueError unless the arguments of `fit`, by name, fit together."""
     for name in ("epochs", "batch_size", "accumulate"):
-        require(is_whole(given[name], 1), f"a whole number {name} >= 1", **{name: given[name]})
+        value = given[name]
+        require(is_whole(value) and value >= 1, f"a whole number {name} >= 1", **{name: value})
     _check_clipping(given["clip_norm"])
     for name in ("train", "validation"):
         if name == "train" or given[name] is not None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from numbers import Integral
 from typing import Any
 
 import torch
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
 from torch.utils.data import Dataset, IterableDataset, default_collate
 
-from course_utils._checks import require
+from course_utils._checks import is_whole, require
 from course_utils.data import Dataset as CourseData
 from course_utils.data import Split, Stacked
 
@@ -34,7 +33,7 @@ def minibatches(n: int, batch_size: int, *generators: torch.Generator) -> Iterat
     Yields: int64 indices, (b,) for one generator and (S, b) for S of them.
     Raises: ValueError for numbers out of range, or without a generator.
     """
-    whole = is_whole(n, 1) and is_whole(batch_size, 1)
+    whole = is_whole(n) and n >= 1 and is_whole(batch_size) and batch_size >= 1
     require(whole, "whole numbers n >= 1 and batch_size >= 1", n=n, batch_size=batch_size)
     cure = "torch.Generator().manual_seed(seed)"
     given = len(generators) > 0 and all(isinstance(one, torch.Generator) for one in generators)
@@ -43,11 +42,6 @@ def minibatches(n: int, batch_size: int, *generators: torch.Generator) -> Iterat
     order = orders[0] if len(orders) == 1 else torch.stack(orders)
     for start in range(0, int(n), int(batch_size)):
         yield order[..., start : start + int(batch_size)]
-
-
-def is_whole(value: object, least: int) -> bool:
-    """Whether this is a whole number of Python or NumPy, and not below `least`; True and False are none."""
-    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
 
 
 def is_pair(examples: object) -> bool:

@@ -10,12 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from course_utils._checks import require
+from course_utils._checks import is_whole, require
 from course_utils.training.batches import (
     Examples,
     batches_of,
     check_examples,
-    is_whole,
     joined,
     on_tensors,
     shape_beyond_rows,
@@ -76,7 +75,8 @@ def evaluate(
     Departure: predictions of more than 2**25 numbers in all, or of batches with different shapes (beyond the
         first dimension), are taken in several parts, and their values averaged, weighted by targets.
     """
-    require(is_whole(batch_size, 1), "a whole number batch_size >= 1", batch_size=batch_size)
+    whole = is_whole(batch_size) and batch_size >= 1
+    require(whole, "a whole number batch_size >= 1", batch_size=batch_size)
     check_examples("examples", examples)
     for name, function in (("loss", loss), ("metric", metric)):
         check_function(name, function, needed=name == "loss")

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course_utils import losses, training
+from course_utils import losses
 from course_utils.optimizers import SAM, SGD, Adam, FlatParameters
 from course_utils.regularizers import l2_penalty
 from course_utils.training import TrainingDiverged, fit, loop, stepping
@@ -372,13 +372,6 @@ def test_sam_goes_back_when_the_second_gradient_cannot_be_had() -> None:
 def two_groups() -> SGD:
     model = net()
     return SGD([{"params": model[0].parameters(), "lr": 0.5}, {"params": model[4].parameters()}], lr=0.1)
-
-
-def test_set_lr_multiplies_the_rate_given_at_first() -> None:
-    optimizer = two_groups()
-    for step in range(3):
-        training.set_lr(optimizer, lambda step: 1 / (step + 1), step)
-        assert [group["lr"] for group in optimizer.param_groups] == [0.5 / (step + 1), 0.1 / (step + 1)]
 
 
 def test_a_schedule_holds_during_a_step_and_leaves_nothing_behind() -> None:
