@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+
 
 def require(holds: bool, rule: str, *, cure: str = "", **got: object) -> None:
     """Raise ``ValueError("need <rule>, got <name>=<value>, ...; <cure>")`` unless `holds`.
@@ -16,3 +18,8 @@ def require(holds: bool, rule: str, *, cure: str = "", **got: object) -> None:
         values = ", ".join(f"{name}={value!r}" for name, value in got.items())
         message = f"need {rule}, got {values}" if values else f"need {rule}"
         raise ValueError(f"{message}; {cure}" if cure else message)
+
+
+def is_whole(value: object) -> bool:
+    """Whether `value` is a whole number, Python's or NumPy's; True and False are none."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
