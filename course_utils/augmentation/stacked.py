@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from course_utils.augmentation.mixing import CutMix, Mixup, to_probabilities
+from course_utils.augmentation.mixing import CutMix, Mixup
 
 
 def mix_within_seeds(
@@ -23,7 +23,7 @@ def mix_within_seeds(
     Shape: x (S, b, ...), for CutMix (S, b, C, H, W); y (S, b), or probability rows (S, b, K). Returns x and
         rows (S, b, K).
     """
-    examples, rows = x.flatten(0, 1), to_probabilities(y.flatten(0, 1), mix.num_classes)
+    examples, rows = x.flatten(0, 1), mix.rows(y.flatten(0, 1))
     mix.check(examples)
     partner, how = mix.draw(examples, generator=generator)
     order = partner.view(x.shape[:2]).argsort(1).argsort(1)

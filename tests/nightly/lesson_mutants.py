@@ -47,8 +47,8 @@ class Mutant:
 
 
 MUTANTS = (
-    Mutant("squared error halved", "01", "losses/regression.py", "(prediction - target) ** 2", "(prediction - target) ** 2 / 2"),
-    Mutant("Huber loss without delta's offset", "01", "losses/regression.py", "0.5 * d**2, delta * (d - delta / 2)", "0.5 * d**2, delta * d"),
+    Mutant("squared error halved", "01", "losses/regression.py", "loss = d * d ", "loss = d * d / 2 "),
+    Mutant("Huber loss without delta's offset", "01", "losses/regression.py", "loss = m * (d - m / 2)", "loss = m * d"),
     Mutant("log-softmax without the logarithm's sum over classes", "01", "losses/classification.py", "shifted.exp().sum(dim, keepdim=True).log()", "shifted.exp().mean(dim, keepdim=True).log()"),
     Mutant("gradient step uphill", "02", "optimizers/sgd.py", "p.add_(g, alpha=-lr)", "p.add_(g, alpha=lr)"),
     Mutant("best rate of gradient descent 1 / (L + mu)", "02", "theory/quadratics.py", "return 2 / (L + mu), (L - mu) / (L + mu)", "return 1 / (L + mu), (L - mu) / (L + mu)"),
