@@ -17,9 +17,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
 from course_utils._checks import require
 from course_utils._files import write_whole
 
@@ -45,6 +42,9 @@ class Record:
 
 def machine(device: str = "cpu") -> dict[str, str]:
     """What a measurement depends on: processor, cores, system, versions; the device and its driver."""
+    import numpy as np  # here, so that whoever only reads records does not wait for them
+    import torch
+
     found = {
         "processor": _processor(),
         "cores": str(os.cpu_count()),

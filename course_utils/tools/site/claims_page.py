@@ -7,7 +7,6 @@ that ships with the course. A value is shown only where the record's sentence an
 from __future__ import annotations
 
 import html
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 from course_utils import recorded
 from course_utils.claim_lines import anchor, asked_for
+from course_utils.claim_records import by_id, read
 from course_utils.markup import marked
 from course_utils.tools.lesson import Claim, Lesson
 
@@ -31,24 +31,17 @@ class Records:
 
 def records(build: Path, kept: Path = recorded.FOLDER) -> Records:
     """The values to show: the shipped record, and over it the last run at `standard` in `build`."""
-    found: dict[str, Mapping[str, Any]] = {}
-    said = []
+    claims: dict[str, Mapping[str, Any]] = {}
+    sources = []
     if shipped := recorded.newest("claims", kept):
-        found |= {row["id"]: row for row in shipped.rows}
-        said.append(shipped.provenance)
-    versions = set()
-    for path in sorted((build / "records" / "standard").glob("claims-[0-9][0-9].json")):
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-            if record["profile"] != "standard":
-                continue
-            found |= {claim["id"]: claim for claim in record["claims"]}
-            versions.add(f"torch {record['versions']['torch']}")
-        except (OSError, ValueError, KeyError, TypeError):
-            continue  # a record that cannot be read is no record
-    if versions:
-        said.append(f"the last run of this copy of the course ({', '.join(sorted(versions))})")
-    return Records(found, "; ".join(said))
+        claims |= by_id(shipped.rows)
+        sources.append(shipped.provenance)
+    run = [claim for claim in read(build / "records" / "standard") if claim.get("profile") == "standard"]
+    claims |= by_id(run)
+    if run:
+        versions = sorted({f"torch {claim.get('versions', {}).get('torch', 'unknown')}" for claim in run})
+        sources.append(f"the last run of this copy of the course ({', '.join(versions)})")
+    return Records(claims, "; ".join(sources))
 
 
 def page(lessons: Sequence[Lesson], values: Records) -> str:
