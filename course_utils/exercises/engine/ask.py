@@ -14,45 +14,40 @@ import cloudpickle
 
 from course_utils.exercises.engine import process
 from course_utils.exercises.engine.catalogue import lessons
+from course_utils.exercises.engine.judge import judge_value
 from course_utils.exercises.engine.model import Exercise
 from course_utils.exercises.engine.stub import code_of, not_attempted
+from course_utils.exercises.engine.verdict import NOT_ATTEMPTED, Verdict, of_no_function, of_stopped
 
-Said = tuple[str, tuple[str, ...]]  # state, lines
 
-
-def judge(exercise: Exercise, answer: object) -> Said:
-    """The state of an answer and the lines that say so; "failed" where it could not be tried."""
+def verdict_on(exercise: Exercise, answer: object) -> Verdict:
+    """The verdict on an answer, tried in the child process; "failed" where it could not be tried."""
     if not_attempted(exercise, answer):
-        return "not attempted", ("not attempted yet.",)
+        return NOT_ATTEMPTED
     if not exercise.asks_for_function:
-        from course_utils.exercises.engine.judge import judge_value
-
-        verdict = judge_value(exercise, answer)
-        return verdict.state, verdict.lines
+        return judge_value(exercise, answer)
     if not callable(answer):
-        kind = type(answer).__name__
-        return "wrong", (f"wrong: a function is asked for, got a value of type {kind}. Pass its name alone.",)
+        return of_no_function(type(answer).__name__)
     try:
         request = _request(exercise, answer)
     except Exception as error:
-        return "failed", (
-            f"could not be tried: it cannot be sent to the process that runs answers ({error}).",
-            "Take what it uses from outside as an argument, or make it inside the function.",
+        why = f"it cannot be sent to the process that runs answers ({error})."
+        return _failed(why).add(
+            "Take what it uses from outside as an argument, or make it inside the function."
         )
     try:
         reply = process.ask(request, exercise.seconds)
     except process.Stopped as stopped:
-        from course_utils.exercises.engine.judge import call_text
-
-        advice = "Look for a loop that never ends."
-        if "ended" in str(stopped):
-            advice = "Look for an exit, for memory that runs out, or a crash inside a library."
-        return "raised", (f"stopped: it {stopped} on {call_text(exercise, stopped.index)}.", advice)
+        return of_stopped(exercise, str(stopped), stopped.index)
     except process.Unavailable as error:
-        return "failed", (f"could not be tried: {error}. Run this cell again.",)
+        return _failed(f"{error}. Run this cell again.")
     if reply["state"] == "failed":
-        return "failed", (f"could not be tried: {reply['lines'][0]}.",)
-    return reply["state"], tuple(reply["lines"])
+        return _failed(f"{reply['lines'][0]}.")
+    return Verdict(reply["state"], tuple(reply["lines"]))
+
+
+def _failed(why: str) -> Verdict:
+    return Verdict("failed", (f"could not be tried: {why}",))
 
 
 def _request(exercise: Exercise, answer: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, ParamSpec
 
 from course_utils.exercises.engine import progress_file, quizzes
-from course_utils.exercises.engine.ask import judge
+from course_utils.exercises.engine.ask import verdict_on
 from course_utils.exercises.engine.catalogue import Unknown, find_exercise, find_quiz, lessons, load
 from course_utils.exercises.engine.model import Exercise
 from course_utils.exercises.engine.progress_file import Record
@@ -47,13 +47,13 @@ def check(id: str, answer: object = ...) -> None:
         answer: the function itself (not what it returns), or the value where one is asked for.
     """
     exercise = find_exercise(id)
-    state, lines = judge(exercise, answer)
+    verdict = verdict_on(exercise, answer)
     notes: list[str] = []
-    if state not in ("not attempted", "failed"):
+    if verdict.state not in ("not attempted", "failed"):
         _, notes = progress_file.update(
-            id, functools.partial(_attempted, state=state, source=_source(answer))
+            id, functools.partial(_attempted, state=verdict.state, source=_source(answer))
         )
-    print("\n".join([f"{id}: {lines[0]}", *lines[1:], *notes]))
+    print("\n".join([f"{id}: {verdict.lines[0]}", *verdict.lines[1:], *notes]))
 
 
 @_never_raises

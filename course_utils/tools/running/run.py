@@ -14,13 +14,11 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from course_utils._checks import require
 from course_utils.claim_records import record_name
+from course_utils.exercises.engine.child import end_family, exit_with_children
 from course_utils.tools import lessons
 from course_utils.tools.running.fingerprints import fingerprint
-from course_utils.tools.running.processes import exit_with_children, kill
 from course_utils.tools.running.progress import Progress
 from course_utils.tools.running.results import Event, Folders, Job, Result, failed, last_result
 
@@ -205,13 +203,7 @@ class _Worker(threading.Thread):
         """Let the process go; with `now`, end it, its kernel and whatever these have started."""
         self.stop.set()
         if now and self.pid is not None:
-            try:
-                worker = psutil.Process(self.pid)
-                family = [*worker.children(recursive=True), worker]
-            except psutil.NoSuchProcess:
-                return
-            kill(family)
-            psutil.wait_procs(family, timeout=5)
+            end_family(self.pid)
 
 
 def _begin() -> None:
