@@ -16,7 +16,8 @@ What a learner reads:
 What the experiments stand on:
 
     profiles         how large a lesson runs
-    claims           claim(): a sentence, a measured value, its bounds
+    claims           claim(): a sentence, a measured value, its bounds; also_checked() folds some
+    claim_lines      how a claim is written;  claim_records: what it leaves behind;  markup: HTML of outputs
     data             small real data, synthetic sets, fair splits; downloads on request
     models           the nets that experiments train
     training         fit(): the loop, once

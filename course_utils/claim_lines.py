@@ -74,7 +74,7 @@ def rounded(
         unit: follows the number; a share is written in "%" or "points".
         digits: significant digits; None chooses them.
         agrees: whether a rounded low and high end would get the verdict that the measured ones got. Digits
-            are added until they do.
+            are added until they do, up to the six to which bounds are written.
     """
     if isinstance(measured, bool):
         return ("yes" if measured else "no"), measured
@@ -90,7 +90,7 @@ def rounded(
             return f"to within 1e{power}", 10.0**power
     values = [scale * float(end) for end in ends]
     places = _places(values, digits)
-    for more in range(13):
+    for more in range(4):
         kept = [round(value, places + more) + 0.0 for value in values]
         if agrees(min(kept) / scale, max(kept) / scale):
             break

@@ -13,6 +13,12 @@ import sys
 from typing import Any
 
 QUIET = "opacity:.75;font-size:90%"  # what is there for those who ask
+TONES = {
+    "good": "#2b8a55",
+    "bad": "#d04545",
+    "open": "#a8741a",
+    "plain": "#7d7d7d",
+}  # of a card's edge and sign
 _CELL = "text-align:left;vertical-align:top;padding:.2em .9em .2em 0;border:0;font-weight:normal"
 
 
@@ -51,6 +57,43 @@ def sign(mark: str, word: str) -> str:
     """A sign whose word a screen reader says: ✓ "holds"."""
     word = html.escape(word)
     return f'<span role="img" aria-label="{word}" title="{word}">{mark}</span>'
+
+
+def card(tone: str, mark: str, word: str, *body: str) -> str:
+    """A verdict or a message: an edge and a sign in colour, a word that says the same, and what follows.
+
+    Args:
+        tone: "good", "bad", "open" or "plain".
+        mark: the sign, one letter. word: plain text.
+        body: blocks of HTML; empty ones are left out.
+    """
+    colour = TONES[tone]
+    head = f'<span style="color:{colour};font-weight:bold" aria-hidden="true">{html.escape(mark)}</span>'
+    said = paragraph(f"{head} <strong>{marked(word)}</strong>")
+    edge = f"border-left:4px solid {colour};padding:.1em 0 .1em .8em;margin:.3em 0"
+    return "\n".join([f'<div style="{edge}">', said, *filter(None, body), "</div>"])
+
+
+def paragraph(page: str) -> str:
+    """A paragraph of HTML, nothing around nothing."""
+    return f'<p style="margin:.3em 0">{page}</p>' if page else ""
+
+
+def inline_code(text: str) -> str:
+    """A piece of code within a line."""
+    return f'<code style="overflow-wrap:anywhere">{html.escape(text, quote=False)}</code>'
+
+
+def code(text: str) -> str:
+    """A block of code as it can be copied and pasted."""
+    return f'<pre style="margin:.4em 0;overflow-x:auto"><code>{html.escape(text, quote=False)}</code></pre>'
+
+
+def bar(done: int, total: int) -> str:
+    """A bar that says how much is done, and says it in words."""
+    return (
+        f'<progress value="{done}" max="{total}" aria-label="{done} of {total}">{done} of {total}</progress>'
+    )
 
 
 def details(summary: str, body: str, *, style: str = "") -> str:

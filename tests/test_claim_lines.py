@@ -123,6 +123,13 @@ def test_rounding_never_contradicts_the_verdict() -> None:
     assert rounded(0.20981, {"at_most": at_most}, agrees=lambda a, b: not holds(a, b))[0] == "0.210"
 
 
+def test_a_tight_tolerance_does_not_print_every_digit() -> None:
+    def holds(low: float, high: float) -> bool:
+        return abs(low - 10**0.5) <= 1e-9
+
+    assert rounded(10**0.5, {"about": 10**0.5, "tol": 1e-9}, agrees=holds)[0] == "3.16228"
+
+
 def test_what_a_program_reads_is_what_a_reader_sees() -> None:
     assert rounded(interval(0.0574, 0.0473, 0.0675), ORDINARY, unit="points")[1]["mean"] == 0.057
     assert rounded(0.30891, ORDINARY)[1] == 0.309

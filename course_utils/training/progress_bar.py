@@ -7,6 +7,7 @@ import sys
 from tqdm.auto import tqdm
 
 from course_utils import profiles
+from course_utils.markup import in_notebook
 
 
 def epochs_left(done: int, epochs: int, progress: bool) -> tqdm[int]:
@@ -17,10 +18,4 @@ def epochs_left(done: int, epochs: int, progress: bool) -> tqdm[int]:
 
 def _looked_at() -> bool:
     """A terminal or a notebook, and no runner (`COURSE_HEADLESS=1`)."""
-    return not profiles.headless() and (sys.stderr.isatty() or _in_notebook())
-
-
-def _in_notebook() -> bool:
-    ipython = sys.modules.get("IPython")  # already imported in a notebook, and slow to import elsewhere
-    shell = ipython.get_ipython() if ipython else None
-    return getattr(shell, "kernel", None) is not None
+    return not profiles.headless() and (sys.stderr.isatty() or in_notebook())

@@ -447,7 +447,7 @@ def test_an_answer_from_a_module_is_sent_as_it_is_now(
     file.write_text("def mean(x):\n    return helper(x)\ndef helper(x):\n    return x.sum()\n")
     module = __import__("my_answers")
     try:
-        assert verdict_on(made_up.EXERCISES[0], module.mean) == Verdict("wrong", ("wrong: This is the sum.",))
+        assert verdict_on(made_up.EXERCISES[0], module.mean).lines == ("wrong: This is the sum.",)
         file.write_text(file.read_text().replace("x.sum()", "x.mean()"))
         exec(compile(file.read_text(), str(file), "exec"), module.__dict__)  # what importlib.reload does
         assert verdict_on(made_up.EXERCISES[0], module.mean).state == "correct"
@@ -575,15 +575,22 @@ def test_progress_records_state_attempts_hints_and_source(
     )
     exercises.check("98.answer", 13)
     assert say(capsys, exercises.progress, "98") == [
-        "98 made up: 1 of 6 solved, about 9 minutes left",
+        "98 made up: ■□□□□□ 1 of 6 solved, about 9 minutes left",
         "  98.mean           core     3 min  solved, 3 attempts, 1 hint",
         "  98.step_in_place  extra    4 min  not attempted",
         "  98.scale          core     2 min  not attempted",
         "  98.noisy          core     1 min  not attempted",
         "  98.pair           core     1 min  not attempted",
         "  98.answer         core     1 min  tried, 1 attempt",
+        "Next: Scale (`98.scale`, core, 2 min).",
     ]
-    assert say(capsys, exercises.progress)[0].startswith("00 start here: 0 of ")
+    first, *lines = say(capsys, exercises.progress)
+    assert re.fullmatch(r"00 start here: □+ 0 of \d+ solved, about \d+ minutes left", first)
+    assert len(lines) == len(catalogue.lessons()), "a line for each other lesson, and what is next"
+    assert lines[-2:] == [
+        "98 made up: ■□□□□□ 1 of 6 solved, about 9 minutes left",
+        "Next: Scale (`98.scale`, core, 2 min).",
+    ]
     assert say(capsys, exercises.reset, "98.mean") == ["98.mean: begun anew."]
     record = saved(learner)["98.mean"]
     assert (record["state"], record["attempts"], record["hints"]) == ("not attempted", 0, 0)

@@ -43,7 +43,8 @@ def verdict_on(exercise: Exercise, answer: object) -> Verdict:
         return _failed(f"{error}. Run this cell again.")
     if reply["state"] == "failed":
         return _failed(f"{reply['lines'][0]}.")
-    return Verdict(reply["state"], tuple(reply["lines"]))
+    facts = tuple((str(name), str(text)) for name, text in reply["facts"])
+    return Verdict(reply["state"], tuple(reply["lines"]), facts, reply["told"], reply["unknown"])
 
 
 def _failed(why: str) -> Verdict:

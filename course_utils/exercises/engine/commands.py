@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import inspect
-import sys
 import textwrap
 from collections.abc import Callable
 from typing import Any, ParamSpec
 
-from course_utils.exercises.engine import progress_file, quizzes
+from course_utils import markup
+from course_utils.exercises.engine import pages, progress_file, quizzes
 from course_utils.exercises.engine.ask import verdict_on
 from course_utils.exercises.engine.catalogue import Unknown, find_exercise, find_quiz, lessons, load
-from course_utils.exercises.engine.model import Exercise
+from course_utils.exercises.engine.pages import Row, Standing
 from course_utils.exercises.engine.progress_file import Record
 
 P = ParamSpec("P")
@@ -50,10 +49,10 @@ def check(id: str, answer: object = ...) -> None:
     verdict = verdict_on(exercise, answer)
     notes: list[str] = []
     if verdict.state not in ("not attempted", "failed"):
-        _, notes = progress_file.update(
-            id, functools.partial(_attempted, state=verdict.state, source=_source(answer))
-        )
-    print("\n".join([f"{id}: {verdict.lines[0]}", *verdict.lines[1:], *notes]))
+        change = functools.partial(_attempted, state=verdict.state, source=_source(answer))
+        _, notes = progress_file.update(id, change)
+    first, *rest = verdict.lines
+    markup.show(pages.verdict(id, verdict, notes), "\n".join([f"{id}: {first}", *rest, *notes]))
 
 
 @_never_raises
@@ -63,36 +62,36 @@ def hint(id: str) -> None:
     total = len(exercise.hints)
     record, notes = progress_file.update(id, functools.partial(_hinted, total=total))
     shown = record["hints"]
-    lines = [f"Hint {shown} of {total}: {exercise.hints[shown - 1]}"]
-    if shown == total:
-        lines.append(f'That is the last hint; solution("{id}") shows an answer.')
-    print("\n".join([*lines, *notes]))
+    text = exercise.hints[shown - 1]
+    more = [f'That is the last hint; solution("{id}") shows an answer.'] if shown == total else []
+    page = pages.hint(id, shown, total, text, [*more, *notes])
+    markup.show(page, "\n".join([f"Hint {shown} of {total}: {text}", *more, *notes]))
 
 
 @_never_raises
 def solution(id: str) -> None:
-    """Prints the reference answer, and why it is so."""
+    """Shows the reference answer, as code to copy, and why it is so."""
     exercise = find_exercise(id)
     if exercise.asks_for_function:
         text = textwrap.dedent(inspect.getsource(exercise.solution)).rstrip()
     else:
         text = repr(exercise.solution)
-    print(f"{text}\n\n{exercise.note}" if exercise.note else text)
+    page = pages.solution(id, text, exercise.note)
+    markup.show(page, f"{text}\n\n{exercise.note}" if exercise.note else text)
 
 
 @_never_raises
 def progress(lesson: str | None = None) -> None:
-    """Prints a table of the exercises, of all lessons or of one ("05"): kind, minutes, state."""
+    """Show a bar for each lesson, or one lesson ("05") with its exercises; then what comes next."""
     records, notes = progress_file.read()
     known = lessons()
     if lesson is not None and lesson not in known:
         raise Unknown(f"there is no lesson {lesson!r} with exercises; lessons: {', '.join(known)}")
-    for number, module in known.items():
-        if lesson in (None, number):
-            title = module.rpartition(".lesson_")[2][3:].replace("_", " ")
-            print("\n".join(_table(f"{number} {title}", load(number).EXERCISES, records)))
-    for line in notes:
-        print(line)
+    standings = [_standing(number, module, records) for number, module in known.items()]
+    shown = [one for one in standings if lesson in (None, one.number)]
+    ahead = _ahead(standings, shown[0].number if len(shown) == 1 else _latest(records))
+    lines = [line for one in shown for line in (_table(one) if len(shown) == 1 else [_line(one)])]
+    markup.show(pages.progress(shown, ahead, notes), "\n".join([*lines, ahead, *notes]))
 
 
 @_never_raises
@@ -110,18 +109,9 @@ def quiz(id: str, choice: str | None = None) -> None:
     """Shows a question to answer before running anything; `choice` ("a", "b", ...) shows what it hides."""
     found = find_quiz(id)
     if choice is not None:
-        print(quizzes.note(found, choice))
-    elif in_notebook():
-        forms = {"text/html": quizzes.as_html(found), "text/plain": quizzes.as_text(found)}
-        importlib.import_module("IPython.display").display(forms, raw=True)
+        markup.show(quizzes.note_as_html(found, choice), quizzes.note(found, choice))
     else:
-        print(quizzes.as_text(found))
-
-
-def in_notebook() -> bool:
-    """Whether IPython runs this, in a notebook or a terminal."""
-    ipython = sys.modules.get("IPython")
-    return ipython is not None and ipython.get_ipython() is not None
+        markup.show(quizzes.as_html(found), quizzes.as_text(found))
 
 
 def _source(answer: Any) -> str:
@@ -146,19 +136,48 @@ def _hinted(record: Record, *, total: int) -> None:
     record["hints"] = min(record.get("hints", 0) + 1, total)
 
 
-def _table(title: str, exercises: tuple[Exercise, ...], records: dict[str, Record]) -> list[str]:
+def _standing(number: str, module: str, records: dict[str, Record]) -> Standing:
+    title = module.rpartition(".lesson_")[2][3:].replace("_", " ")
     words = {"correct": "solved", "wrong": "tried", "raised": "tried"}
-    states = {e.id: words.get(records.get(e.id, {}).get("state", ""), "not attempted") for e in exercises}
-    left = sum(e.minutes for e in exercises if states[e.id] != "solved")
-    solved = sum(state == "solved" for state in states.values())
-    lines = [f"{title}: {solved} of {len(exercises)} solved, about {left:g} minutes left"]
-    width = max((len(e.id) for e in exercises), default=0)
-    for e in exercises:
-        record = records.get(e.id, {})
-        counts = [
+    rows = []
+    for exercise in load(number).EXERCISES:
+        record = records.get(exercise.id, {})
+        counts = tuple(
             f"{record[k]} {k[:-1] if record[k] == 1 else k}" for k in ("attempts", "hints") if record.get(k)
-        ]
-        lines.append(
-            f"  {e.id:{width}}  {e.kind:5}  {e.minutes:3g} min  {', '.join([states[e.id], *counts])}"
         )
+        rows.append(Row(exercise, words.get(record.get("state", ""), "not attempted"), counts))
+    return Standing(number, title, tuple(rows))
+
+
+def _latest(records: dict[str, progress_file.Record]) -> str:
+    """The last lesson with an exercise that was tried, "" before the first."""
+    return max((id[:2] for id, record in records.items() if record.get("attempts")), default="")
+
+
+def _ahead(standings: list[Standing], lesson: str) -> str:
+    """What comes next: an exercise of this lesson, core ones first; where all are solved, the next lesson."""
+    for one in standings:
+        if one.number < lesson:
+            continue
+        left = [row.exercise for row in one.rows if row.state != "solved"]
+        if left and one.number != lesson:
+            return f"Next: lesson {one.number}, {one.title}."
+        if left:
+            first = next((exercise for exercise in left if exercise.kind == "core"), left[0])
+            return f"Next: {first.title} (`{first.id}`, {first.kind}, {first.minutes:g} min)."
+    return "Next: nothing is left; all is solved from here on."
+
+
+def _line(one: Standing) -> str:
+    bar = "■" * one.solved + "□" * (len(one.rows) - one.solved)
+    return f"{one.number} {one.title}: {bar} {one.summary}"
+
+
+def _table(one: Standing) -> list[str]:
+    width = max((len(row.exercise.id) for row in one.rows), default=0)
+    lines = [_line(one)]
+    for row in one.rows:
+        e = row.exercise
+        said = ", ".join([row.state, *row.counts])
+        lines.append(f"  {e.id:{width}}  {e.kind:5}  {e.minutes:3g} min  {said}")
     return lines

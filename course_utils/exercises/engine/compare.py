@@ -30,7 +30,14 @@ class Difference:
     """How a result departs from the expected one; `form` is type, shape or dtype, `value` the numbers."""
 
     kind: Literal["form", "value"]
-    words: str
+    expected: str
+    got: str = ""  # "" where the expected says it all
+    where: str = ""  # in the result: "in [1]['mean']: "
+    note: str = ""  # what usually causes it
+
+    @property
+    def words(self) -> str:
+        return f"{self.where}expected {self.expected}{', got ' * bool(self.got)}{self.got}{self.note}"
 
 
 def difference(expected: Any, got: Any, *, rtol: float, atol: float, where: str = "") -> Difference | None:
@@ -40,21 +47,21 @@ def difference(expected: Any, got: Any, *, rtol: float, atol: float, where: str 
     """
     at = f"in {where}: " if where else ""
     if not _same_kind(expected, got):
-        return Difference("form", at + _type_words(expected, got))
+        return Difference("form", _kind(expected), _kind(got), at, _type_note(expected, got))
     if is_tensor(expected) or isinstance(expected, np.ndarray):
         return _array_difference(expected, got, rtol, atol, at)
     if isinstance(expected, list | tuple):
         if len(expected) != len(got):
-            return Difference("form", f"{at}expected {len(expected)} items, got {len(got)}")
+            return Difference("form", f"{len(expected)} items", str(len(got)), at)
         pairs = [(f"{where}[{i}]", e, g) for i, (e, g) in enumerate(zip(expected, got, strict=True))]
     elif isinstance(expected, dict):
         if expected.keys() != got.keys():
-            return Difference("form", f"{at}expected the keys {sorted(map(repr, expected))}".replace('"', ""))
+            return Difference("form", f"the keys {sorted(map(repr, expected))}".replace('"', ""), where=at)
         pairs = [(f"{where}[{key!r}]", value, got[key]) for key, value in expected.items()]
     elif not isinstance(expected, _PLAIN) or _same_plain(expected, got, rtol, atol):
         return None
     else:
-        return Difference("value", at + _two(expected, got) + _nan_words(expected, got))
+        return Difference("value", *_two(expected, got), at, _nan_words(expected, got))
     differences = (difference(e, g, rtol=rtol, atol=atol, where=place) for place, e, g in pairs)
     return next((one for one in differences if one is not None), None)
 
@@ -130,10 +137,9 @@ def text(value: Any, digits: int = 6) -> str:
 
 def _array_difference(expected: Any, got: Any, rtol: float, atol: float, at: str) -> Difference | None:
     if expected.shape != got.shape:
-        shapes = f"expected shape {tuple(expected.shape)}, got {tuple(got.shape)}"
-        return Difference("form", at + shapes)
+        return Difference("form", f"shape {tuple(expected.shape)}", str(tuple(got.shape)), at)
     if expected.dtype != got.dtype:
-        return Difference("form", f"{at}expected dtype {expected.dtype}, got {got.dtype}")
+        return Difference("form", f"dtype {expected.dtype}", str(got.dtype), at)
     same = (
         _close_tensors(expected, got, rtol, atol)
         if is_tensor(expected)
@@ -142,11 +148,11 @@ def _array_difference(expected: Any, got: Any, rtol: float, atol: float, at: str
     if bool(same.all()):
         return None
     if _size(expected) <= _SHOWN:
-        return Difference("value", at + _two(expected, got) + _nan_words(expected, got))
+        return Difference("value", *_two(expected, got), at, _nan_words(expected, got))
     first = tuple(np.argwhere(~np.asarray(same))[0].tolist())
-    count = f"{int((~same).sum())} of {_size(same)} elements differ"
-    element = _two(expected[first].item(), got[first].item())
-    return Difference("value", f"{at}at {list(first)} {element}; {count}{_nan_words(expected, got)}")
+    count = f"; {int((~same).sum())} of {_size(same)} elements differ"
+    elements = _two(expected[first].item(), got[first].item())
+    return Difference("value", *elements, f"{at}at {list(first)} ", count + _nan_words(expected, got))
 
 
 def _close_tensors(expected: Tensor, got: Tensor, rtol: float, atol: float) -> Any:
@@ -167,11 +173,10 @@ def _size(value: Any) -> int:
     return int(value.numel() if is_tensor(value) else value.size)
 
 
-def _two(expected: Any, got: Any) -> str:
+def _two(expected: Any, got: Any) -> tuple[str, str]:
     """Both values, with as many digits as it takes to see that they differ."""
     pairs = [(text(expected, digits), text(got, digits)) for digits in (6, 10, 17)]
-    one, other = next((pair for pair in pairs if pair[0] != pair[1]), pairs[-1])
-    return f"expected {one}, got {other}"
+    return next((pair for pair in pairs if pair[0] != pair[1]), pairs[-1])
 
 
 def _nan_words(expected: Any, got: Any) -> str:
@@ -202,17 +207,16 @@ def _same_kind(expected: Any, got: Any) -> bool:
     return expected == got if isinstance(expected, Opaque) else type(expected) is type(got)
 
 
-def _type_words(expected: Any, got: Any) -> str:
-    words = f"expected {_kind(expected)}, got {_kind(got)}"
+def _type_note(expected: Any, got: Any) -> str:
     if got is None:
-        return f"{words}: is a `return` missing?"
+        return ": is a `return` missing?"
     if is_tensor(got) and got.numel() == 1 and isinstance(expected, int | float):
-        return f"{words}: .item() takes the number out of a tensor"
+        return ": .item() takes the number out of a tensor"
     if is_tensor(expected) and isinstance(got, int | float):
-        return f"{words}: was .item() or float() one call too many?"
+        return ": was .item() or float() one call too many?"
     if isinstance(got, Opaque) and got.called and not (isinstance(expected, Opaque) and expected.called):
-        return f"{words}: is it a function that was not called?"
-    return words
+        return ": is it a function that was not called?"
+    return ""
 
 
 def _kind(value: Any) -> str:

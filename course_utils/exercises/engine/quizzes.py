@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import html
-import re
-
 from course_utils.exercises.engine.model import Quiz
+from course_utils.markup import card, marked, paragraph
 
 _LETTERS = "abcdefghij"
 
 
 def as_html(quiz: Quiz) -> str:
     """`<details>` elements of one name, of which a browser opens one at a time; no colours of its own."""
-    parts = [f"<p><strong>Predict first.</strong> {_marked(quiz.question)}</p>"]
+    parts = [f"<p><strong>Predict first.</strong> {marked(quiz.question)}</p>"]
     for text, note, right in quiz.choices:
         parts.append(
-            f'<details name="quiz-{quiz.id}"><summary>{_marked(text)}</summary>'
-            f"<p><strong>{_word(right)}</strong> {_marked(note)}</p></details>"
+            f'<details name="quiz-{quiz.id}"><summary>{marked(text)}</summary>'
+            f"<p><strong>{_word(right)}</strong> {marked(note)}</p></details>"
         )
     return '<div class="course-quiz">\n' + "\n".join(parts) + "\n</div>"
 
@@ -37,10 +35,15 @@ def note(quiz: Quiz, letter: str) -> str:
     return f"{letter}) {text}\n{_word(right)} {words}"
 
 
+def note_as_html(quiz: Quiz, letter: str) -> str:
+    """The same as a card."""
+    letters = _LETTERS[: len(quiz.choices)]
+    if len(letter) != 1 or letter not in letters:
+        return card("open", "?", note(quiz, letter))
+    text, words, right = quiz.choices[letters.index(letter)]
+    tone, mark = ("good", "✓") if right else ("bad", "✗")
+    return card(tone, mark, _word(right), paragraph(f"{letter}) {marked(text)}"), paragraph(marked(words)))
+
+
 def _word(right: bool) -> str:
     return "Right." if right else "Wrong."
-
-
-def _marked(text: str) -> str:
-    """Escaped for HTML, with `code` between backticks set as code."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))

@@ -21,13 +21,19 @@ Known = tuple[str, list[Outcome]]  # a mistake's diagnosis, and what it does on 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A state and the lines that say why; "failed" where the answer could not be tried.
+    """What is said of an answer: a state ("failed": it could not be tried), and up to six lines.
 
-    `unknown` says that no line names the mistake: what it did is described, and a hint may help.
+    Args:
+        lines: the verdict, why, and what helps.
+        facts: (name, text) each, for a table beside the lines: the input, what was expected, what came out.
+        told: how many of the first lines say no more than the table does.
+        unknown: whether no line names the mistake: what it did is described, and a hint may help.
     """
 
     state: State
     lines: tuple[str, ...]
+    facts: tuple[tuple[str, str], ...] = ()
+    told: int = 0
     unknown: bool = False
 
     def add(self, *lines: str) -> Verdict:
@@ -55,24 +61,26 @@ def of_function(
         return _correct(exercise)
     changed = _changed(exercise, expected, got)
     also = f"Also, {changed}" if changed else ""
+    first = agree.index(False)
+    facts = _facts(exercise, first, expected[first], got[first])
     mistakes = list(known)
     for diagnosis, outcomes in mistakes:
         if same(exercise, outcomes, got):
-            return Verdict("wrong", (f"wrong: {diagnosis}",))
+            return Verdict("wrong", (f"wrong: {diagnosis}",), facts)
     if changed and same(exercise, expected, got, strict=False):
         words = f"wrong: the result is right, but {changed} Work on a copy (`{_copy(expected)}`)."
-        return Verdict("wrong", (words,))
+        return Verdict("wrong", (words,), facts)
     for diagnosis, outcomes in mistakes:
         if changed and same(exercise, outcomes, got, strict=False):
-            return Verdict("wrong", (f"wrong: {diagnosis}", also))
-    first = agree.index(False)
+            return Verdict("wrong", (f"wrong: {diagnosis}", also), facts)
     call = call_text(exercise, first)
     some = f"Right on {sum(agree)} of {len(agree)} inputs." if any(agree) else ""
     if error := got[first].error:
         lines = (*error.lines, f"This was on {call}. {some}".rstrip())
-        return Verdict("raised", lines, unknown=True).add(also)
-    departure = _departure(exercise, expected[first], got[first])
-    return Verdict("wrong", (f"wrong on {call}:", f"  {departure}"), unknown=True).add(some, also)
+        return Verdict("raised", lines, facts, unknown=True).add(also)
+    difference = _first_difference(exercise, expected[first], got[first])
+    lines = (f"wrong on {call}:", f"  {difference.words if difference else ''}")
+    return Verdict("wrong", lines, facts, told=2, unknown=True).add(some, also)
 
 
 def of_value(exercise: Exercise, answer: Any) -> Verdict:
@@ -83,11 +91,12 @@ def of_value(exercise: Exercise, answer: Any) -> Verdict:
     found = _value_difference(exercise, exercise.solution, answer)
     if found is None:
         return _correct(exercise)
+    facts = (("Got", text(answer)),)
     for wrong in exercise.wrong:
         if _value_difference(exercise, wrong.answer, answer) is None:
-            return Verdict("wrong", (f"wrong: {wrong.diagnosis}",))
+            return Verdict("wrong", (f"wrong: {wrong.diagnosis}",), facts)
     words = found.words if found.kind == "form" else f"got {text(answer)}, which is not it"
-    return Verdict("wrong", (f"wrong: {words}{'' if words.endswith('?') else '.'}",), unknown=True)
+    return Verdict("wrong", (f"wrong: {words}{'' if words.endswith('?') else '.'}",), facts, unknown=True)
 
 
 def of_no_function(kind: str) -> Verdict:
@@ -122,15 +131,30 @@ def _value_difference(exercise: Exercise, expected: Any, got: Any) -> Difference
     return differs(exercise, snapshot(expected), got)
 
 
-def _departure(exercise: Exercise, expected: Outcome, got: Outcome) -> str:
+def _first_difference(exercise: Exercise, expected: Outcome, got: Outcome) -> Difference | None:
     if expected.error is not None:
-        return f"expected {expected.error.short}, got {text(got.value)}"
+        return Difference("form", expected.error.short, text(got.value))
     if found := differs(exercise, expected.value, got.value):
-        return found.words
+        return found
     for name, its, answers in zip(_names(exercise), expected.arguments, got.arguments, strict=False):
         if left := differs(exercise, its, answers):
-            return f"argument `{name}` afterwards, {left.words}"
-    return ""
+            return replace(left, where=f"argument `{name}` afterwards, {left.where}")
+    return None
+
+
+def _facts(exercise: Exercise, index: int, expected: Outcome, got: Outcome) -> tuple[tuple[str, str], ...]:
+    """Input, expected, got, for a table."""
+    facts = [("Input", call_text(exercise, index))]
+    if got.error is not None:
+        wanted = expected.error.short if expected.error else text(expected.value)
+        return (*facts, ("Expected", wanted), ("Got", got.error.short))
+    found = _first_difference(exercise, expected, got)
+    if found is None:
+        return tuple(facts)
+    if where := found.where.strip(" :,"):
+        facts.append(("Where", where))
+    facts.append(("Expected", found.expected))
+    return (*facts, ("Got", f"{found.got}{found.note}")) if found.got else tuple(facts)
 
 
 def _changed(exercise: Exercise, expected: Sequence[Outcome], got: Sequence[Outcome]) -> str:

@@ -15,9 +15,14 @@ import os
 import pickle
 import signal
 import sys
+from dataclasses import asdict
 from typing import Any
 
 from course_utils.exercises.engine.child import Line
+from course_utils.exercises.engine.judge import judge_function
+from course_utils.exercises.engine.outcomes import import_torch
+from course_utils.exercises.engine.stub import code_of
+from course_utils.exercises.engine.verdict import Verdict
 
 _GRACE = 20  # times an answer's limit, after which the process ends itself: its parent, if any, knows better
 
@@ -26,8 +31,6 @@ def main() -> None:
     """Serve requests until the parent closes the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupted notebook ends this process itself
     line = Line()
-    from course_utils.exercises.engine.outcomes import import_torch
-
     import_torch()
     line.tell("ready")
     while True:
@@ -36,17 +39,14 @@ def main() -> None:
         except EOFError:
             return
         try:
-            state, lines = _serve(request, line)
+            verdict = _serve(request, line)
         except Exception as error:  # a fault of the lesson's module, or an answer that cannot be read here
-            state, lines = "failed", [f"{type(error).__name__}: {error}"]
+            verdict = Verdict("failed", (f"{type(error).__name__}: {error}",))
         faulthandler.cancel_dump_traceback_later()
-        line.tell("verdict", state=state, lines=lines)
+        line.tell("verdict", **asdict(verdict))
 
 
-def _serve(request: dict[str, Any], line: Line) -> tuple[str, list[str]]:
-    from course_utils.exercises.engine.judge import judge_function
-    from course_utils.exercises.engine.stub import code_of
-
+def _serve(request: dict[str, Any], line: Line) -> Verdict:
     sys.path[:] = request["path"]
     with contextlib.suppress(OSError):
         os.chdir(request["folder"])
@@ -63,10 +63,9 @@ def _serve(request: dict[str, Any], line: Line) -> tuple[str, list[str]]:
             faulthandler.dump_traceback_later(_GRACE * exercise.seconds, exit=True, file=line.nowhere)
         line.tell("input", index=index)
 
-    verdict = judge_function(
+    return judge_function(
         exercise, answer, code=code, before_call=before_call, after_calls=lambda: line.tell("called")
     )
-    return verdict.state, list(verdict.lines)
 
 
 if __name__ == "__main__":
