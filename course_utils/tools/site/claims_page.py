@@ -39,8 +39,8 @@ def records(build: Path, kept: Path = recorded.FOLDER) -> Records:
     run = [claim for claim in read(build / "records" / "standard") if claim.get("profile") == "standard"]
     claims |= by_id(run)
     if run:
-        versions = sorted({f"torch {claim.get('versions', {}).get('torch', 'unknown')}" for claim in run})
-        sources.append(f"the last run of this copy of the course ({', '.join(versions)})")
+        versions = {f"{name} {number}" for claim in run for name, number in claim.get("versions", {}).items()}
+        sources.append(f"the last run of this copy of the course ({', '.join(sorted(versions))})")
     return Records(claims, "; ".join(sources))
 
 
