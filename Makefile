@@ -24,7 +24,7 @@ PYTEST := $(BIN)/python -m pytest -q
 NOT_UNIT := --ignore=tests/notebooks --ignore=tests/nightly --ignore=tests/web
 OTHERS := build/frameworks
 TIERS  := lint types unit structure smoke regression pages
-NIGHTS := test full coverage mutants faults template frameworks test-web
+NIGHTS := test full coverage mutants can-fail faults template frameworks test-web
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 test $(TIERS) $(NIGHTS): export OMP_NUM_THREADS := 1
@@ -61,12 +61,14 @@ endef
 test: $(STAMP)  ## every tier below; says what each took, fails if one failed
 	$(call each,$(TIERS))
 
-nightly: $(STAMP)  ## test, then full, coverage, mutants, faults, template, frameworks and test-web
+nightly: $(STAMP)  ## test, then full, coverage, mutants, can-fail, faults, template, frameworks and test-web
 	$(call each,$(NIGHTS))
 
-lint: $(STAMP)  ## ruff: rules and format, lessons too
+lint: $(STAMP)  ## ruff: rules and format, lessons too; codespell; import-linter: arrows between modules
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-logo --no-cache
+	@$(BIN)/codespell
 
 types: $(STAMP)  ## mypy, strict, on course_utils
 	@$(BIN)/mypy
@@ -74,8 +76,8 @@ types: $(STAMP)  ## mypy, strict, on course_utils
 unit: $(STAMP)  ## tests of the package and the tools
 	@$(PYTEST) -n $(JOBS) tests $(NOT_UNIT)
 
-structure: $(STAMP)  ## the lessons as they are stored: order, headings, alt text, claims
-	@$(PYTEST) tests/notebooks/test_structure.py
+structure: $(STAMP)  ## the lessons as they are stored: order, headings, alt text, claims, numbers in prose
+	@$(PYTEST) tests/notebooks/test_structure.py tests/notebooks/test_second_edition.py
 
 smoke: $(STAMP)  ## every lesson that changed at PROFILE=smoke (all with CI=1)
 	@$(PYTEST) tests/notebooks/test_smoke.py
@@ -98,6 +100,9 @@ coverage: $(STAMP)  ## unit tests once more, counting lines: 100% of the lesson 
 
 mutants: $(STAMP)  ## a mistake in the package at a time: does a claim of the lessons turn red? writes docs/mutants.md
 	@$(BIN)/python -m tests.nightly.lesson_mutants --workers $(JOBS)
+
+can-fail: $(STAMP)  ## a mistake in what a claim measures at a time: does it turn red? writes build/claims_can_fail.md
+	@$(BIN)/python -m tests.nightly.claims_can_fail --workers $(JOBS) $(LESSONS)
 
 faults: $(STAMP)  ## a full disk, a killed kernel, an interrupt, no network, ...: is anything lost?
 	@$(PYTEST) tests/nightly/test_faults.py

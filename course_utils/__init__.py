@@ -37,4 +37,4 @@ What runs the course: `exercises` (check, hint, solution) and `tools` (`python -
 Nothing is imported here: a lesson imports what it uses, and pays for no more.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -1,4 +1,4 @@
-"""The command line: `python -m course_utils run | report | doctor | lab | notebooks`."""
+"""The command line: `python -m course_utils run | report | doctor | lab | ...`, `course-utils` for short."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ def main() -> None:
     try:
         from course_utils.tools.cli import commands
     except ImportError as problem:
-        folder = Path(sys.argv[0]).resolve().parents[1]
+        folder = Path(__file__).resolve().parents[1]
         cure = f"Ask the doctor, in {folder}: python -m course_utils doctor"
         sys.exit(f"The environment is not complete: {problem}\n{cure}")
-    commands(prog_name="python -m course_utils")
+    short = Path(sys.argv[0]).stem == "course-utils"
+    commands(prog_name="course-utils" if short else "python -m course_utils")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 if TYPE_CHECKING:
@@ -22,6 +23,11 @@ def require(holds: bool, rule: str, *, cure: str = "", **got: object) -> None:
         values = ", ".join(f"{name}={value!r}" for name, value in got.items())
         message = f"need {rule}, got {values}" if values else f"need {rule}"
         raise ValueError(f"{message}; {cure}" if cure else message)
+
+
+def is_whole(value: object) -> bool:
+    """Whether `value` is a whole number, Python's or NumPy's; True and False are none."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def loaded_torch() -> Any:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import Dataset, IterableDataset
 
 from course_utils._checks import require
 
@@ -101,6 +102,8 @@ class _AveragedModel(nn.Module):
             buffer.copy_(live)
         self.n_averaged += 1
 
+    update_parameters = update  # torch's name for it
+
     def _blend(self, average: Tensor, p: Tensor, n: int) -> None:
         """Move `average`, which holds n >= 1 models, towards the weights p of the next."""
         raise NotImplementedError
@@ -115,7 +118,8 @@ class ExponentialMovingAverage(_AveragedModel):
     Evaluate with `average(x)` or `average.module`; call `average.eval()` first where the mode matters.
     Buffers (batch-norm statistics) are copied from the model at each update, not averaged, as torch does by
     default: they belong to the live weights, and `update_batch_norm` makes them fit the averaged ones.
-    `state_dict()` holds the copy and the count, under torch's names, but not `decay`. In half precision
+    `update_parameters` is torch's name for `update`. `state_dict()` holds the copy and the count, under
+    torch's names, but not `decay`, so that a state does not tell which average it is of. In half precision
     small steps are rounded away: average in float32, `ExponentialMovingAverage(model).float()`.
 
     Args:
@@ -132,7 +136,10 @@ class ExponentialMovingAverage(_AveragedModel):
         self.decay = decay
 
     def _blend(self, average: Tensor, p: Tensor, n: int) -> None:
-        average.lerp_(p, 1 - self.decay)
+        if average.is_floating_point() or average.is_complex():
+            average.lerp_(p, 1 - self.decay)
+        else:  # lerp has no whole numbers; cut off, as in torch
+            average.copy_(self.decay * average + (1 - self.decay) * p)
 
     def extra_repr(self) -> str:
         return f"decay={self.decay}"
@@ -171,15 +178,23 @@ def update_batch_norm(
         model: a model, or an average of one.
         batches: inputs, or tuples or lists that begin with the input, such as (x, y).
         device: where to move each input; None leaves it where it is.
-    Raises: ValueError if there is no batch; the statistics are then as they were.
+    Raises: ValueError if there is no batch, if batches are a Dataset, whose examples are no batches, or if
+        the two come in torch's order. After any error, one of the model's or the loader's too, the statistics
+        are as they were.
     Source: Izmailov et al. (2018). Agrees with: `torch.optim.swa_utils.update_bn(batches, model)`.
     """
+    cure = "pass the model first: update_batch_norm(model, batches)"
+    require(isinstance(model, nn.Module), "a model", cure=cure, model=type(model).__name__)
+    single = isinstance(batches, Dataset) and not isinstance(batches, IterableDataset)
+    cure = "put a DataLoader around it"
+    require(not single, "batches", cure=cure, batches=type(batches).__name__)
     # Typed Any: momentum is a plain attribute that only batch norm has.
     norms: list[Any] = [module for module in model.modules() if _is_batch_norm(module)]
     if not norms:
         return
     momenta = [norm.momentum for norm in norms]
     modes = [(module, module.training) for module in model.modules()]
+    before = [(buffer, buffer.clone()) for norm in norms for buffer in norm.buffers(recurse=False)]
     seen = 0
     try:
         model.train()
@@ -192,6 +207,10 @@ def update_batch_norm(
             x = batch[0] if isinstance(batch, (tuple, list)) else batch
             model(x if device is None else x.to(device))
             seen += 1
+    except BaseException:
+        for buffer, value in before:
+            buffer.copy_(value)
+        raise
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum

@@ -19,7 +19,9 @@ import numpy as np
 from cycler import cycler
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import NullFormatter
 from numpy.typing import ArrayLike
 
@@ -27,6 +29,7 @@ from course_utils import intervals, profiles
 from course_utils._checks import require
 
 BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#C24A00", "#06533A", "#B5338F", "#877145", "#2C5C78"
+LOOSE = 3.0  # pixels by which the boxes of two texts may overlap: a box is a little larger than its letters
 INK, GREY, LIGHT = "#222222", "#6B6B6B", "#D9D9D9"
 
 # A method keeps its colour through the whole course.
@@ -112,8 +115,73 @@ def _smoke() -> bool:
     return profiles.current().profile == "smoke"
 
 
+def titles(figure: Figure) -> list[str]:
+    """The titles of a figure and of its axes, each in one line."""
+    texts = [figure.get_suptitle()]
+    texts += [axes.get_title(loc) for axes in figure.axes for loc in ("left", "center", "right")]
+    return [" ".join(text.split()) for text in texts if text.strip()]
+
+
+def clashes(figure: Figure) -> list[str]:
+    """The texts of a drawn figure that lie on one another or leave the canvas; none in a good figure.
+
+    Args:
+        figure: one that was drawn, as by `png`: only then do its texts have their places.
+    """
+    renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
+    boxes = [(text, Text.get_window_extent(text, renderer)) for text in _texts(figure)]
+    whole = figure.bbox
+    found = [
+        f"{_named(text)} leaves the canvas"
+        for text, box in boxes
+        if min(box.x0 - whole.x0, box.y0 - whole.y0, whole.x1 - box.x1, whole.y1 - box.y1) < -LOOSE
+    ]
+    for k, (text, box) in enumerate(boxes):
+        for other, its in boxes[:k]:
+            wide = min(box.x1, its.x1) - max(box.x0, its.x0)
+            high = min(box.y1, its.y1) - max(box.y0, its.y0)
+            if wide > LOOSE and high > LOOSE:
+                found.append(f"{_named(text)} lies on {_named(other)}")
+    return found
+
+
+def _texts(figure: Figure) -> list[Text]:
+    """The texts of a figure that are drawn: of an axis only those of ticks within its limits."""
+    hidden: set[int] = set()  # ids
+    ticks: list[Text] = []
+    for axes in figure.axes:
+        for axis in axes.xaxis, axes.yaxis:
+            hidden |= {id(text) for text in axis.findobj(Text)}
+            if not (axes.get_visible() and axes.axison and axis.get_visible()):
+                continue
+            place = axis.get_transform().transform
+            low, high = sorted(place(axis.get_view_interval()))
+            room = 1e-9 * (high - low)
+            there = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
+            inside = [tick for tick in there if low - room <= place([tick.get_loc()])[0] <= high + room]
+            ticks += [label for tick in inside if tick.get_visible() for label in (tick.label1, tick.label2)]
+            ticks += [axis.label, axis.get_offset_text()]
+    others = [text for text in figure.findobj(Text) if id(text) not in hidden]
+    return [text for text in (*ticks, *others) if text.get_visible() and text.get_text().strip()]
+
+
+def _named(text: Text) -> str:
+    words = " ".join(text.get_text().split())
+    return f'"{words[:40]}…"' if len(words) > 40 else f'"{words}"'
+
+
+def _about(figures: Sequence[Figure]) -> dict[str, list[str]]:
+    """What a stored picture says of its texts, for the rules of `make structure`.
+
+    A smoke run arranges nothing, so there texts may clash.
+    """
+    said = {"titles": titles(figures[-1])}
+    wrong = [] if _smoke() else [clash for figure in figures for clash in clashes(figure)]
+    return {**said, "clashes": list(dict.fromkeys(wrong))} if wrong else said
+
+
 def show(figure: Figure, *, alt: str) -> None:
-    """Display the figure in a notebook, with its alt text in the metadata.
+    """Display the figure in a notebook, with its alt text and its titles in the metadata.
 
     Args:
         alt: what the figure shows, in a sentence or two of at least 40 characters: "Loss against steps:
@@ -124,7 +192,7 @@ def show(figure: Figure, *, alt: str) -> None:
 
     _require_alt(alt)
     data = {"image/png": base64.b64encode(png(figure)).decode(), "text/plain": f"Figure: {alt}"}
-    display(data, raw=True, metadata={"image/png": {"alt": alt}})
+    display(data, raw=True, metadata={"image/png": {"alt": alt, **_about([figure])}})
 
 
 def animate(draw: Callable[[int], Figure], frames: int, *, alt: str, seconds: float = 4.0) -> None:
@@ -142,7 +210,8 @@ def animate(draw: Callable[[int], Figure], frames: int, *, alt: str, seconds: fl
     _require_alt(alt)
     require(2 <= frames <= 24, "2 <= frames <= 24", frames=frames)
     drawn = sorted({0, frames // 2, frames - 1}) if _smoke() else range(frames)
-    images = [Image.open(io.BytesIO(png(draw(frame)))).convert("RGB") for frame in drawn]
+    figures = [draw(frame) for frame in drawn]
+    images = [Image.open(io.BytesIO(png(figure))).convert("RGB") for figure in figures]
     palette = images[-1].quantize(64)
     images = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
     durations = [int(1000 * seconds / frames)] * (len(images) - 1) + [2000]
@@ -152,7 +221,8 @@ def animate(draw: Callable[[int], Figure], frames: int, *, alt: str, seconds: fl
     )
     source = f"data:image/gif;base64,{base64.b64encode(buffer.getvalue()).decode()}"
     picture = f'<img src="{source}" alt="{html.escape(alt)}" style="max-width: 100%; height: auto">'
-    display({"text/html": picture, "text/plain": f"Animation: {alt}"}, raw=True)
+    data = {"text/html": picture, "text/plain": f"Animation: {alt}"}
+    display(data, raw=True, metadata={"text/html": _about(figures)})
 
 
 def explore(
@@ -262,8 +332,23 @@ def band(axes: Axes, x: ArrayLike, values: ArrayLike, *, label: str, color: str,
     axes.plot(np.asarray(x), mean, color=color, label=label)
 
 
+def measured(axes: Axes, x: ArrayLike, y: ArrayLike, *, label: str, color: str) -> None:
+    """What was measured as dots, wide enough to be seen on both sides of the theory's line over them."""
+    axes.plot(
+        np.asarray(x),
+        np.asarray(y),
+        "o",
+        color=color,
+        markersize=6.5,
+        alpha=0.6,
+        mew=0,
+        label=label,
+        zorder=2,
+    )
+
+
 def theory(axes: Axes, x: ArrayLike, y: ArrayLike, *, label: str = "theory") -> None:
-    """The theory's line: thin, dashed, over everything."""
+    """The theory's line: thin, dashed, over `measured` dots or a `band`, so that one sees both."""
     axes.plot(
         np.asarray(x), np.asarray(y), color=INK, linewidth=1.1, linestyle=(0, (5, 3)), label=label, zorder=5
     )

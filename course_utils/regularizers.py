@@ -8,6 +8,8 @@ normalisation parameters. A tensor that occurs twice counts once. A choice that 
 
 from __future__ import annotations
 
+import math
+import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
@@ -15,7 +17,6 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from course_utils import layers
 from course_utils._checks import require
 
 Params: TypeAlias = (
@@ -23,15 +24,9 @@ Params: TypeAlias = (
 )
 Where: TypeAlias = Callable[[str], bool]
 
-NORMALISATIONS = (
-    (
-        nn.modules.batchnorm._NormBase,
-        nn.LayerNorm,
-        nn.GroupNorm,
-        nn.RMSNorm,
-    )  # _NormBase: batch and instance norm
-    + (layers.BatchNorm1d, layers.BatchNorm2d, layers.LayerNorm, layers.GroupNorm, layers.RMSNorm)
-)
+# Batch and instance norm are _NormBase. Ours, and those of others, are known by the names of their classes.
+NORMALISATIONS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
+NORM = re.compile(r"Norm\d*d?$")
 
 
 # Penalties: terms to add to a loss
@@ -92,15 +87,35 @@ def soft_threshold(x: Tensor, threshold: float | Tensor) -> Tensor:
         soft(x) = sign(x) * max(|x| - threshold, 0)
                 = the z that minimises (z - x)**2 / 2 + threshold * |z|
 
+    The gradient is 1 outside and 0 inside, the threshold itself included. A NaN stays one; a zero has the
+    sign of its x.
+
     Args:
         x: any floating tensor.
-        threshold: >= 0; a tensor of thresholds must broadcast with x.
-    Raises: ValueError if a threshold is negative.
+        threshold: >= 0 and finite; a tensor of thresholds must broadcast with x.
+    Raises: ValueError if a threshold is negative, infinite or NaN; where there are no numbers to look at, as
+        under `torch.compile` or on the device "meta", a tensor of thresholds is not looked at.
     Source: Donoho & Johnstone (1994). Agrees with: `torch.nn.functional.softshrink`.
     """
-    negative = (threshold < 0).any() if isinstance(threshold, Tensor) else not threshold >= 0
-    require(not negative, "threshold >= 0", threshold=threshold)
-    return x.sign() * (x.abs() - threshold).clamp(min=0)
+    require(_is_threshold(threshold), "threshold >= 0 and finite", threshold=threshold)
+    dtype = x.dtype
+    if isinstance(threshold, Tensor) and threshold.ndim > 0:
+        dtype = torch.promote_types(dtype, threshold.dtype)
+    wide = torch.promote_types(dtype, torch.float32)  # in sixteen bits the threshold itself would be rounded
+    x, threshold = x.to(wide), torch.as_tensor(threshold, dtype=wide)
+    outside = torch.where(x > 0, x - threshold, x + threshold)
+    return torch.where(x.abs() <= threshold, 0 * x, outside).to(dtype)
+
+
+def _is_threshold(threshold: float | Tensor) -> bool:
+    if not isinstance(threshold, Tensor):
+        return 0 <= threshold < math.inf
+    if threshold.is_meta or torch.compiler.is_compiling():
+        return True
+    try:
+        return bool(((threshold >= 0) & (threshold < math.inf)).all())
+    except RuntimeError:  # what vmap, fake tensors and tracers raise when they are asked for a number
+        return True
 
 
 @torch.no_grad()
@@ -126,7 +141,11 @@ def proximal_l1_(
 
 @torch.no_grad()
 def clip_grad_norm_(
-    params: Params, max_norm: float, norm_type: float | str = 2.0, error_if_nonfinite: bool = False
+    parameters: Params,
+    max_norm: float,
+    norm_type: float | str = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
 ) -> Tensor:
     """Shrink all gradients by one factor, so that their joint norm is at most `max_norm`; return the old one.
 
@@ -134,17 +153,20 @@ def clip_grad_norm_(
         g    <- g * min(1, max_norm / (norm + 1e-6))
 
     Args:
-        params: as `l1_penalty`, without filters; those without a gradient are passed over.
+        parameters: as `l1_penalty`, without filters; those without a gradient are passed over.
         max_norm: >= 0.
         norm_type: order of the norm; `inf` or "inf" for the largest entry.
         error_if_nonfinite: raise RuntimeError where the norm is inf or nan. Without it an infinite norm turns
             gradients into 0 and nan, as in torch.
-    Raises: ValueError if max_norm is negative (torch would reverse the gradients).
+        foreach: torch's choice between two implementations; here there is one, which None and False mean.
+    Raises: ValueError if max_norm is negative (torch would reverse the gradients), foreach is True, or a
+        gradient is sparse.
     Source: Pascanu, Mikolov & Bengio (2013), Algorithm 1. Agrees with: `torch.nn.utils.clip_grad_norm_`.
     """
     require(max_norm >= 0, "max_norm >= 0", max_norm=max_norm)
+    _one_implementation(foreach)
     order = float(norm_type)
-    grads = [p.grad for p in choose(params) if p.grad is not None]
+    grads = _gradients(parameters)
     if not grads:
         return torch.tensor(0.0)
     norms = [torch.linalg.vector_norm(g, order).to(grads[0].device) for g in grads]
@@ -160,17 +182,31 @@ def clip_grad_norm_(
 
 
 @torch.no_grad()
-def clip_grad_value_(params: Params, clip_value: float) -> None:
+def clip_grad_value_(parameters: Params, clip_value: float, foreach: bool | None = None) -> None:
     """Clamp every entry of every gradient to [-clip_value, clip_value]; this changes the direction.
 
     Args:
+        parameters, foreach: as `clip_grad_norm_`.
         clip_value: >= 0.
+    Raises: ValueError if clip_value is negative, foreach is True, or a gradient is sparse.
     Agrees with: `torch.nn.utils.clip_grad_value_`.
     """
     require(clip_value >= 0, "clip_value >= 0", clip_value=clip_value)
-    for p in choose(params):
-        if p.grad is not None:
-            p.grad.clamp_(-clip_value, clip_value)
+    _one_implementation(foreach)
+    for g in _gradients(parameters):
+        g.clamp_(-clip_value, clip_value)
+
+
+def _gradients(parameters: Params) -> list[Tensor]:
+    grads = [p.grad for p in choose(parameters) if p.grad is not None]
+    for g in grads:
+        if g.layout != torch.strided:
+            require(False, "dense gradients", cure="use sparse=False in the layer", layout=g.layout)
+    return grads
+
+
+def _one_implementation(foreach: bool | None) -> None:
+    require(not foreach, "foreach=None or False", cure="leave it out", foreach=foreach)
 
 
 @torch.no_grad()
@@ -209,17 +245,25 @@ def max_norm_(
 def weight_names(model: nn.Module) -> list[str]:
     """The names in `model.named_parameters()` of what is neither a bias nor part of a normalisation layer.
 
-    A bias is a parameter with `bias` as a word of its name (`bias`, `bias_hh_l0`, `in_proj_bias`).
-    Normalisation layers are torch's and this course's; embeddings count as weights.
+    A bias is a parameter with `bias` as a word of its name (`bias`, `bias_hh_l0`, `in_proj_bias`), under a
+    parametrization too. Normalisation layers are torch's, this course's, and those of others whose class is
+    named so: `LlamaRMSNorm`, `LayerNorm2d`. Embeddings count as weights.
     """
     norms = {
         f"{path}.{name}" if path else name
         for path, module in model.named_modules()
-        if isinstance(module, NORMALISATIONS)
+        if isinstance(module, NORMALISATIONS) or NORM.search(type(module).__name__)
         for name, _ in module.named_parameters(recurse=False)
     }
     names = [name for name, _ in model.named_parameters()]
-    return [name for name in names if name not in norms and "bias" not in name.rpartition(".")[2].split("_")]
+    return [name for name in names if name not in norms and not _is_bias(name)]
+
+
+def _is_bias(name: str) -> bool:
+    """By the last part of its name, or by what is parametrized: `0.parametrizations.bias.original`."""
+    before, parametrized, after = name.partition("parametrizations.")
+    leaf = after.partition(".")[0] if parametrized else before.rpartition(".")[2]
+    return "bias" in leaf.split("_")
 
 
 def decay_groups(

@@ -5,7 +5,10 @@
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)   # scheduler.step() after optimizer.step()
 
 The value 1.0 is the peak rate, the one given to the optimizer; `floor` is a multiplier in [0, 1]. No schedule
-keeps a state, so resuming at step t needs t alone. A step that is negative or not an integer is a ValueError.
+keeps a state, so resuming at step t needs t alone; copied or pickled, with a scheduler or a net that holds
+it, it gives the same rates. A step that is negative or not an integer is a ValueError.
+
+A schedule for each parameter group: `LambdaLR(optimizer, [rate, other])`, and `set_rate` takes the same list.
 """
 
 from __future__ import annotations
@@ -14,10 +17,15 @@ import math
 import operator
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
-from typing import Any, Literal
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, Literal
 
-from course_utils._checks import require
+from course_utils._checks import is_whole, require
+
+if TYPE_CHECKING:
+    from torch.optim import Optimizer
 
 Schedule = Callable[[int], float]
 
@@ -28,7 +36,11 @@ def constant(value: float = 1.0) -> Schedule:
     Raises: ValueError unless 0 <= value <= 1.
     """
     require(0 <= value <= 1, "0 <= value <= 1", value=value)
-    return _checked(lambda t: float(value))
+    return _schedule(_constant, value=value)
+
+
+def _constant(t: int, value: float) -> float:
+    return value
 
 
 def step_decay(step_size: int, gamma: float = 0.1) -> Schedule:
@@ -39,7 +51,11 @@ def step_decay(step_size: int, gamma: float = 0.1) -> Schedule:
     """
     _need_count(step_size=step_size)
     _need_gamma(gamma)
-    return _checked(lambda t: gamma ** (t // step_size))
+    return _schedule(_steps, step_size=step_size, gamma=gamma)
+
+
+def _steps(t: int, step_size: int, gamma: float) -> float:
+    return gamma ** (t // step_size)
 
 
 def multistep_decay(milestones: Sequence[int], gamma: float = 0.1) -> Schedule:
@@ -51,9 +67,14 @@ def multistep_decay(milestones: Sequence[int], gamma: float = 0.1) -> Schedule:
     steps = list(milestones)
     for milestone in steps:
         _need_count(milestone=milestone)
+    steps = [int(milestone) for milestone in steps]
     require(all(a < b for a, b in pairwise(steps)), "increasing milestones", milestones=steps)
     _need_gamma(gamma)
-    return _checked(lambda t: gamma ** bisect_right(steps, t))
+    return _schedule(_milestones, steps=steps, gamma=gamma)
+
+
+def _milestones(t: int, steps: list[int], gamma: float) -> float:
+    return gamma ** bisect_right(steps, t)
 
 
 def exponential_decay(gamma: float) -> Schedule:
@@ -63,7 +84,11 @@ def exponential_decay(gamma: float) -> Schedule:
     Agrees with: `ExponentialLR`.
     """
     _need_gamma(gamma)
-    return _checked(lambda t: gamma**t)
+    return _schedule(_exponential, gamma=gamma)
+
+
+def _exponential(t: int, gamma: float) -> float:
+    return gamma**t
 
 
 def polynomial_decay(total: int, *, power: float = 1.0) -> Schedule:
@@ -74,7 +99,11 @@ def polynomial_decay(total: int, *, power: float = 1.0) -> Schedule:
     """
     _need_count(total=total)
     require(0 < power < math.inf, "power > 0", power=power)
-    return _checked(lambda t: (1 - min(t, total) / total) ** power)
+    return _schedule(_polynomial, total=total, power=power)
+
+
+def _polynomial(t: int, total: int, power: float) -> float:
+    return float((1 - min(t, total) / total) ** power)
 
 
 def inverse_sqrt_decay(warmup: int = 1) -> Schedule:
@@ -89,7 +118,11 @@ def inverse_sqrt_decay(warmup: int = 1) -> Schedule:
     Source: Vaswani et al. (2017), equation 3, divided by its peak.
     """
     _need_count(warmup=warmup)
-    return _checked(lambda t: min((t + 1) / warmup, math.sqrt(warmup / (t + 1))))
+    return _schedule(_inverse_sqrt, warmup=warmup)
+
+
+def _inverse_sqrt(t: int, warmup: int) -> float:
+    return min((t + 1) / warmup, math.sqrt(warmup / (t + 1)))
 
 
 def cosine_decay(total: int, *, floor: float = 0.0) -> Schedule:
@@ -102,7 +135,11 @@ def cosine_decay(total: int, *, floor: float = 0.0) -> Schedule:
     """
     _need_count(total=total)
     _need_floor(floor)
-    return _checked(lambda t: _between(floor, _half_cosine(min(t, total) / total)))
+    return _schedule(_cosine, total=total, floor=floor)
+
+
+def _cosine(t: int, total: int, floor: float) -> float:
+    return _between(floor, _half_cosine(min(t, total) / total))
 
 
 def cosine_restarts(period: int, *, mult: int = 1, floor: float = 0.0) -> Schedule:
@@ -115,17 +152,17 @@ def cosine_restarts(period: int, *, mult: int = 1, floor: float = 0.0) -> Schedu
     """
     _need_count(period=period, mult=mult)
     _need_floor(floor)
+    return _schedule(_restarts, period=period, mult=mult, floor=floor)
 
-    def rate(t: int) -> float:
-        length = period
-        if mult == 1:
-            t %= period  # what the loop would do, without going round for each period
-        while t >= length:
-            t -= length
-            length *= mult
-        return _between(floor, _half_cosine(t / length))
 
-    return _checked(rate)
+def _restarts(t: int, period: int, mult: int, floor: float) -> float:
+    length = period
+    if mult == 1:
+        t %= period  # what the loop would do, without going round for each period
+    while t >= length:
+        t -= length
+        length *= mult
+    return _between(floor, _half_cosine(t / length))
 
 
 def triangular(
@@ -160,17 +197,17 @@ def triangular(
     _need_gamma(gamma)
     modes = ("triangular", "triangular2", "exp_range")
     require(mode in modes, f"mode to be one of {', '.join(modes)}", mode=mode)
+    return _schedule(_triangles, up=up, down=down, floor=floor, mode=mode, gamma=gamma)
 
-    def rate(t: int) -> float:
-        cycle, phase = divmod(t, up + down)
-        height = phase / up if phase <= up else (up + down - phase) / down
-        if mode == "triangular2":
-            height *= 0.5**cycle
-        elif mode == "exp_range":
-            height *= gamma**t
-        return _between(floor, height)
 
-    return _checked(rate)
+def _triangles(t: int, up: int, down: int, floor: float, mode: str, gamma: float) -> float:
+    cycle, phase = divmod(t, up + down)
+    height = phase / up if phase <= up else (up + down - phase) / down
+    if mode == "triangular2":
+        height *= 0.5**cycle
+    elif mode == "exp_range":
+        height *= gamma**t
+    return _between(floor, height)
 
 
 def abs_sine(step_size: int, *, floor: float = 0.0) -> Schedule:
@@ -183,8 +220,11 @@ def abs_sine(step_size: int, *, floor: float = 0.0) -> Schedule:
     """
     _need_count(step_size=step_size)
     _need_floor(floor)
-    period = 2 * step_size
-    return _checked(lambda t: _between(floor, math.sin(math.pi * (t % period) / period)))
+    return _schedule(_arches, period=2 * step_size, floor=floor)
+
+
+def _arches(t: int, period: int, floor: float) -> float:
+    return _between(floor, math.sin(math.pi * (t % period) / period))
 
 
 def one_cycle(
@@ -224,13 +264,16 @@ def one_cycle(
     shape = _half_cosine if anneal_strategy == "cos" else _line
     start = 1 / div_factor
     peak, last = pct_start * total - 1, total - 1
+    end = start / final_div_factor
+    return _schedule(_cycle, start=start, peak=peak, end=end, last=last, shape=shape)
 
-    def rate(t: int) -> float:
-        if t <= peak:
-            return _between(start, 1 - shape(t / peak))
-        return _between(start / final_div_factor, shape((min(t, last) - peak) / (last - peak)))
 
-    return _checked(rate)
+def _cycle(
+    t: int, start: float, peak: float, end: float, last: int, shape: Callable[[float], float]
+) -> float:
+    if t <= peak:
+        return _between(start, 1 - shape(t / peak))
+    return _between(end, shape((min(t, last) - peak) / (last - peak)))
 
 
 def linear_warmup(steps: int, then: Schedule) -> Schedule:
@@ -248,7 +291,11 @@ def linear_warmup(steps: int, then: Schedule) -> Schedule:
     _need_count(least=0, steps=steps)
     cure = "call the factory: cosine_decay(90), not cosine_decay"
     require(callable(then) and isinstance(then(0), (int, float)), "then: step -> float", then=then, cure=cure)
-    return _checked(lambda t: (t + 1) / steps if t < steps else then(t - steps))
+    return _schedule(_warmup, steps=steps, then=then)
+
+
+def _warmup(t: int, steps: int, then: Schedule) -> float:
+    return (t + 1) / steps if t < steps else then(t - steps)
 
 
 def warmup_stable_decay(
@@ -286,19 +333,36 @@ def warmup_stable_decay(
     require(0 <= warmup < total, "0 <= warmup < total", warmup=warmup, total=total)
     require(warmup + decay <= total, "warmup + decay <= total", warmup=warmup, decay=decay, total=total)
     _need_floor(floor)
-    falls: dict[str, Callable[[float], float]] = {
-        "linear": _line,
-        "cosine": _half_cosine,
-        "sqrt": lambda u: 1 - math.sqrt(u),
-    }
+    falls: dict[str, Callable[[float], float]] = {"linear": _line, "cosine": _half_cosine, "sqrt": _root}
     require(shape in falls, f"shape to be one of {', '.join(falls)}", shape=shape)
-    begin = total - decay
+    begin = total - decay - warmup
+    return linear_warmup(warmup, _schedule(_stable, begin=begin, decay=decay, floor=floor, fall=falls[shape]))
 
-    def stable_decay(t: int) -> float:
-        u = min(max(t + warmup - begin, 0), decay) / decay
-        return _between(floor, falls[shape](u))
 
-    return linear_warmup(warmup, stable_decay)
+def _stable(t: int, begin: int, decay: int, floor: float, fall: Callable[[float], float]) -> float:
+    return _between(floor, fall(min(max(t - begin, 0), decay) / decay))
+
+
+def set_rate(optimizer: Optimizer, schedule: Schedule | Sequence[Schedule], step: int) -> None:
+    """Give every group the rate `initial_lr * schedule(step)`; the first call notes `initial_lr`.
+
+    A rate that someone else has set since the last call is the new `initial_lr`, so that a second run does
+    not go by the base rate of the first.
+
+    Args:
+        schedule: one for all groups, or a list or tuple with one for each.
+        step: of the optimizer, from 0.
+    Raises: ValueError if there are not as many schedules as groups.
+    """
+    groups = optimizer.param_groups
+    schedules = [*schedule] if isinstance(schedule, Sequence) else [schedule] * len(groups)
+    counts = {"schedules": len(schedules), "groups": len(groups)}
+    cure = "pass one for all groups, or one for each"
+    require(len(schedules) == len(groups), "as many schedules as groups", cure=cure, **counts)
+    for group, one in zip(groups, schedules, strict=True):
+        if group["lr"] != group.get("scheduled_lr", group["lr"]):
+            group["initial_lr"] = group["lr"]
+        group["lr"] = group["scheduled_lr"] = group.setdefault("initial_lr", group["lr"]) * one(step)
 
 
 def _between(floor: float, height: float) -> float:
@@ -315,25 +379,35 @@ def _line(u: float) -> float:
     return 1 - u
 
 
-def _checked(rate: Schedule) -> Schedule:
-    """`rate` with its step checked: any integer type (numpy's too) from 0."""
+def _root(u: float) -> float:
+    return 1 - math.sqrt(u)
 
-    def at(step: int) -> float:
-        try:
-            t = operator.index(step)
-        except TypeError:
-            t = -1
-        require(t >= 0, "an integer step >= 0", step=step)
-        return rate(t)
 
-    return at
+def _schedule(rate: Callable[..., float], **settings: Any) -> Schedule:
+    """The schedule t -> rate(t, **settings), made of named functions, so that it pickles.
+
+    Numbers of NumPy become Python's, as the rates end up in the state of an optimizer.
+    """
+    for name, value in settings.items():
+        if isinstance(value, Real):
+            settings[name] = int(value) if isinstance(value, Integral) else float(value)
+    return partial(_at, rate, settings)
+
+
+def _at(rate: Callable[..., float], settings: dict[str, Any], step: int) -> float:
+    """The rate at a step, which may be of any integer type (numpy's too) from 0."""
+    try:
+        t = operator.index(step)
+    except TypeError:
+        t = -1
+    require(t >= 0, "an integer step >= 0", step=step)
+    return rate(t, **settings)
 
 
 def _need_count(least: int = 1, **counts: int) -> None:
     for name, value in counts.items():
-        whole = isinstance(value, int) and not isinstance(value, bool)
         got: dict[str, Any] = {name: value}
-        require(whole and value >= least, f"an integer {name} >= {least}", **got)
+        require(is_whole(value) and value >= least, f"an integer {name} >= {least}", **got)
 
 
 def _need_gamma(gamma: float) -> None:

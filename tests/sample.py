@@ -9,6 +9,7 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from course_utils import claim_lines
+from course_utils.tools.template import lesson as template
 
 PARAMETERS = 'PROFILE = "standard"\nSEED = 0\nDEVICE = "cpu"'
 
@@ -88,3 +89,184 @@ def stored(headings: list[str], number: str = "01") -> nbformat.NotebookNode:
     for position, cell in enumerate(notebook.cells):
         cell.id = f"cell-{position}"
     return notebook
+
+
+# A lesson in its second edition, in the form of course_utils/tools/template/lesson.txt, with the exercises of
+# lesson_98_made_up.py.
+SECOND = """
+%% markdown title
+# 98 · Made up
+
+**How much faster?**
+
+Between rates of 0.1 and 0.5 it is [four times](#claim-98-faster) as fast.
+
+After this lesson you can
+
+- read;
+- count;
+- compare.
+
+About 10 minutes. Before this one: 97 (numbers).
+
+%% code parameters [parameters]
+PROFILE = "standard"
+SEED = 0
+DEVICE = "cpu"
+
+%% code sizes
+size = run.sizes(steps=(30, 300, 3000))
+rates = [0.1, 0.5]
+
+%% markdown predict
+## Predict first
+
+%% markdown idea
+## The idea
+
+Words.
+
+%% code figure
+show(figure)
+
+%% markdown mathematics
+## The mathematics
+
+%% markdown scratch
+## From scratch
+
+%% markdown agreement
+## Agreement
+
+%% markdown experiment
+## Experiment
+
+### At one rate
+
+%% code faster
+claim("98.faster", "It needs a quarter of the steps.", ratio, at_most=0.3)
+
+%% markdown experiment-2
+### At another
+
+%% code gain
+claim("98.gain", "It is better by 23 points.", gain, at_least=0.1)
+
+%% code also
+with also_checked("Rates"):
+    claim("98.folded", "It is 7.", 7, about=7, tol=0)
+
+%% markdown try
+## Try it
+
+%% markdown stops
+## Where it stops
+
+%% code limit
+claim("98.limit", "At a rate of 0.5 it is as fast.", ratio, about=1, tol=0.1)
+
+%% markdown wrong
+## What goes wrong
+
+**The lost minus.** Words.
+
+| mistake | what you see | cure |
+|---|---|---|
+| a | b | c |
+
+%% markdown exercises
+## Exercises
+
+%% code exercise-mean
+def mean(x):
+    \"\"\"The mean.\"\"\"
+    n = len(x)
+    return ...
+
+
+check("98.mean", mean)
+
+%% code exercise-step
+def step_(p, g, lr):
+    ...
+
+
+check("98.step_in_place", step_)
+
+%% code exercise-scale
+def scale(x):
+    pass
+
+
+check("98.scale", scale)
+
+%% code exercise-noisy
+def noisy(n):
+    ...
+
+
+check("98.noisy", noisy)
+
+%% code exercise-pair
+def pair(x):
+    ...
+
+
+check("98.pair", pair)
+
+%% code exercise-answer
+answer = ...
+
+
+check("98.answer", answer)
+
+%% markdown saw
+## What we saw
+
+- It needs [a quarter of the steps](#claim-98-faster), over 300 of them.
+- It is ahead by [23 points [15, 32], 64 seeds](#claim-98-gain) at 0.1. It is [not alone](#claim-98-gain).
+- The ratio is [0.25](#claim-98-faster).
+- It is [less than 5 times](#claim-98-faster) as fast.
+
+%% markdown practice
+## In practice
+
+%% markdown reading
+## Further reading
+
+- Someone (1999).
+
+Next: [99](99_the_next.ipynb), which asks why.
+"""
+GAIN = {"mean": 0.23, "low": 0.15, "high": 0.32}
+MEASURED = {  # and over how many seeds
+    "98.faster": (0.25, None), "98.gain": (GAIN, 64), "98.folded": (7.0, None), "98.limit": (1.0, None),
+}  # fmt: skip
+FIGURE = {"alt": "The blue line falls to 0.25 within 300 steps.", "titles": ["It falls by 23 points"]}
+
+
+def second_edition() -> nbformat.NotebookNode:
+    """A stored lesson that keeps the rules of the second edition, too."""
+    notebook = template.notebook(SECOND)
+    for count, cell in enumerate((one for one in notebook.cells if one.cell_type == "code"), start=1):
+        cell.execution_count = count
+        made = [id for id in MEASURED if f'claim("{id}"' in cell.source]
+        cell.outputs = [_claims(made, "Rates" if "also_checked" in cell.source else None)] if made else []
+        if cell.id == "figure":
+            data = {"image/png": "iVBORw0KGgo=", "text/plain": "Figure"}
+            cell.outputs = [new_output("display_data", data=data, metadata={"image/png": dict(FIGURE)})]
+    return notebook
+
+
+def _claims(ids: list[str], topic: str | None) -> nbformat.NotebookNode:
+    """What a cell shows of its claims, with their records, rounded, in the metadata."""
+    claims = [
+        {
+            "id": id, "sentence": "It is so.", "kind": "exact", "bounds": {"at_most": 9.0}, "reference": None,
+            "measured": MEASURED[id][0], "seeds": MEASURED[id][1], "verdict": "holds",
+            "unit": "", "shown": "so", "visible": topic is None,
+        }
+        for id in ids
+    ]  # fmt: skip
+    data = {"text/plain": "".join(f"✓ It is so: so (asked ≤ 9)  {id}\n" for id in ids)}
+    return new_output("display_data", data=data, metadata={"claims": [{"topic": topic, "claims": claims}]})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import io
+import pickle
 import time
 from collections.abc import Callable, Iterator
 from types import ModuleType
@@ -15,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from course_utils import averaging
 from course_utils.averaging import (
@@ -333,6 +336,45 @@ def test_a_half_precision_model_has_a_full_precision_average() -> None:
     torch.testing.assert_close(moved, 0.001 * gap, rtol=1e-3, atol=0)  # a bfloat16 average would not move
 
 
+@pytest.mark.parametrize("make", [ExponentialMovingAverage, StochasticWeightAverage])
+def test_an_average_goes_by_torch_s_names_and_through_copies_and_files(make: Any) -> None:
+    model = network()
+    one, other = make(model), make(model)
+    for step in range(3):
+        train_step(model, step)
+        one.update_parameters(model)
+        other.update(model)
+    for copied in (copy.deepcopy(one), pickle.loads(pickle.dumps(one))):
+        copied.update_parameters(network())
+        assert int(copied.n_averaged) == 4
+    assert int(one.n_averaged) == 3
+    assert all(torch.equal(other.state_dict()[name], value) for name, value in one.state_dict().items())
+    file = io.BytesIO()
+    torch.save(one.state_dict(), file)
+    file.seek(0)
+    make(network()).load_state_dict(torch.load(file, weights_only=True))
+
+
+def test_whole_number_and_complex_parameters_are_averaged_as_in_torch() -> None:
+    class Odd(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.whole = nn.Parameter(torch.arange(4) * 10, requires_grad=False)
+            self.complex = nn.Parameter(torch.full((2,), 1 + 2j))
+
+    model = Odd()
+    ours = ExponentialMovingAverage(model, 0.75)
+    theirs = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.75))
+    for _ in range(4):
+        ours.update(model)
+        theirs.update_parameters(model)
+        for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
+            assert torch.equal(p, q)
+        with torch.no_grad():
+            model.whole.add_(3)
+            model.complex.mul_(1j)
+
+
 def test_the_average_names_its_decay() -> None:
     assert "decay=0.75" in repr(ExponentialMovingAverage(nn.Linear(1, 1), decay=0.75))
 
@@ -421,10 +463,33 @@ def test_update_batch_norm_puts_modes_and_momenta_back(norm: Any) -> None:
         yield torch.randn(8, 4)
         raise RuntimeError("disk")
 
+    statistics = copy.deepcopy([model.norm.state_dict(), model.other.state_dict()])
     with pytest.raises(RuntimeError, match="disk"):
         update_batch_norm(model, broken())
     assert [module.training for module in model.modules()] == before
     assert model.norm.momentum == 0.2
+    for was, norm_now in zip(statistics, (model.norm, model.other), strict=True):
+        assert all(torch.equal(was[name], value) for name, value in norm_now.state_dict().items())
+
+
+def test_update_batch_norm_refuses_a_dataset_and_torch_s_order() -> None:
+    model = network()
+    examples = TensorDataset(torch.randn(4, 4, dtype=torch.float64))
+    with pytest.raises(
+        ValueError, match=r"need batches, got batches='TensorDataset'; put a DataLoader around"
+    ):
+        update_batch_norm(model, examples)
+    loader = DataLoader(examples, batch_size=2)
+    with pytest.raises(ValueError, match=r"got model='DataLoader'; pass the model first: update_batch_norm"):
+        update_batch_norm(loader, model)  # type: ignore[arg-type]
+    update_batch_norm(model, loader)
+
+    class Stream(IterableDataset[Tensor]):
+        def __iter__(self) -> Iterator[Tensor]:
+            yield from torch.randn(3, 5, 4, dtype=torch.float64)
+
+    update_batch_norm(model, Stream())  # which may well give batches
+    assert int(model[1].num_batches_tracked) == 3
 
 
 @pytest.mark.parametrize("norm", NORMS)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
+import pickle
 import random
 import signal
 import time
@@ -11,9 +13,10 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -160,8 +163,147 @@ def check_whole_file(cls: type, folder: Path, monkeypatch: pytest.MonkeyPatch) -
     assert [file.name for file in folder.iterdir()] == ["best.pt"]
 
 
+def check_more(cls: type) -> None:
+    """Exempt updates and a target, by going through all the values again after each."""
+
+    @SETTINGS
+    @given(
+        VALUES,
+        st.integers(1, 4),
+        st.integers(0, 6),
+        st.none() | st.integers(-3, 3).map(float),
+        st.sampled_from(["min", "max"]),
+        st.sampled_from([0.0, 1.0]),
+    )
+    @example([1.0, 0.0], 2, 0, 0.0, "min", 1.0)  # reached, but by less than min_delta
+    def holds(
+        values: list[float], patience: int, start: int, target: float | None, mode: str, min_delta: float
+    ) -> None:
+        sign = 1.0 if mode == "min" else -1.0
+        stop, why, best = len(values), None, None
+        for now in range(start, len(values)):
+            seen = [sign * v for v in values[start : now + 1]]
+            if target is not None and seen[-1] <= sign * target:
+                stop, why, best = now, "target", now
+                break
+            end, index = by_definition(seen, patience, min_delta, "min")
+            best = None if index is None else start + index
+            if end < len(seen):
+                stop, why = now, "patience"
+                break
+        settings = {"patience": patience, "min_delta": min_delta, "mode": mode}
+        got, stopper, model = run(cls, values, start_from=start, target=target, **settings)
+        assert (got, stopper.stopped_by, stopper.best_step) == (stop, why, best)
+        if best is not None:
+            assert stopper.best_value == values[best]
+            if stopper.stopped:
+                assert weights(model) == {best + 1.0}
+
+    holds()
+
+
+class Clock:
+    """Seconds that a test sets."""
+
+    def __init__(self, now: float = 0.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def check_time(cls: type) -> None:
+    """The limit counts from the beginning, over exempt updates, pauses between two processes left out."""
+    for way in ("whole", "loaded", "pickled"):
+        clock = Clock(1000.0)
+        kwargs = {"patience": 9, "time_limit": 60.0, "start_from": 1}
+        stopper, model = cls(**kwargs, clock=clock), model_with(0.0)
+        for update, after in enumerate([20.0, 20.0, 19.0, 1.0]):
+            clock.now += after
+            fill(model, update)
+            assert stopper.stopped_by is None
+            stopped = stopper.update(1.0 + update, model)
+            assert stopped is (update == 3)
+            if update == 1 and way != "whole":
+                clock.now += 5
+                state = stopper.state_dict() if way == "loaded" else pickle.dumps(stopper)
+                if way == "loaded":
+                    clock.now = 3.0  # another process, another zero
+                    stopper = cls(**kwargs, clock=clock)
+                    stopper.load_state_dict(state)
+                else:
+                    stopper = pickle.loads(state)
+                    clock = stopper.clock
+                    clock.now += 0.0
+                clock.now -= 5
+        assert stopper.stopped_by == "time limit"
+        assert stopper.elapsed == pytest.approx(60.0)
+        assert weights(model) == {1.0}  # the best of those that were looked at
+        stopper.reset()
+        assert (stopper.elapsed, stopper.stopped_by, stopper.stopped) == (0.0, None, False)
+        clock.now += 59.0
+        assert stopper.update(1.0, model) is False
+
+
 def test_stops_and_restores_by_the_definition() -> None:
     check_rule(EarlyStopping)
+
+
+def test_exempt_updates_and_a_target_by_the_definition() -> None:
+    check_more(EarlyStopping)
+
+
+def test_the_time_limit_by_a_clock_of_our_own() -> None:
+    check_time(EarlyStopping)
+
+
+def test_without_a_limit_no_clock_is_read() -> None:
+    def never() -> float:
+        raise AssertionError("read")
+
+    stopper = EarlyStopping(clock=never)
+    stopper.update(1.0, model_with(0.0))
+    assert stopper.state_dict()["elapsed"] == 0.0
+
+
+def test_the_file_written_on_reaching_the_target_says_that_the_run_is_over(tmp_path: Path) -> None:
+    path = tmp_path / "best.pt"
+    run(EarlyStopping, [3.0, 1.0], target=1.0, path=path)
+    again = EarlyStopping(target=1.0, path=path)
+    again.load_state_dict(torch.load(path, weights_only=True))
+    assert (again.stopped, again.stopped_by) == (True, "target")
+
+
+def test_a_state_of_another_or_not_whole_is_refused() -> None:
+    _, stopper, _ = run(EarlyStopping, [2.0, 1.0, 3.0], patience=9)
+    state = stopper.state_dict()
+    for name in ("best_value", "best_step", "step", "since_best", "stopped", "best_model"):
+        less = {key: value for key, value in state.items() if key != name}
+        with pytest.raises(ValueError, match=rf"need a state of EarlyStopping, got missing=\['{name}'\]"):
+            EarlyStopping().load_state_dict(less)
+    with pytest.raises(ValueError, match=r'need a state of mode "max", got mode=.min.; pass mode="min"'):
+        EarlyStopping(mode="max").load_state_dict(state)
+    with pytest.raises(
+        ValueError, match="need a state with the best weights, got best_model=None; pass rest"
+    ):
+        EarlyStopping().load_state_dict({**state, "best_model": None})
+    EarlyStopping(restore_best=False).load_state_dict({**state, "best_model": None})
+    before = {key: value for key, value in state.items() if key not in ("mode", "stopped_by", "elapsed")}
+    old = EarlyStopping()
+    old.load_state_dict(before)  # of the version that had none of these
+    assert (old.best_value, old.stopped_by, old.elapsed) == (1.0, None, 0.0)
+
+
+def test_numbers_of_numpy_are_taken() -> None:
+    stopper = EarlyStopping(patience=np.int64(2), min_delta=np.float32(0.5), start_from=np.int8(1))
+    assert (type(stopper.patience), type(stopper.min_delta), type(stopper.start_from)) == (int, float, int)
+    for value in (np.float64(3), np.array(2.0), np.array([1.5]), torch.tensor([1.0]), 1):
+        stopper.update(value, model_with(0.0))
+    assert stopper.best_value == 1.0
+    file = io.BytesIO()
+    torch.save(stopper.state_dict(), file)
+    file.seek(0)
+    EarlyStopping().load_state_dict(torch.load(file, weights_only=True))
 
 
 def test_resumed_equals_uninterrupted() -> None:
@@ -241,36 +383,40 @@ def test_optimizer_goes_on_with_the_restored_weights() -> None:
 def test_killed_at_any_moment_the_file_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "best.pt"
     pause = random.Random(0)
-    seen, began = set(), time.monotonic()
-    for _ in range(40):
+    seen = set()
+    for first in range(0, 12_000, 1000):
         child = os.fork()
         if child == 0:  # improve for ever; every version holds one value, weights and record alike
             try:
                 model = nn.Linear(300, 300)
                 stopper = EarlyStopping(path=path, mode="max", restore_best=False)
                 for step in range(10**9):
-                    fill(model, float(step))
-                    stopper.update(float(step), model)
+                    fill(model, float(first + step))
+                    stopper.update(float(first + step), model)
             finally:
                 os._exit(1)
-        time.sleep(pause.uniform(0.005, 0.06))
+        while not path.exists() or torch.load(path, weights_only=True)["best_value"] < first:
+            time.sleep(0.001)  # until this child has written: then it is somewhere in the next writes
+        time.sleep(pause.uniform(0, 0.03))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-        if path.exists():
-            state = torch.load(path, weights_only=True)
-            assert {float(v) for w in state["best_model"].values() for v in w.unique()} == {
-                state["best_value"]
-            }
-            assert state["best_step"] == state["best_value"]
-            seen.add(state["best_value"])
-        if time.monotonic() - began > 4:
-            break
-    assert len(seen) > 3  # the kills fell on different writes
+        state = torch.load(path, weights_only=True)
+        assert {float(v) for w in state["best_model"].values() for v in w.unique()} == {state["best_value"]}
+        assert state["best_step"] == state["best_value"] - first
+        seen.add(state["best_value"])
+    assert len(seen) == 12
 
 
 BAD = [
     ({"patience": 0}, r"need a whole number patience >= 1, got patience=0"),
     ({"patience": 2.5}, r"got patience=2.5"),
+    ({"patience": True}, r"need a whole number patience >= 1, got patience=True"),
+    ({"start_from": -1}, r"need a whole number start_from >= 0, got start_from=-1"),
+    ({"start_from": 1.0}, r"need a whole number start_from >= 0"),
+    ({"target": math.inf}, r"need a finite target, or None, got target=inf"),
+    ({"target": math.nan}, r"need a finite target, or None"),
+    ({"time_limit": 0}, r"need time_limit > 0 and finite, or None, got time_limit=0"),
+    ({"time_limit": math.inf}, r"need time_limit > 0"),
     ({"min_delta": -1.0}, r"need min_delta >= 0 and finite, got min_delta=-1.0"),
     ({"min_delta": math.nan}, r"got min_delta=nan"),
     ({"mode": "lower"}, r"""need mode "min" or "max", got mode='lower'"""),
@@ -286,11 +432,16 @@ def test_bad_settings(kwargs: dict[str, Any], message: str) -> None:
 def test_value_must_be_one_number() -> None:
     with pytest.raises(ValueError, match=r"need one number, got shape=\(2,\); reduce"):
         EarlyStopping().update(torch.ones(2), nn.Linear(1, 1))
+    for wrong in (np.ones(3), "0.5", None, [1.0]):
+        with pytest.raises(ValueError, match=r"need one number, got (shape|value)="):
+            EarlyStopping().update(wrong, nn.Linear(1, 1))  # type: ignore[arg-type]
 
 
 def test_repr_shows_the_settings() -> None:
     text = repr(EarlyStopping(3, 0.5, mode="max", path="a.pt"))
     assert text == "EarlyStopping(patience=3, min_delta=0.5, mode='max', restore_best=True, path='a.pt')"
+    text = repr(EarlyStopping(start_from=2, target=0.5, time_limit=60))
+    assert text.endswith("path=None, start_from=2, target=0.5, time_limit=60)")
 
 
 MUTANTS = [
@@ -302,7 +453,7 @@ MUTANTS = [
     ),
     pytest.param(check_rule, "value < self.best_value", "value > self.best_value", id="greater-under-min"),
     pytest.param(check_rule, "self.best_value + self.min_delta", "self.best_value", id="min-delta-forgotten"),
-    pytest.param(check_rule, "self.step, 0\n", "self.step, self.since_best\n", id="count-not-reset"),
+    pytest.param(check_rule, "= value, step, 0\n", "= value, step, self.since_best\n", id="count-not-reset"),
     pytest.param(
         check_rule, "self.stopped and self.restore_best and", "self.restore_best and", id="restores-always"
     ),
@@ -311,6 +462,15 @@ MUTANTS = [
         check_copies, 'copy.deepcopy(state["best_model"])', 'state["best_model"]', id="references-on-load"
     ),
     pytest.param(check_resume, '= state["since_best"]', "= 0", id="count-lost-on-resume"),
+    pytest.param(check_more, "step >= self.start_from", "step > self.start_from", id="one-more-exempt"),
+    pytest.param(check_more, "elif looked_at:", "else:", id="exempt-updates-count"),
+    pytest.param(check_more, "better = looked_at and (", "better = (", id="exempt-updates-are-the-best"),
+    pytest.param(check_more, "value <= self.target", "value < self.target", id="beyond-the-target"),
+    pytest.param(check_more, "(self.improved(value) or reached)", "self.improved(value)", id="old-best-kept"),
+    pytest.param(check_more, "elif looked_at and reached:", "elif reached:", id="exempt-updates-reach-it"),
+    pytest.param(check_time, "self.elapsed >= self.time_limit", "self.elapsed > 9e9", id="no-limit"),
+    pytest.param(check_time, 'state.get("elapsed", 0.0)', "0.0", id="time-lost-on-resume"),
+    pytest.param(check_time, "self._seen = self.elapsed + now", "self._seen = now", id="time-since-the-last"),
 ]
 
 

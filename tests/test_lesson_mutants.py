@@ -32,5 +32,5 @@ def test_a_mistake_turns_a_claim_red() -> None:
 
 @pytest.mark.slow
 def test_a_change_that_is_no_mistake_turns_none_red() -> None:
-    same = Mutant("none", "07", "optimizers/adam.py", "m.mul_(beta1)", "m.mul_(1.0 * beta1)")
+    same = Mutant("none", "07", "optimizers/adam.py", "m.lerp_(g, 1 - beta1)", "m.lerp_(1.0 * g, 1 - beta1)")
     assert caught_by(same) == []

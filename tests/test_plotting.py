@@ -120,7 +120,7 @@ def test_a_method_keeps_its_colour() -> None:
 def test_show_gives_the_alt_text_with_the_picture(displayed: list[tuple[Any, Any]]) -> None:
     plotting.show(line_figure()[0], alt=ALT)
     [(data, metadata)] = displayed
-    assert metadata == {"image/png": {"alt": ALT}}
+    assert metadata == {"image/png": {"alt": ALT, "titles": ["Both rise"]}}
     assert ALT in data["text/plain"]
     assert Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).size == (704, 418)
 
@@ -157,13 +157,15 @@ def test_nothing_is_left_to_pyplot() -> None:
 def moving(frame: int) -> Figure:
     figure, axes = plotting.subplots(size=(4, 3))
     axes.plot([0, frame + 1], [0, 1], label="_line")
+    axes.set_title(f"It moves by {frame + 1}")
     axes.set(xlim=(0, 25))
     return figure
 
 
 def test_an_animation_is_a_small_gif(displayed: list[tuple[Any, Any]]) -> None:
     plotting.animate(moving, 6, alt=ALT + ' "<&>"', seconds=3.0)
-    [(data, _)] = displayed
+    [(data, metadata)] = displayed
+    assert metadata == {"text/html": {"titles": ["It moves by 6"]}}
     page = data["text/html"]
     assert "script" not in page
     assert "http" not in page
@@ -199,7 +201,7 @@ def test_sliders_fall_back_to_a_figure_without_a_reader(
     plotting.explore(draw, SLIDERS, start={"lr": 0.2, "beta": 0.5}, alt=ALT)
     [(data, metadata)] = displayed
     assert base64.b64decode(data["image/png"]) == plotting.png(draw(0.2, 0.5))
-    assert metadata == {"image/png": {"alt": ALT}}
+    assert metadata == {"image/png": {"alt": ALT, "titles": ["0.2 0.5"]}}
 
 
 def test_sliders_for_a_reader(displayed: list[tuple[Any, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,6 +248,80 @@ def test_titles_are_wrapped_inside_their_axes(columns: int, size: tuple[float, f
     for box, after in zip(boxes, [*boxes[1:], None], strict=True):
         assert box.x1 <= (figure.bbox.x1 if after is None else after.x0)
     assert " ".join(axes[0].get_title(loc="left").split()) == title
+
+
+def _two_on_one_spot(figure: Figure, axes: Any) -> None:
+    axes.text(1, 1, "one text")
+    axes.text(1.02, 1.01, "another")
+
+
+def _beyond_the_edge(figure: Figure, axes: Any) -> None:
+    figure.set_layout_engine("none")
+    axes.annotate("far to the right", xy=(1.2, 0.5), xycoords="axes fraction", annotation_clip=False)
+
+
+def _crowded_ticks(figure: Figure, axes: Any) -> None:
+    axes.set_xticks([0, 0.01, 2], ["nothing at all", "a hundredth", "two"])
+
+
+def _behind_the_title(figure: Figure, axes: Any) -> None:
+    axes.text(0.02, 1.04, "a note above", transform=axes.transAxes)
+
+
+CLASHES: dict[str, tuple[Callable[[Figure, Any], None], str]] = {
+    "two texts": (_two_on_one_spot, '"another" lies on "one text"'),
+    "outside the canvas": (_beyond_the_edge, '"far to the right" leaves the canvas'),
+    "tick labels": (_crowded_ticks, '"a hundredth" lies on "nothing at all"'),
+    "title and text": (_behind_the_title, '"Both rise" lies on "a note above"'),
+}
+
+
+@pytest.mark.parametrize("what", CLASHES)
+def test_texts_that_overlap_or_leave_the_canvas_are_found(what: str) -> None:
+    figure, axes = line_figure(names=("one", "two"))
+    plotting.png(figure)
+    assert plotting.clashes(figure) == []
+    spoil, expected = CLASHES[what]
+    spoil(figure, axes)
+    plotting.png(figure)
+    assert expected in plotting.clashes(figure)
+
+
+def test_what_is_not_drawn_clashes_with_nothing() -> None:
+    figure, (left, right) = plotting.subplots(1, 2)
+    left.set_xscale("log")
+    left.plot([1e-12, 1e-3], [0, 1])
+    left.set_xticks([1e-15, 1e-14, 1e-12, 1e-3])  # two of them lie outside the limits, left of the canvas
+    left.set_xlim(1e-12, 1e-3)
+    right.axis("off")
+    right.set_xticks([0, 0.001], ["one label", "another"])
+    right.text(0.5, 0.5, "unseen", visible=False)
+    plotting.png(figure)
+    assert plotting.clashes(figure) == []
+
+
+def test_a_stored_figure_says_what_clashes_in_it(
+    displayed: list[tuple[Any, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figure, axes = line_figure()
+    _two_on_one_spot(figure, axes)
+    plotting.show(figure, alt=ALT)
+    plotting.animate(lambda _: figure, 2, alt=ALT)
+    for _, metadata in displayed:
+        [about] = metadata.values()
+        assert about["clashes"] == ['"another" lies on "one text"']
+    monkeypatch.setattr(profiles, "current", lambda: profiles.Run("smoke", 0, "cpu"))
+    plotting.show(figure, alt=ALT)
+    assert "clashes" not in displayed[-1][1]["image/png"]
+
+
+def test_titles_are_those_of_the_figure_and_of_each_axes() -> None:
+    figure, (left, right) = plotting.subplots(1, 2)
+    figure.suptitle("Both")
+    plotting.finish(left, title="A title that is so long that it is broken into several lines", x="x", y="y")
+    right.set_title("Right", loc="right")
+    expected = ["Both", "A title that is so long that it is broken into several lines", "Right"]
+    assert plotting.titles(figure) == expected
 
 
 def test_finish_names_axes_and_lines() -> None:
@@ -333,10 +409,15 @@ def test_a_band_needs_ten_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
     plotting.band(axes, [1, 2], np.zeros((3, 2)), label="x", color="k")
 
 
-def test_theory_is_thin_and_dashed() -> None:
+def test_theory_is_thin_and_dashed_over_what_was_measured() -> None:
     _, axes = plotting.subplots()
+    plotting.measured(axes, [1, 2], torch.tensor([3.1, 3.9]), label="measured", color=plotting.BLUE)
     plotting.theory(axes, [1, 2], torch.tensor([3.0, 4.0]))
-    [line] = axes.get_lines()
+    dots, line = axes.get_lines()
+    assert dots.get_ydata().tolist() == pytest.approx([3.1, 3.9])
+    assert (dots.get_linestyle(), dots.get_label()) == ("None", "measured")
+    assert dots.get_markersize() > 4 * line.get_linewidth()
+    assert dots.get_zorder() < line.get_zorder()
     assert line.get_ydata().tolist() == [3.0, 4.0]
     assert line.get_linewidth() < 1.8
     assert line.get_linestyle() == "--"

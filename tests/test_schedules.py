@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import io
 import math
+import pickle
 from itertools import pairwise
 from types import ModuleType
 from typing import Any
@@ -26,6 +29,7 @@ from course_utils.schedules import (
     multistep_decay,
     one_cycle,
     polynomial_decay,
+    set_rate,
     step_decay,
     triangular,
     warmup_stable_decay,
@@ -235,19 +239,19 @@ def test_closed_forms(check: Any) -> None:
 # The text replaced occurs once in the module; the check named must notice.
 MUTANTS = [
     pytest.param(
-        "lambda t: gamma ** (t // step_size)",
-        "lambda t: gamma ** ((t + 1) // step_size)",
+        "return gamma ** (t // step_size)",
+        "return gamma ** ((t + 1) // step_size)",
         "step",
         id="step-early",
     ),
     pytest.param(
-        "lambda t: gamma ** (t // step_size)",
-        "lambda t: gamma ** (t / step_size)",
+        "return gamma ** (t // step_size)",
+        "return gamma ** (t / step_size)",
         "step",
         id="step-not-whole",
     ),
     pytest.param("bisect_right(steps, t)", "bisect_right(steps, t - 1)", "multistep", id="milestone-late"),
-    pytest.param("gamma**t)", "gamma ** (t + 1))", "exponential", id="exponential-early"),
+    pytest.param("return gamma**t\n", "return gamma ** (t + 1)\n", "exponential", id="exponential-early"),
     pytest.param(
         "(1 - min(t, total) / total)", "(1 - min(t, total) / (total + 1))", "linear", id="total-plus-1"
     ),
@@ -260,27 +264,27 @@ MUTANTS = [
     pytest.param(
         "_half_cosine(min(t, total) / total)", "_half_cosine(t / total)", check_ends, id="rises-again"
     ),
-    pytest.param("            length *= mult\n", "", "restarts-grow", id="period-does-not-grow"),
+    pytest.param("        length *= mult\n", "", "restarts-grow", id="period-does-not-grow"),
     pytest.param("while t >= length", "while t > length", "restarts-grow", id="restart-late"),
-    pytest.param("            t -= length\n", "            t -= period\n", "restarts-grow", id="t-cur-kept"),
+    pytest.param("        t -= length\n", "        t -= period\n", "restarts-grow", id="t-cur-kept"),
     pytest.param("0.5**cycle", "0.5 ** (cycle + 1)", "triangular2", id="first-cycle-halved"),
-    pytest.param("gamma**t\n", "gamma**cycle\n", "exp_range", id="decay-by-cycle"),
+    pytest.param("height *= gamma**t\n", "height *= gamma**cycle\n", "exp_range", id="decay-by-cycle"),
     pytest.param("up + down - phase) / down", "up + down - phase) / up", "triangular-floor", id="down-as-up"),
     pytest.param(
         "pct_start * total - 1, total - 1", "pct_start * total, total - 1", "one_cycle", id="peak-late"
     ),
     pytest.param("total - 1, total - 1", "total - 1, total", "one_cycle", id="one-cycle-end-late"),
     pytest.param("start / final_div_factor", "1 / final_div_factor", "one_cycle", id="end-from-the-peak"),
-    pytest.param("lambda t: (t + 1) / steps if", "lambda t: t / steps if", "warmup-cosine", id="zero-warmup"),
+    pytest.param("return (t + 1) / steps if", "return t / steps if", "warmup-cosine", id="zero-warmup"),
     pytest.param("else then(t - steps)", "else then(t)", "warmup-cosine", id="then-not-shifted"),
     pytest.param("if t < steps else", "if t <= steps else", "warmup-step", id="warmup-too-long"),
-    pytest.param("t + warmup - begin", "t - begin", "wsd-linear", id="decay-late-by-warmup"),
+    pytest.param("total - decay - warmup", "total - decay", "wsd-linear", id="decay-late-by-warmup"),
     pytest.param("floor + (1 - floor) * height", "max(floor, height)", "cosine-floor", id="floor-clipped"),
     pytest.param("(t % period) / period", "t / period", check_abs_sine, id="sine-goes-negative"),
     pytest.param(
         "math.sqrt(warmup / (t + 1))", "math.sqrt(1 / (t + 1))", check_inverse_sqrt, id="sqrt-unscaled"
     ),
-    pytest.param("1 - math.sqrt(u)", "math.sqrt(1 - u)", check_sqrt_fall, id="sqrt-inside-out"),
+    pytest.param("return 1 - math.sqrt(u)", "return math.sqrt(1 - u)", check_sqrt_fall, id="sqrt-inside-out"),
 ]
 
 
@@ -469,3 +473,100 @@ def test_impossible_steps(step: Any) -> None:
 def test_steps_may_be_numpy_integers() -> None:
     for schedule in EVERY:
         assert [schedule(t) for t in np.arange(20)] == [schedule(t) for t in range(20)]
+
+
+# Copies, kinds of numbers, groups
+
+ALL: dict[str, schedules.Schedule] = {name: make(schedules) for name, (make, _, _) in CASES.items()} | {
+    "arches": abs_sine(5, floor=0.1),
+    "inverse root": inverse_sqrt_decay(7),
+    "root": warmup_stable_decay(40, warmup=4, decay=10, shape="sqrt"),
+    "warm-up of a warm-up": linear_warmup(3, linear_warmup(4, one_cycle(30))),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Seems like `optimizer.step")  # torch, of any scheduler that was pickled
+@pytest.mark.parametrize("name", ALL)
+def test_a_copy_or_a_pickle_gives_the_same_rates(name: str) -> None:
+    schedule = ALL[name]
+    want = [schedule(t) for t in range(70)]
+    for twin in (copy.deepcopy(schedule), pickle.loads(pickle.dumps(schedule))):
+        assert [twin(t) for t in range(70)] == want
+    scheduler = torch_lr.LambdaLR(optimizer(), schedule)
+    twin = pickle.loads(pickle.dumps(scheduler))  # with its optimizer
+    for each in (scheduler, twin):
+        each.optimizer.step()
+        each.step()
+        assert each.get_last_lr() == [LR * want[1]]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_state_of_a_scheduler_can_be_read_safely_and_keeps_the_schedule_it_is_loaded_into(
+    name: str,
+) -> None:
+    file = io.BytesIO()
+    scheduler = torch_lr.LambdaLR(optimizer(), ALL[name])
+    scheduler.optimizer.step()
+    scheduler.step()
+    torch.save(scheduler.state_dict(), file)
+    file.seek(0)
+    other = torch_lr.LambdaLR(optimizer(), constant(0.5))
+    other.load_state_dict(torch.load(file, weights_only=True))
+    other.optimizer.step()
+    other.step()
+    assert other.last_epoch == 2
+    assert other.get_last_lr() == [LR * 0.5]
+
+
+def test_whole_numbers_of_numpy_are_taken_and_rates_are_python_s() -> None:
+    n = np.int64(12)
+    made = [
+        *(step_decay(n, np.float64(0.5)), multistep_decay(np.array([3, 5])), polynomial_decay(n)),
+        *(inverse_sqrt_decay(n), cosine_decay(n, floor=np.float32(0.5)), cosine_restarts(n, mult=np.int8(2))),
+        *(triangular(n, step_size_down=n), abs_sine(n), one_cycle(n), linear_warmup(n, constant())),
+        warmup_stable_decay(n, warmup=np.int32(2), decay=np.int32(3)),
+    ]
+    for schedule in made:
+        assert type(schedule(np.int64(4))) is float
+    assert cosine_decay(n)(5) == cosine_decay(12)(5)
+    for wrong in (True, np.bool_(True), 3.0, np.float64(3), "3", np.array([3])):
+        with pytest.raises(ValueError, match="need an integer total >= 1"):
+            cosine_decay(wrong)  # type: ignore[arg-type]
+
+
+def two_groups() -> torch.optim.Optimizer:
+    p = [torch.zeros(1, requires_grad=True) for _ in range(2)]
+    return torch.optim.SGD([{"params": p[:1], "lr": 0.5}, {"params": p[1:], "lr": 0.25}])
+
+
+def test_a_schedule_for_each_group_as_lambda_lr_takes_it() -> None:
+    each = [cosine_decay(10), linear_warmup(4, constant())]
+    ours, theirs = two_groups(), two_groups()
+    scheduler = torch_lr.LambdaLR(theirs, each)
+    for step in range(12):
+        set_rate(ours, each if step % 2 else tuple(each), step)
+        rates = [group["lr"] for group in ours.param_groups]
+        assert rates == scheduler.get_last_lr()
+        assert rates == [0.5 * each[0](step), 0.25 * each[1](step)]
+        theirs.step()
+        scheduler.step()
+    with pytest.raises(
+        ValueError, match="need as many schedules as groups, got schedules=3, groups=2; pass one"
+    ):
+        set_rate(ours, [*each, constant()], 0)
+
+
+def test_a_rate_set_between_two_runs_is_the_base_of_the_second() -> None:
+    """`initial_lr` of the first run is stale then; without such a change the second run begins from it."""
+    sgd = two_groups()
+    for step in range(11):
+        set_rate(sgd, cosine_decay(10), step)
+    assert [group["lr"] for group in sgd.param_groups] == [0.0, 0.0]
+    saved = copy.deepcopy(sgd.state_dict())
+    set_rate(sgd, constant(0.5), 0)
+    assert [group["lr"] for group in sgd.param_groups] == [0.25, 0.125]
+    sgd.load_state_dict(saved)
+    sgd.param_groups[0]["lr"] = 2.0
+    for step in range(3):
+        set_rate(sgd, constant(0.5), step)
+        assert [group["lr"] for group in sgd.param_groups] == [1.0, 0.125]

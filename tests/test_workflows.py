@@ -1,7 +1,8 @@
-"""The workflows: valid by GitHub's schema, actions pinned, no more rights than needed, targets that exist."""
+"""The workflows and forms: valid by their schemas, actions pinned, the least rights, targets that exist."""
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -16,7 +17,12 @@ from packaging.requirements import Requirement
 
 PROJECT = Path(__file__).parents[1]
 PATHS = sorted((PROJECT / ".github" / "workflows").glob("*.yml"))
-WRITERS = {("pages.yml", "deploy"): {"pages", "id-token"}, ("newest-torch.yml", "report"): {"issues"}}
+FORMS = sorted((PROJECT / ".github").rglob("*.yml"))
+WRITERS = {
+    ("pages.yml", "deploy"): {"pages", "id-token"},
+    ("newest-torch.yml", "report"): {"issues"},
+    ("release.yml", "publish"): {"contents", "id-token", "attestations"},
+}
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -29,32 +35,88 @@ WORKFLOWS = {path.name: load(path) for path in PATHS}
 JOBS = [(name, job) for name, workflow in WORKFLOWS.items() for job in workflow["jobs"]]
 
 
-def check_schema(*paths: Path) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows"]
+def hooks() -> list[dict[str, Any]]:
+    """The hooks of .pre-commit-config.yaml that use the course's own environment."""
+    config = yaml.safe_load((PROJECT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    return [hook for source in config["repos"] if source["repo"] == "local" for hook in source["hooks"]]
+
+
+HOOKS = {hook["id"]: hook for hook in hooks()}
+SCHEMAS = [name for name, hook in HOOKS.items() if "check_jsonschema" in hook["entry"]]
+
+
+def judged(hook: str) -> list[Path]:
+    """The files that a hook looks at."""
+    wanted, left_out = HOOKS[hook]["files"], HOOKS[hook].get("exclude", "^$")
+    names = {path.relative_to(PROJECT).as_posix(): path for path in [*FORMS, PROJECT / "CITATION.cff"]}
+    return [path for name, path in names.items() if re.search(wanted, name) and not re.search(left_out, name)]
+
+
+def judge(hook: str, *paths: Path) -> subprocess.CompletedProcess[str]:
+    """What a hook says of files, in this environment."""
+    line = [sys.executable, *HOOKS[hook]["entry"].removeprefix("sh .ci/python ").split()]
     return subprocess.run([*line, *map(str, paths)], capture_output=True, text=True, timeout=60)
 
 
 def test_all_are_there() -> None:
-    assert set(WORKFLOWS) == {"ci.yml", "pages.yml", "nightly.yml", "newest-torch.yml"}
+    assert set(WORKFLOWS) == {"ci.yml", "pages.yml", "nightly.yml", "newest-torch.yml", "release.yml"}
 
 
-def test_valid_by_the_schema() -> None:
-    done = check_schema(*PATHS)
+@pytest.mark.parametrize("hook", SCHEMAS)
+def test_valid_by_the_schema(hook: str) -> None:
+    assert judged(hook)
+    done = judge(hook, *judged(hook))
     assert done.returncode == 0, done.stdout
 
 
-def test_the_schema_notices_a_mistake(tmp_path: Path) -> None:
-    wrong = tmp_path / "wrong.yml"
-    wrong.write_text(PATHS[0].read_text(encoding="utf-8").replace("runs-on:", "run-on:"), encoding="utf-8")
-    assert check_schema(wrong).returncode != 0
-
-
-def test_dependabot_is_valid() -> None:
-    line = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.dependabot"]
-    done = subprocess.run(
-        [*line, str(PROJECT / ".github" / "dependabot.yml")], capture_output=True, text=True, timeout=60
+def test_each_form_is_judged_by_one_schema() -> None:
+    assert sorted(path for hook in SCHEMAS for path in judged(hook)) == sorted(
+        [*FORMS, PROJECT / "CITATION.cff"]
     )
-    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("hook", "right", "wrong"),
+    [
+        ("workflows", "runs-on:", "run-on:"),
+        ("dependabot", "package-ecosystem:", "ecosystem:"),
+        ("issue-forms", "label:", "Label:"),
+        ("issue-config", "true", "perhaps"),
+        ("citation", "authors:", "author:"),
+    ],
+)
+def test_the_schema_notices_a_mistake(hook: str, right: str, wrong: str, tmp_path: Path) -> None:
+    text = judged(hook)[0].read_text(encoding="utf-8")
+    assert right in text
+    file = tmp_path / judged(hook)[0].name
+    file.write_text(text.replace(right, wrong), encoding="utf-8")
+    assert judge(hook, file).returncode != 0
+    assert set(SCHEMAS) == {"workflows", "dependabot", "issue-forms", "issue-config", "citation"}
+
+
+def test_hooks_use_what_the_lock_pins() -> None:
+    lock = (PROJECT / "requirements.lock").read_text(encoding="utf-8")
+    distributions = {"codespell_lib": "codespell", "check_jsonschema": "check-jsonschema"}
+    for hook in HOOKS.values():
+        found = re.match(r"sh \.ci/python -m (\w+)", hook["entry"])
+        assert found, hook["entry"]
+        assert hook["language"] == "system"
+        assert re.search(rf"^{distributions.get(found[1], found[1])}==", lock, re.MULTILINE), found[1]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a stand-in for Python that is a shell script")
+@pytest.mark.parametrize("place", [".venv/bin/python", ".venv/Scripts/python.exe", "path/python"])
+def test_hooks_find_the_environment(place: str, tmp_path: Path) -> None:
+    for name in dict.fromkeys([place, "path/python"]):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(f'#!/bin/sh\necho {name} "$@"\n')
+        (tmp_path / name).chmod(0o755)
+    search = os.pathsep.join([str(tmp_path / "path"), os.environ["PATH"]])
+    line = ["sh", str(PROJECT / ".ci" / "python"), "-m", "a b"]
+    done = subprocess.run(
+        line, cwd=tmp_path, env={"PATH": search}, capture_output=True, text=True, timeout=30
+    )
+    assert done.stdout == f"{place} -m a b\n"
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
@@ -114,6 +176,12 @@ def test_the_others_run_what_make_runs() -> None:
     assert "--ignore=tests/notebooks" in makefile
     assert any("tests --ignore=tests/notebooks" in step for step in steps)
     assert any("tests/notebooks/test_smoke.py" in step for step in steps)
+    lint = re.search(r"^lint:.*\n((?:\t.*\n)+)", makefile, re.MULTILINE)
+    assert lint
+    commands = re.findall(r"\$\(BIN\)/(.+)$", lint[1], re.MULTILINE)
+    assert len(commands) > 2
+    for command in commands:
+        assert any(command in step for step in steps), command
 
 
 @pytest.mark.skipif(shutil.which("sed") is None, reason="runs the workflow's own sed")
@@ -126,6 +194,52 @@ def test_the_weekly_run_finds_the_oldest_torch() -> None:
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     [torch] = [one for one in map(Requirement, project["dependencies"]) if one.name == "torch"]
     assert f">={oldest.strip()}" in str(torch.specifier).split(",")
+
+
+def test_a_release_is_of_a_tag_that_was_tested_without_what_others_cached() -> None:
+    release = WORKFLOWS["release.yml"]
+    assert release["on"] == {"push": {"tags": ["v*"]}, "workflow_dispatch": None}
+    assert release["jobs"]["publish"]["needs"] == "build"
+    assert release["jobs"]["publish"]["if"] == "github.ref_type == 'tag'"
+    steps = release["jobs"]["build"]["steps"]
+    assert any(str(step.get("run", "")).startswith("make test ") for step in steps)
+    assert "cache" not in str(release)
+
+
+VERSION = "1.2.3"
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="runs the workflow's own steps")
+@pytest.mark.parametrize(
+    ("tag", "changes", "address", "released"),
+    [
+        pytest.param("v1.2.3", "1.2.3 - 2030-01-31", "https://hub/a/b", True, id="all agree"),
+        pytest.param("v1.2.4", "1.2.3 - 2030-01-31", "https://hub/a/b", False, id="another tag"),
+        pytest.param("v1.2.3", "1.2.3 - unreleased", "https://hub/a/b", False, id="no date"),
+        pytest.param("v1.2.3", "1.2.2 - 2030-01-31", "https://hub/a/b", False, id="no changes"),
+        pytest.param("v1.2.3", "1.2.3 - 2030-01-31", "https://hub/<owner>/b", False, id="no address"),
+    ],
+)
+def test_a_release_that_contradicts_itself_stops(
+    tag: str, changes: str, address: str, released: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "course_utils").mkdir()
+    (tmp_path / "course_utils" / "__init__.py").write_text(f'"""Words."""\n\n__version__ = "{VERSION}"\n')
+    (tmp_path / "CHANGELOG.md").write_text(
+        f"# Changes\n\n## {changes}\n\n- new\n\n## 1.0.0 - 2029-01-01\n\n- old\n"
+    )
+    (tmp_path / "pyproject.toml").write_text(f'Repository = "{address}"\n')
+    steps = {step.get("name"): step.get("run") for step in WORKFLOWS["release.yml"]["jobs"]["build"]["steps"]}
+    [check] = [run for name, run in steps.items() if name and name.startswith("The tag, the version")]
+    github = {"REF_TYPE": "tag", "REF_NAME": tag, "SERVER_URL": "https://hub", "REPOSITORY": "a/b"}
+    environment = os.environ | {f"GITHUB_{name}": value for name, value in github.items()}
+    done = subprocess.run(["bash", "-e", "-c", check], cwd=tmp_path, env=environment, timeout=30)
+    assert (done.returncode == 0) == released
+    [notes] = re.findall(
+        r"^awk .* > notes\.md$", str(steps["What is attached, and what changed"]), re.MULTILINE
+    )
+    subprocess.run(["bash", "-e", "-c", notes], cwd=tmp_path, check=True, timeout=30)
+    assert (tmp_path / "notes.md").read_text().strip() == "- new"
 
 
 def test_nothing_blocks_on_the_newest_torch() -> None:

@@ -11,7 +11,8 @@ In teaching order:
     ScheduleFreeSGD, ScheduleFreeAdamW  averaging instead of a schedule       schedule_free.py
     FlatParameters                      one buffer for all, to step fast      flat.py
 
-What they share (groups, state, missing gradients, closures, checks) is in _base.py.
+What they share (groups, state, missing gradients, closures) is in base.py; what a hyperparameter may be,
+and a loaded state, in _hyperparameters.py and _loading.py.
 """
 
 from course_utils.optimizers.adadelta import Adadelta

@@ -22,6 +22,7 @@ class Adadelta(Optimizer):
         eps: >= 0, added *inside* the square roots, unlike in the other optimizers. Sets the size of the
             first step, since s starts at 0: with eps = 0 nothing ever moves.
         weight_decay: >= 0, strength of the L2 penalty: g <- g + weight_decay * p.
+        foreach, capturable, differentiable: torch's, only off; see `Optimizer`.
         maximize: climb instead of descend.
     Shape: parameters of any shape; each entry is stepped on its own.
     Raises: ValueError if a hyperparameter is out of range.
@@ -32,14 +33,18 @@ class Adadelta(Optimizer):
         self,
         params: Params,
         lr: float = 1.0,
-        *,
         rho: float = 0.9,
         eps: float = 1e-6,
         weight_decay: float = 0.0,
+        foreach: bool | None = None,
+        *,
+        capturable: bool = False,
         maximize: bool = False,
+        differentiable: bool = False,
     ) -> None:
         defaults = {"lr": lr, "rho": rho, "eps": eps, "weight_decay": weight_decay, "maximize": maximize}
-        super().__init__(params, defaults)
+        off = {"foreach": foreach, "capturable": capturable, "differentiable": differentiable}
+        super().__init__(params, defaults, **off)
 
     def check(self, group: Group) -> None:
         at_least_zero(group, "lr", "eps", "weight_decay")

@@ -21,22 +21,28 @@ class Adagrad(Optimizer):
         initial_accumulator_value: >= 0, where s starts; larger tames the first steps.
         eps: >= 0, added *outside* the square root, in units of the gradient.
         maximize: climb instead of descend.
-    Shape: parameters of any shape; each entry is stepped on its own.
+        foreach, differentiable, fused: torch's, only off; see `Optimizer`.
+    Shape: parameters of any shape; each entry is stepped on its own. Gradients may be sparse.
     Raises: ValueError if a hyperparameter is out of range.
     Source: Duchi, Hazan & Singer (2011), Figure 1 with diagonal matrices.
     Agrees with: `torch.optim.Adagrad`.
     """
 
+    sparse = True
+
     def __init__(
         self,
         params: Params,
         lr: float = 1e-2,
-        *,
         lr_decay: float = 0.0,
         weight_decay: float = 0.0,
         initial_accumulator_value: float = 0.0,
         eps: float = 1e-10,
+        foreach: bool | None = None,
+        *,
         maximize: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
     ) -> None:
         defaults = {
             "lr": lr,
@@ -46,7 +52,7 @@ class Adagrad(Optimizer):
             "eps": eps,
             "maximize": maximize,
         }
-        super().__init__(params, defaults)
+        super().__init__(params, defaults, foreach=foreach, differentiable=differentiable, fused=fused)
 
     def check(self, group: Group) -> None:
         at_least_zero(group, "lr", "lr_decay", "weight_decay", "initial_accumulator_value", "eps")

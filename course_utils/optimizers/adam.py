@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
 from course_utils._checks import require
-from course_utils.optimizers.base import Group, Optimizer, Params, State, at_least_zero, from_zero_to_one
+from course_utils.optimizers.base import (
+    Group,
+    Optimizer,
+    Params,
+    State,
+    at_least_zero,
+    flag,
+    pair_from_zero_to_one,
+)
 
 
 class Adam(Optimizer):
@@ -28,6 +38,8 @@ class Adam(Optimizer):
             gradient it is rescaled with it; for decay that is not, see `AdamW`.
         amsgrad: keep the largest v.
         maximize: climb instead of descend.
+        foreach, capturable, differentiable, fused: torch's, only off; see `Optimizer`.
+        decoupled_weight_decay: torch's, only off: on, it is `AdamW`.
     Shape: parameters of any shape; each entry is stepped on its own.
     Raises: ValueError if a hyperparameter is out of range.
     Source: Kingma & Ba (2015), Algorithm 1; amsgrad after Reddi, Kale & Kumar (2018), with the bias
@@ -35,16 +47,23 @@ class Adam(Optimizer):
     Agrees with: `torch.optim.Adam`.
     """
 
+    optional: ClassVar = {"amsgrad": "max_exp_avg_sq"}
+
     def __init__(
         self,
         params: Params,
         lr: float = 1e-3,
-        *,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.0,
         amsgrad: bool = False,
+        *,
         maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        decoupled_weight_decay: bool = False,
     ) -> None:
         defaults = {
             "lr": lr,
@@ -53,27 +72,28 @@ class Adam(Optimizer):
             "weight_decay": weight_decay,
             "amsgrad": amsgrad,
             "maximize": maximize,
+            "decoupled_weight_decay": decoupled_weight_decay,
         }
-        super().__init__(params, defaults)
+        off = {"foreach": foreach, "capturable": capturable, "differentiable": differentiable, "fused": fused}
+        super().__init__(params, defaults, **off)
 
     def check(self, group: Group) -> None:
+        flag(group, "amsgrad", "decoupled_weight_decay")
         at_least_zero(group, "lr", "eps", "weight_decay")
-        from_zero_to_one(group, "betas")
-        decoupled = group.get("decoupled_weight_decay", False)  # in a state_dict of torch's AdamW
-        require(not decoupled, "Adam's state_dict", cure="load it into AdamW", decoupled=decoupled)
+        pair_from_zero_to_one(group, "betas")
+        decoupled = group["decoupled_weight_decay"]
+        cure = "that is AdamW: use it, or load it into AdamW"
+        require(not decoupled, "decoupled_weight_decay=False", cure=cure, decoupled_weight_decay=decoupled)
 
     def init_state(self, p: Tensor, group: Group) -> State:
-        state = {"exp_avg": torch.zeros_like(p), "exp_avg_sq": torch.zeros_like(p)}
-        if group["amsgrad"]:
-            state["max_exp_avg_sq"] = torch.zeros_like(p)
-        return state
+        return {"exp_avg": torch.zeros_like(p), "exp_avg_sq": torch.zeros_like(p)}
 
     def update(self, p: Tensor, g: Tensor, state: State, group: Group) -> None:
         lr, eps, (beta1, beta2) = group["lr"], group["eps"], group["betas"]
         t, m, v = state["step"], state["exp_avg"], state["exp_avg_sq"]
         if group["weight_decay"] != 0:
             g = g.add(p, alpha=group["weight_decay"])
-        m.mul_(beta1).add_(g, alpha=1 - beta1)
+        m.lerp_(g, 1 - beta1)  # m + (1 - beta1) * (g - m): the same, rounded as in torch
         v.mul_(beta2).addcmul_(g, g, value=1 - beta2)
         if group["amsgrad"]:
             v = state["max_exp_avg_sq"].copy_(torch.maximum(state["max_exp_avg_sq"], v))

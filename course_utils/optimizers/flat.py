@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor, nn
 
-from course_utils._checks import require
+from course_utils._checks import is_whole, require
 
 # Entries of a block on the CPU: its temporaries stay in the cache, and malloc reuses their pages.
 BLOCK = 2**18
@@ -62,7 +62,7 @@ class _Piece:
 
     def __init__(self, p: Tensor, values: Tensor, gradient: Tensor, owner: dict[str, Any], name: str) -> None:
         values.copy_(p)
-        gradient.zero_() if p.grad is None else gradient.copy_(p.grad)
+        gradient.zero_() if p.grad is None else gradient.copy_(_dense(p.grad))
         p.data, p.grad = values, gradient
         self.p, self.gradient, self.owner, self.name = p, gradient, owner, name
         self.address = p.data_ptr()
@@ -81,8 +81,23 @@ class _Piece:
         if self.p.grad is None:
             self.gradient.zero_()
         else:
-            self.gradient.copy_(self.p.grad)
+            self.gradient.copy_(_dense(self.p.grad))
         self.p.grad = self.gradient
+
+
+def _part(whole: Tensor, start: int, shape: torch.Size) -> Tensor:
+    """A tensor in the memory of `whole`, but with a storage of its own: saving it saves no more than that."""
+    stop = start + shape.numel()
+    try:
+        storage = whole.untyped_storage()[start * whole.itemsize : stop * whole.itemsize]
+    except NotImplementedError:  # there is no memory, as on the device meta
+        return whole[start:stop].view(shape)
+    part: Tensor = torch.empty(0, device=whole.device, dtype=whole.dtype).set_(storage)
+    return part.view(shape)
+
+
+def _dense(g: Tensor) -> Tensor:
+    return g if g.layout == torch.strided else g.to_dense()
 
 
 class FlatParameters:
@@ -102,12 +117,15 @@ class FlatParameters:
         block: entries per block, > 0. Default: 2**18 on the CPU, the whole buffer elsewhere.
 
     There is one buffer per group, device and dtype. These work as before: `zero_grad()` and `load_state_dict`
-    of module or optimizer, clipping, `GradScaler`, schedulers, gradient accumulation.
+    of module or optimizer, clipping, `GradScaler`, schedulers, gradient accumulation; copying and saving the
+    module, or a part of it, which takes the part's bytes and not the buffer's.
 
     Departures:
         A parameter without a gradient counts as one whose gradient is zero: it is not skipped, so momentum
-        still moves it and weight decay shrinks it. After `zero_grad()` of the optimizer, gradients are zero,
-        not None. The optimizer's state_dict has one entry per block, and loads only into the same layout.
+        still moves it and weight decay shrinks it; a sparse gradient is made dense. After `zero_grad()` of
+        the optimizer, gradients are zero, not None. The optimizer's state_dict has one entry per block, and
+        loads only into the same layout.
+        Neither the blocks nor an optimizer over them can be copied or pickled: they belong to this module.
 
     Raises: ValueError if there is nothing to lay out, or a parameter is in two groups; RuntimeError at the
         next step if the module was moved or cast since (`.to(...)`), or at the next `zero_grad()` if a part
@@ -121,7 +139,8 @@ class FlatParameters:
         *,
         block: int | None = None,
     ) -> None:
-        require(block is None or block > 0, "block > 0", block=block)
+        whole = block is None or (is_whole(block) and block >= 1)
+        require(whole, "a whole number block >= 1", block=block)
         self._owners: dict[Tensor, tuple[dict[str, Any], str]] = {}
         if isinstance(module_or_params, nn.Module):
             for module in module_or_params.modules():
@@ -165,9 +184,8 @@ class FlatParameters:
             for p, start in zip(members, starts, strict=False):
                 stop = start + p.numel()
                 owner, name = self._owners.get(p, ({"p": p}, "p"))
-                view = values[start:stop].view(p.shape)
-                piece = _Piece(p, view, gradients[start:stop].view(p.shape), owner, name)
-                spans.append((start, stop, piece))
+                place, gradient = (_part(whole, start, p.shape) for whole in (values, gradients))
+                spans.append((start, stop, _Piece(p, place, gradient, owner, name)))
             length = block or (BLOCK if device.type == "cpu" else max(1, starts[-1]))
             for lo in range(0, starts[-1], length):
                 hi = lo + length

@@ -5,7 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from course_utils.optimizers.base import Group, Optimizer, Params, State, at_least_zero, from_zero_to_one
+from course_utils.optimizers.base import (
+    Group,
+    Optimizer,
+    Params,
+    State,
+    at_least_zero,
+    pair_from_zero_to_one,
+)
 
 
 class Lion(Optimizer):
@@ -25,11 +32,12 @@ class Lion(Optimizer):
     Source: Chen et al. (2023), Algorithm 2. torch has no Lion; the tests hold this one to the paper's lines.
     """
 
+    counts = False
+
     def __init__(
         self,
         params: Params,
         lr: float = 1e-4,
-        *,
         betas: tuple[float, float] = (0.9, 0.99),
         weight_decay: float = 0.0,
     ) -> None:
@@ -37,7 +45,7 @@ class Lion(Optimizer):
 
     def check(self, group: Group) -> None:
         at_least_zero(group, "lr", "weight_decay")
-        from_zero_to_one(group, "betas")
+        pair_from_zero_to_one(group, "betas")
 
     def init_state(self, p: Tensor, group: Group) -> State:
         return {"exp_avg": torch.zeros_like(p)}

@@ -5,8 +5,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from course_utils._checks import require
-from course_utils.optimizers.base import Group, Optimizer, Params, State, at_least_zero, from_zero_to_one
+from course_utils._checks import is_whole, require
+from course_utils.optimizers.base import (
+    Group,
+    Optimizer,
+    Params,
+    State,
+    at_least_zero,
+    flag,
+    from_zero_to_one,
+    numbers,
+)
 
 QUINTIC = (3.4445, -4.7750, 2.0315)
 
@@ -60,21 +69,25 @@ class Muon(Optimizer):
         nesterov: mix the newest gradient in once more.
         ns_coefficients, ns_steps, eps: see `newton_schulz`; 0 <= ns_steps < 100, eps >= 0.
         adjust_lr_fn: None, "original" or "match_rms_adamw".
-    Shape: matrices only, (rows, columns). Give biases, norms, embeddings and the last layer to AdamW.
-    Raises: ValueError if a hyperparameter is out of range, a parameter is no matrix, or it is a flat buffer.
+    Shape: matrices (rows, columns), and filters of convolutions (out, in, ...), which are stepped as the
+        matrix (out, in * ...), as Muon's authors do. Give biases, norms, embeddings and the last layer to
+        AdamW.
+    Raises: ValueError if a hyperparameter is out of range, a parameter has fewer than two dimensions, or it
+        is a flat buffer.
     Source: Jordan et al. (2024); "match_rms_adamw" after Liu et al. (2025), "Muon is scalable for LLM
         training".
-    Agrees with: `torch.optim.Muon`, bit for bit on one build. One departure: with bfloat16 parameters and
+    Agrees with: `torch.optim.Muon` on matrices, bit for bit on one build. Departures: torch refuses what has
+        more than two dimensions, so that its users flatten filters themselves; with bfloat16 parameters and
         nesterov=False, torch divides its momentum buffer in place by the norm; here it is left alone.
     """
 
     elementwise = False
+    counts = False
 
     def __init__(
         self,
         params: Params,
         lr: float = 1e-3,
-        *,
         weight_decay: float = 0.1,
         momentum: float = 0.95,
         nesterov: bool = True,
@@ -98,28 +111,37 @@ class Muon(Optimizer):
     def check(self, group: Group) -> None:
         at_least_zero(group, "lr", "weight_decay", "eps")
         from_zero_to_one(group, "momentum")
-        ns_steps, fn, abc = group["ns_steps"], group["adjust_lr_fn"], group["ns_coefficients"]
-        require(0 <= ns_steps < 100, "0 <= ns_steps < 100", ns_steps=ns_steps)
-        require(len(abc) == 3, "three ns_coefficients", ns_coefficients=abc)
+        flag(group, "nesterov")
+        numbers(group, "ns_coefficients", 3)
+        ns_steps, fn = group["ns_steps"], group["adjust_lr_fn"]
+        require(
+            is_whole(ns_steps) and 0 <= ns_steps < 100,
+            "a whole number 0 <= ns_steps < 100",
+            ns_steps=ns_steps,
+        )
+        group["ns_steps"] = int(ns_steps)
         known = (None, "original", "match_rms_adamw")
         require(fn in known, f"adjust_lr_fn in {known}", adjust_lr_fn=fn)
 
     def check_parameter(self, p: Tensor) -> None:
         super().check_parameter(p)
-        require(p.ndim == 2, "matrices", cure="give other parameters to AdamW", shape=tuple(p.shape))
+        cure = "give other parameters to AdamW"
+        require(p.ndim >= 2, "matrices or filters of convolutions", cure=cure, shape=tuple(p.shape))
 
     def init_state(self, p: Tensor, group: Group) -> State:
         return {"momentum_buffer": torch.zeros_like(p)}
 
     def update(self, p: Tensor, g: Tensor, state: State, group: Group) -> None:
-        lr, momentum, (rows, columns) = group["lr"], group["momentum"], p.shape
+        lr, momentum = group["lr"], group["momentum"]
         # lerp is written m + (1 - momentum) * (g - m) in the source; torch rounds so, and bits must agree
         m = state["momentum_buffer"].lerp_(g, 1 - momentum)
         d = g.lerp(m, momentum) if group["nesterov"] else m
+        d = d.flatten(1)  # (out, in, height, width) of a convolution as (out, in * height * width)
+        rows, columns = d.shape
         o = newton_schulz(d, coefficients=group["ns_coefficients"], steps=group["ns_steps"], eps=group["eps"])
         if group["adjust_lr_fn"] == "match_rms_adamw":
             scale = 0.2 * max(rows, columns) ** 0.5
         else:
-            scale = max(1, rows / columns) ** 0.5
+            scale = max(1, rows / max(1, columns)) ** 0.5
         p.mul_(1 - lr * group["weight_decay"])
-        p.add_(o, alpha=-lr * scale)
+        p.add_(o.reshape(p.shape), alpha=-lr * scale)

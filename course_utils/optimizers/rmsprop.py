@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
-from course_utils.optimizers.base import Group, Optimizer, Params, State, at_least_zero, from_zero_to_one
+from course_utils.optimizers.base import (
+    Group,
+    Optimizer,
+    Params,
+    State,
+    at_least_zero,
+    flag,
+    from_zero_to_one,
+)
 
 
 class RMSprop(Optimizer):
@@ -26,6 +36,7 @@ class RMSprop(Optimizer):
         weight_decay: >= 0, strength of the L2 penalty: g <- g + weight_decay * p.
         momentum: >= 0, in practice below 1. Memory of about 1 / (1 - momentum) steps.
         centered: divide by the standard deviation of the gradient instead of its size.
+        capturable, foreach, differentiable: torch's, only off; see `Optimizer`.
         maximize: climb instead of descend.
     Shape: parameters of any shape; each entry is stepped on its own.
     Raises: ValueError if a hyperparameter is out of range.
@@ -33,17 +44,21 @@ class RMSprop(Optimizer):
     Agrees with: `torch.optim.RMSprop`.
     """
 
+    optional: ClassVar = {"momentum": "momentum_buffer", "centered": "grad_avg"}
+
     def __init__(
         self,
         params: Params,
         lr: float = 1e-2,
-        *,
         alpha: float = 0.99,
         eps: float = 1e-8,
         weight_decay: float = 0.0,
         momentum: float = 0.0,
         centered: bool = False,
+        capturable: bool = False,
+        foreach: bool | None = None,
         maximize: bool = False,
+        differentiable: bool = False,
     ) -> None:
         defaults = {
             "lr": lr,
@@ -54,19 +69,16 @@ class RMSprop(Optimizer):
             "centered": centered,
             "maximize": maximize,
         }
-        super().__init__(params, defaults)
+        off = {"capturable": capturable, "foreach": foreach, "differentiable": differentiable}
+        super().__init__(params, defaults, **off)
 
     def check(self, group: Group) -> None:
+        flag(group, "centered")
         at_least_zero(group, "lr", "eps", "weight_decay", "momentum")
         from_zero_to_one(group, "alpha")
 
     def init_state(self, p: Tensor, group: Group) -> State:
-        state = {"square_avg": torch.zeros_like(p)}
-        if group["momentum"] > 0:
-            state["momentum_buffer"] = torch.zeros_like(p)
-        if group["centered"]:
-            state["grad_avg"] = torch.zeros_like(p)
-        return state
+        return {"square_avg": torch.zeros_like(p)}
 
     def update(self, p: Tensor, g: Tensor, state: State, group: Group) -> None:
         lr, alpha, momentum, v = group["lr"], group["alpha"], group["momentum"], state["square_avg"]
@@ -74,7 +86,8 @@ class RMSprop(Optimizer):
             g = g.add(p, alpha=group["weight_decay"])
         v.mul_(alpha).addcmul_(g, g, value=1 - alpha)
         if group["centered"]:
-            u = state["grad_avg"].mul_(alpha).add_(g, alpha=1 - alpha)
+            # lerp is u + (1 - alpha) * (g - u): where v - u**2 cancels, only torch's rounding gives its steps
+            u = state["grad_avg"].lerp_(g, 1 - alpha)
             v = v.addcmul(u, u, value=-1)  # a new tensor: the running mean of squares stays as it is
         denom = v.sqrt().add_(group["eps"])
         if momentum > 0:

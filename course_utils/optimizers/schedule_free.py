@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from course_utils._checks import require
-from course_utils.optimizers.base import Group, Optimizer, Params, State, at_least_zero, from_zero_to_one
+from course_utils.optimizers.base import (
+    Group,
+    Optimizer,
+    Params,
+    State,
+    at_least_zero,
+    number,
+    pair_from_zero_to_one,
+)
 
 
 class ScheduleFree(Optimizer):
@@ -21,9 +30,23 @@ class ScheduleFree(Optimizer):
     The model holds y while training and x after `eval()`: call `optimizer.eval()` before evaluating or saving
     the model for use, `optimizer.train()` before the next step. A new optimizer is in training mode.
 
+    Weights that others put into the model, such as the best ones of early stopping, are where the next
+    `train()` or `eval()` begins again: z and x are set there and the average starts anew; v and t go on. A
+    step from such weights is refused, as they would be lost. (Through `FlatParameters` that is noticed only
+    after `eval()`.)
+
     Departure: the authors' release keeps z alone and works x out of y and z. Here x is kept as well, one more
     buffer, so that eval() and train() lose no bits.
     """
+
+    def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
+        # How the last step or switch left each p: torch's count of writes, and beta
+        self._left: dict[Tensor, tuple[int, float]] = {}
+        super().__init__(params, defaults)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._left = {}
 
     def init_state(self, p: Tensor, group: Group) -> State:
         return {"z": p.clone(), "x": p.clone(), "weight_sum": 0.0}
@@ -33,7 +56,13 @@ class ScheduleFree(Optimizer):
         for group in self.param_groups:
             cure = "call optimizer.train() before computing the gradient"
             require(group["train_mode"], "training mode to step", cure=cure, train_mode=False)
-        return super().step(closure)
+            for p in group["params"]:
+                cure = "call optimizer.eval() and optimizer.train(), which begin again from these"
+                rule = f"the weights that {type(self).__name__} left in the model"
+                require(not self._replaced(p), rule, cure=cure, weights="others")
+        loss = super().step(closure)
+        self._note()
+        return loss
 
     @torch.no_grad()
     def train(self) -> None:
@@ -41,8 +70,12 @@ class ScheduleFree(Optimizer):
         for group in self.param_groups:
             if not group["train_mode"]:
                 for p in filter(self.state.get, group["params"]):
-                    y_from(p, self.state[p], self.interpolation(group))
+                    state = self.state[p]
+                    if not p.is_meta and not torch.equal(p, state["x"]):
+                        begin_again(p, state)
+                    y_from(p, state, self.interpolation(group))
             group["train_mode"] = True
+        self._note()
 
     @torch.no_grad()
     def eval(self) -> None:
@@ -50,12 +83,34 @@ class ScheduleFree(Optimizer):
         for group in self.param_groups:
             if group["train_mode"]:
                 for p in filter(self.state.get, group["params"]):
+                    if self._replaced(p):
+                        begin_again(p, self.state[p])
                     p.copy_(self.state[p]["x"])
             group["train_mode"] = False
 
     def interpolation(self, group: Group) -> float:
         """beta: 0 gives plain averaging (y = z), 1 gradients at the average (y = x)."""
         raise NotImplementedError
+
+    def _note(self) -> None:
+        self._left.clear()
+        if torch.compiler.is_compiling():  # where writes are not counted, and y is rounded otherwise
+            return
+        for group in self.param_groups:
+            for p in filter(self.state.get, group["params"]):
+                self._left[p] = p._version, self.interpolation(group)
+
+    @torch.no_grad()
+    def _replaced(self, p: Tensor) -> bool:
+        """Whether p, left as the y of x and z, has been given other values since."""
+        if p not in self._left or torch.compiler.is_compiling():
+            return False
+        version, beta = self._left[p]
+        if p._version == version or p.is_meta:
+            return False
+        y = torch.empty_like(p)
+        y_from(y, self.state[p], beta)
+        return not torch.equal(p, y)
 
 
 def warm(t: int, group: Group) -> float:
@@ -68,6 +123,13 @@ def average_in(z: Tensor, state: State, lr_t: float) -> None:
     state["weight_sum"] += lr_t**2
     if state["weight_sum"] > 0:  # a rate of 0 so far has moved nothing
         state["x"].lerp_(z, lr_t**2 / state["weight_sum"])
+
+
+def begin_again(p: Tensor, state: State) -> None:
+    """x <- p, z <- p, with no share in the average yet."""
+    state["x"].copy_(p)
+    state["z"].copy_(p)
+    state["weight_sum"] = 0.0
 
 
 def y_from(p: Tensor, state: State, beta: float) -> None:
@@ -98,7 +160,6 @@ class ScheduleFreeSGD(ScheduleFree):
         self,
         params: Params,
         lr: float = 1.0,
-        *,
         momentum: float = 0.9,
         weight_decay: float = 0.0,
         warmup_steps: int = 0,
@@ -114,6 +175,7 @@ class ScheduleFreeSGD(ScheduleFree):
 
     def check(self, group: Group) -> None:
         at_least_zero(group, "lr", "weight_decay", "warmup_steps")
+        number(group, "momentum")
         require(0 <= group["momentum"] <= 1, "0 <= momentum <= 1", momentum=group["momentum"])
 
     def interpolation(self, group: Group) -> float:
@@ -155,7 +217,6 @@ class ScheduleFreeAdamW(ScheduleFree):
         self,
         params: Params,
         lr: float = 2.5e-3,
-        *,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.0,
@@ -173,7 +234,7 @@ class ScheduleFreeAdamW(ScheduleFree):
 
     def check(self, group: Group) -> None:
         at_least_zero(group, "lr", "eps", "weight_decay", "warmup_steps")
-        from_zero_to_one(group, "betas")
+        pair_from_zero_to_one(group, "betas")
 
     def interpolation(self, group: Group) -> float:
         return float(group["betas"][0])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor
 
 from course_utils._checks import require
-from course_utils.optimizers.base import Group, Optimizer, Params, State, at_least_zero
+from course_utils.optimizers.base import Group, Optimizer, Params, State, at_least_zero, flag, number
 
 
 class SGD(Optimizer):
@@ -26,22 +28,30 @@ class SGD(Optimizer):
         weight_decay: >= 0, strength of the L2 penalty.
         nesterov: look ahead by one momentum step; needs momentum > 0 and dampening = 0.
         maximize: climb instead of descend.
-    Shape: parameters of any shape; each entry is stepped on its own.
+        foreach, differentiable, fused: torch's, only off; see `Optimizer`.
+    Shape: parameters of any shape; each entry is stepped on its own. Gradients may be sparse.
     Raises: ValueError if a hyperparameter is out of range.
     Source: Polyak (1964); Nesterov's form after Sutskever et al. (2013), section 2, with lr outside m.
     Agrees with: `torch.optim.SGD`.
     """
 
+    sparse = True
+    counts = False
+    optional: ClassVar = {"momentum": "momentum_buffer"}
+
     def __init__(
         self,
         params: Params,
         lr: float = 1e-3,
-        *,
         momentum: float = 0.0,
         dampening: float = 0.0,
         weight_decay: float = 0.0,
         nesterov: bool = False,
+        *,
         maximize: bool = False,
+        foreach: bool | None = None,
+        differentiable: bool = False,
+        fused: bool | None = None,
     ) -> None:
         defaults = {
             "lr": lr,
@@ -51,10 +61,12 @@ class SGD(Optimizer):
             "nesterov": nesterov,
             "maximize": maximize,
         }
-        super().__init__(params, defaults)
+        super().__init__(params, defaults, foreach=foreach, differentiable=differentiable, fused=fused)
 
     def check(self, group: Group) -> None:
+        flag(group, "nesterov")
         at_least_zero(group, "lr", "momentum", "weight_decay")
+        number(group, "dampening")
         momentum, dampening = group["momentum"], group["dampening"]
         require(0 <= dampening <= 1, "0 <= dampening <= 1", dampening=dampening)
         require(
@@ -64,12 +76,15 @@ class SGD(Optimizer):
             dampening=dampening,
         )
 
+    def init_optional(self, p: Tensor) -> None:
+        """No buffer: the first gradient will be it."""
+
     def update(self, p: Tensor, g: Tensor, state: State, group: Group) -> None:
         lr, momentum = group["lr"], group["momentum"]
         if group["weight_decay"] != 0:
             g = g.add(p, alpha=group["weight_decay"])
         if momentum != 0:
-            m = state.get("momentum_buffer")
+            m = state["momentum_buffer"]
             if m is None:
                 m = state["momentum_buffer"] = g.clone()
             else:

@@ -12,8 +12,8 @@ from typing import Any, NoReturn
 import click
 
 from course_utils.tools import lessons
+from course_utils.tools.doctor import PROJECT, is_checkout
 
-PROJECT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = PROJECT / "notebooks"
 BUILD = PROJECT / "build"
 
@@ -195,6 +195,8 @@ def lab(notebooks: Path, workspace: Path, copy_only: bool, browser: bool) -> Non
 
     try:
         lines = laboratory.hand_out(notebooks, workspace)
+    except lessons.LessonError as problem:
+        raise click.ClickException(f"nothing was copied: {problem}") from None
     except OSError as problem:
         raise click.ClickException(f"not all could be copied; yours are as they were: {problem}") from None
     for line in lines:
@@ -235,6 +237,7 @@ def notebooks(only: tuple[str, ...], notebooks: Path, workers: int) -> None:
 @click.option("--strict/--no-strict", default=True, help="Whether a warning is an error.")
 def site(notebooks: Path, build: Path, strict: bool) -> None:
     """Make the course's site in build/site/, from the committed outputs; it needs no network."""
+    _need_checkout()
     try:
         from course_utils.tools.site import build as builder
 
@@ -255,6 +258,7 @@ def new_lesson(name: str) -> None:
     """Make a lesson that passes every rule: notebook, exercises, figures, their test, the README's line."""
     from course_utils.tools.template import lesson
 
+    _need_checkout()
     try:
         for path in lesson.new_lesson(name, PROJECT):
             click.echo(path)
@@ -268,6 +272,7 @@ def new_course(folder: Path) -> None:
     """Make a course of one lesson in a new folder, with all that runs and checks this one."""
     from course_utils.tools.template import course
 
+    _need_checkout()
     try:
         course.new_course(folder, PROJECT)
     except lessons.LessonError as problem:
@@ -287,12 +292,31 @@ def editions(only: tuple[str, ...], notebooks: Path, build: Path, pdf: bool, gui
     from course_utils.tools.editions import instructor
     from course_utils.tools.editions.pdf import PdfError
 
+    _need_checkout()
     try:
         if guide:
             click.echo(instructor.write(PROJECT / "docs" / "instructor.md", notebooks))
         else:
             builder.make(notebooks, build, only=only, printed=pdf, say=click.echo)
     except (lessons.LessonError, PdfError) as problem:
+        raise click.ClickException(str(problem)) from None
+
+
+@commands.command()
+@click.argument("only", nargs=-1, metavar="[LESSON]...")
+@_notebooks()
+@click.option("--write", is_flag=True, help="Write them, to five, into the title's cell of these lessons.")
+def minutes(only: tuple[str, ...], notebooks: Path, write: bool) -> None:
+    """What a lesson takes: prose, code, figures, exercises and the run, beside what its title says."""
+    from course_utils.tools.editions import minutes as counted
+    from course_utils.tools.lesson import Lesson
+
+    try:
+        paths = lessons.find(notebooks, only)
+        for path in paths if write else []:
+            counted.quote(path)
+        click.echo(counted.table([Lesson(path) for path in paths]))
+    except (lessons.LessonError, ValueError) as problem:
         raise click.ClickException(str(problem)) from None
 
 
@@ -330,6 +354,12 @@ def grade(folder: Path, out: Path, minutes: float, gigabytes: float) -> None:
         click.echo(line)
     click.echo(out)
     raise SystemExit(1 if any(row.state in ("unreadable", "failed") for row in rows) else 0)
+
+
+def _need_checkout() -> None:
+    """Refuse a command that reads or writes more of the course than its package."""
+    if not is_checkout(PROJECT):
+        raise click.ClickException(f"need a checkout of the course, got {PROJECT}; run this in a checkout")
 
 
 def _value(text: str) -> Any:

@@ -21,12 +21,23 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parents[2]
+
+
+def is_checkout(folder: Path) -> bool:
+    """Whether a folder holds the whole course: its lessons, tests and pages, not the package alone."""
+    return (folder / "pyproject.toml").is_file() and (folder / "course_utils").is_dir()
+
+
+# Installed from a wheel, the package lies among others and writes nothing beside them.
+PROJECT = HERE if is_checkout(HERE) else Path.cwd()
 PIP = f'"{sys.executable}" -m pip install'
 BARE = (
     sys.prefix == sys.base_prefix and "CONDA_PREFIX" not in os.environ
 )  # no environment of the course's own
 INSTALL = "make doctor" if BARE and os.name == "posix" else f"{PIP} -r requirements.lock"
+if not is_checkout(HERE):
+    INSTALL = f"{PIP} <the wheel of course-utils>"
 LINK = "make doctor" if BARE and os.name == "posix" else f"{PIP} --no-deps --no-build-isolation -e ."
 KERNEL_LIMIT = 60  # seconds
 DISK_FAIL, DISK_WARN = 0.5e9, 2e9  # bytes: a full run writes about 100 MB
@@ -93,18 +104,21 @@ def python(
 
 
 def packages(lock: Path) -> Finding:
-    """Every package of the lock that this platform needs is there, at the locked version."""
-    if not lock.exists():
+    """Every package that this platform needs is there: as in the lock, or as the installed wheel asks."""
+    if not lock.exists() and is_checkout(HERE):
         return Finding(FAIL, "packages", f"no {lock.name} in {lock.parent}", "git checkout requirements.lock")
     try:
         from packaging.requirements import Requirement
         from packaging.version import Version
     except ImportError:
         return Finding(FAIL, "packages", "not installed yet (the package `packaging` is missing)", INSTALL)
+    if lock.exists():
+        source, lines = lock.name, lock.read_text(encoding="utf-8").splitlines()
+    else:
+        source, lines = "the wheel's metadata", importlib.metadata.requires("course-utils") or []
     missing, other = [], []
-    lines = [line.strip() for line in lock.read_text(encoding="utf-8").splitlines()]
-    wanted = [Requirement(line) for line in lines if line and not line.startswith("#")]
-    wanted = [one for one in wanted if one.marker is None or one.marker.evaluate()]
+    wanted = [Requirement(line) for line in map(str.strip, lines) if line and not line.startswith("#")]
+    wanted = [one for one in wanted if one.marker is None or one.marker.evaluate({"extra": ""})]
     for one in wanted:
         try:
             found = importlib.metadata.version(one.name)
@@ -112,12 +126,12 @@ def packages(lock: Path) -> Finding:
             missing.append(one.name)
             continue
         if not one.specifier.contains(Version(found), prereleases=True):  # torch 2.13.0+cpu is torch 2.13.0
-            other.append(f"{one.name} {found} (locked {one.specifier})")
+            other.append(f"{one.name} {found} (wanted {one.specifier})")
     if missing:
         return Finding(FAIL, "packages", f"missing: {_few(missing)}", INSTALL)
     if other:
         return Finding(WARN, "packages", f"not as tested: {_few(other)}", INSTALL)
-    return Finding(OK, "packages", f"{len(wanted)} as in {lock.name}")
+    return Finding(OK, "packages", f"{len(wanted)} as in {source}")
 
 
 def course() -> Finding:
@@ -149,7 +163,7 @@ def start_kernel() -> Finding:
         "sys.exit(reply['content']['status'] != 'ok')\n"
     )
     cure = INSTALL if BARE else f"{PIP} --force-reinstall --no-deps ipykernel jupyter-client pyzmq"
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")])}
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])}
     with tempfile.TemporaryDirectory(prefix="course-", ignore_cleanup_errors=True) as scratch:
         try:
             done = subprocess.run(

@@ -23,12 +23,14 @@ def hand_out(notebooks: str | Path, workspace: str | Path) -> list[str]:
     A copy that is as it was handed out is replaced by a newer edition. One that its reader changed stays,
     and the new edition is placed beside it as `NN_topic.new-edition.ipynb`. A copy that its reader
     deleted comes back.
+
+    Raises: LessonError where there is no lesson; then nothing is written.
     """
-    workspace = Path(workspace)
+    workspace, sources = Path(workspace), lessons.find(notebooks)
     workspace.mkdir(parents=True, exist_ok=True)
     handed_out = _load(workspace / MANIFEST)
     lines, copied = [], 0
-    for source in lessons.find(notebooks):
+    for source in sources:
         edition = source.read_bytes()
         digest = _digest(edition)
         mine = workspace / source.name

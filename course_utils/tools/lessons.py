@@ -28,7 +28,8 @@ def find(folder: str | Path, only: Iterable[str] = ()) -> list[Path]:
     """
     there = sorted(path for path in Path(folder).glob("*.ipynb") if re.match(r"\d\d_", path.name))
     if not there:
-        raise LessonError(f"need lessons named NN_topic.ipynb in {folder}, found none")
+        cure = "run this in a checkout of the course, or name the folder of its lessons: --notebooks"
+        raise LessonError(f"need lessons named NN_topic.ipynb, found none in {folder}; {cure}")
     chosen = []
     for wanted in only:
         name = Path(wanted).name.removesuffix(".ipynb")

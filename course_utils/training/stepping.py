@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 from torch.optim import Optimizer
+
+from course_utils.schedules import set_rate as set_rate
 
 
 class TrainingDiverged(RuntimeError):
     """A loss, a gradient or a weight became NaN or infinite."""
-
-
-def set_rate(optimizer: Optimizer, schedule: Callable[[int], float], step: int) -> None:
-    """Give every group the rate `initial_lr * schedule(step)`; the first call notes `initial_lr`."""
-    multiplier = schedule(step)
-    for group in optimizer.param_groups:
-        group["lr"] = group.setdefault("initial_lr", group["lr"]) * multiplier
 
 
 def show_weights(optimizer: Optimizer, mode: str) -> None:

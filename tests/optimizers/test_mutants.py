@@ -81,7 +81,7 @@ MISTAKES: dict[str, tuple[str, dict[str, Any], str, str]] = {
         't, m, v = state["step"]',
         't, m, v = max(1, state["step"] - 1)',
     ),
-    "adam-no-one-minus-beta1": ("Adam", {"lr": 0.1}, "add_(g, alpha=1 - beta1)", "add_(g)"),
+    "adam-no-one-minus-beta1": ("Adam", {"lr": 0.1}, "m.lerp_(g, 1 - beta1)", "m.mul_(beta1).add_(g)"),
     "adam-no-square": (
         "Adam",
         {"lr": 0.1},
@@ -133,7 +133,12 @@ MISTAKES: dict[str, tuple[str, dict[str, Any], str, str]] = {
     "lion-soft-sign": ("Lion", {"lr": 0.01}, "c.sign_()", "c.tanh_()"),
     "lion-decay": ("Lion", {"lr": 0.01, "weight_decay": 0.3}, "p.mul_(1 - lr * group", "p.mul_(1 - group"),
     "muon-nesterov-swapped": ("Muon", {"nesterov": True}, "g.lerp(m, momentum)", "m.lerp(g, momentum)"),
-    "muon-shape-transposed": ("Muon", {}, "scale = max(1, rows / columns)", "scale = max(1, columns / rows)"),
+    "muon-shape-transposed": (
+        "Muon",
+        {},
+        "scale = max(1, rows / max(1, columns))",
+        "scale = max(1, columns / rows)",
+    ),
     "muon-iterates-in-the-wrong-type": ("Muon", {}, "x = g.bfloat16()", "x = g"),
     "muon-decay-scaled": ("Muon", {}, "p.mul_(1 - lr * group", "p.mul_(1 - lr * scale * group"),
     "schedule-free-steps-from-y": (
@@ -165,8 +170,14 @@ MISTAKES: dict[str, tuple[str, dict[str, Any], str, str]] = {
 }
 
 SAM_MISTAKES: dict[str, tuple[str, str]] = {
-    "sam-downhill": ("p.add_(g * (", "p.sub_(g * ("),
-    "sam-not-normalised": ('(group["rho"] / norm)', '(group["rho"] * torch.ones_like(norm))'),
+    "sam-downhill": ("p.add_(in_units(p, g, group) *", "p.sub_(in_units(p, g, group) *"),
+    "sam-not-normalised": ("(rho / norm)", "(rho * torch.ones_like(norm))"),
+    "sam-adaptive-once": ("p.add_(in_units(p, g, group) *", "p.add_(g *"),
+    "sam-adaptive-not-in-the-norm": ("for _, g, _ in climb]", "for g in [p.grad for p, _, _ in climb]]"),
+    "sam-climbs-towards-the-gain": (
+        '-group["rho"] if group.get("maximize")',
+        'group["rho"] if group.get("maximize")',
+    ),
     "sam-stays-uphill": ("            p.copy_(before)\n", "            pass\n"),
     "sam-sum-of-norms": ("torch.linalg.vector_norm(torch.stack(norms))", "torch.stack(norms).sum()"),
     "sam-steps-from-uphill": ("        self._go_back()\n        self.base", "        self.base"),

@@ -16,7 +16,7 @@ from course_utils.tools.editions import instructor
 from course_utils.tools.grading import grade
 from course_utils.tools.lessons import LessonError
 from course_utils.tools.running import run as runner
-from course_utils.tools.running.records import Result as Outcome
+from course_utils.tools.running.results import Result as Outcome
 from course_utils.tools.site import build as site
 from course_utils.tools.template import course, lesson
 
@@ -182,6 +182,41 @@ def test_grading_that_is_interrupted_says_where_the_rest_is(
         signal.signal(signal.SIGTERM, before)
     assert done.exit_code == 130
     assert f"what was graded is in {tmp_path / 'grades.csv'}" in done.output
+
+
+@pytest.mark.parametrize(
+    "words", ["site", "new-lesson 20_topic", "new-course mine", "editions", "editions --guide"]
+)
+def test_what_works_on_a_checkout_is_refused_elsewhere(
+    words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "PROJECT", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    done = say(*words.split())
+    assert done.exit_code == 1
+    assert f"need a checkout of the course, got {tmp_path}; run this in a checkout" in done.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_without_lessons_is_named(tmp_path: Path) -> None:
+    done = say("lab", "--notebooks", str(tmp_path), "--workspace", str(tmp_path / "workspace"))
+    assert done.exit_code == 1
+    assert f"nothing was copied: need lessons named NN_topic.ipynb, found none in {tmp_path}" in done.output
+    assert "run this in a checkout of the course" in done.output
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("called", "name"),
+    [("/env/bin/course-utils", "course-utils"), ("/a/__main__.py", "python -m course_utils")],
+)
+def test_usage_names_the_command_as_it_was_called(
+    called: str, name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", [called, "--help"])
+    with pytest.raises(SystemExit):
+        __main__.main()
+    assert capsys.readouterr().out.startswith(f"Usage: {name} [OPTIONS] COMMAND")
 
 
 def test_a_polite_end_is_an_interrupt() -> None:

@@ -58,7 +58,7 @@ def lock(tmp_path: Path, text: str) -> Path:
         pytest.param(
             "no-such-package-here==1 ; sys_platform == 'plan9'\n", OK, "0 as in", id="another platform's"
         ),
-        pytest.param("pytest==0.1\n", WARN, "(locked ==0.1)", id="another version"),
+        pytest.param("pytest==0.1\n", WARN, "(wanted ==0.1)", id="another version"),
         pytest.param("# a comment\n\nPyTest>=1\n", OK, "1 as in", id="comments and spelling"),
     ],
 )
@@ -76,6 +76,26 @@ def test_local_build_of_torch_is_the_locked_one(tmp_path: Path, monkeypatch: pyt
 
 def test_no_lock(tmp_path: Path) -> None:
     assert doctor.packages(tmp_path / "requirements.lock").state == FAIL
+
+
+@pytest.mark.parametrize(
+    ("asked", "state", "said"),
+    [
+        pytest.param(
+            ["pytest>=1", "no-such-package-here>=1; extra == 'dev'"], OK, "1 as in the wheel's", id="extras"
+        ),
+        pytest.param(["pytest<1"], WARN, "(wanted <1)", id="out of range"),
+        pytest.param(["no-such-package-here>=1"], FAIL, "missing: no-such-package-here", id="missing"),
+    ],
+)
+def test_an_installed_wheel_is_held_to_its_own_metadata(
+    asked: list[str], state: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "HERE", tmp_path)
+    monkeypatch.setattr(doctor.importlib.metadata, "requires", {"course-utils": asked}.get)
+    found = doctor.packages(tmp_path / "requirements.lock")
+    assert found.state == state
+    assert said in found.text
 
 
 def test_write_access(tmp_path: Path) -> None:

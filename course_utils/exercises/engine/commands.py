@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import Any, ParamSpec
 
 from course_utils import markup
-from course_utils.exercises.engine import pages, progress_file, quizzes
+from course_utils.exercises.engine import cards, progress_file, quizzes
 from course_utils.exercises.engine.ask import verdict_on
+from course_utils.exercises.engine.cards import Row, Standing
 from course_utils.exercises.engine.catalogue import Unknown, find_exercise, find_quiz, lessons, load
-from course_utils.exercises.engine.pages import Row, Standing
 from course_utils.exercises.engine.progress_file import Record
 
 P = ParamSpec("P")
@@ -52,7 +52,7 @@ def check(id: str, answer: object = ...) -> None:
         change = functools.partial(_attempted, state=verdict.state, source=_source(answer))
         _, notes = progress_file.update(id, change)
     first, *rest = verdict.lines
-    markup.show(pages.verdict(id, verdict, notes), "\n".join([f"{id}: {first}", *rest, *notes]))
+    markup.show(cards.verdict(id, verdict, notes), "\n".join([f"{id}: {first}", *rest, *notes]))
 
 
 @_never_raises
@@ -64,7 +64,7 @@ def hint(id: str) -> None:
     shown = record["hints"]
     text = exercise.hints[shown - 1]
     more = [f'That is the last hint; solution("{id}") shows an answer.'] if shown == total else []
-    page = pages.hint(id, shown, total, text, [*more, *notes])
+    page = cards.hint(id, shown, total, text, [*more, *notes])
     markup.show(page, "\n".join([f"Hint {shown} of {total}: {text}", *more, *notes]))
 
 
@@ -76,7 +76,7 @@ def solution(id: str) -> None:
         text = textwrap.dedent(inspect.getsource(exercise.solution)).rstrip()
     else:
         text = repr(exercise.solution)
-    page = pages.solution(id, text, exercise.note)
+    page = cards.solution(id, text, exercise.note)
     markup.show(page, f"{text}\n\n{exercise.note}" if exercise.note else text)
 
 
@@ -91,7 +91,7 @@ def progress(lesson: str | None = None) -> None:
     shown = [one for one in standings if lesson in (None, one.number)]
     ahead = _ahead(standings, shown[0].number if len(shown) == 1 else _latest(records))
     lines = [line for one in shown for line in (_table(one) if len(shown) == 1 else [_line(one)])]
-    markup.show(pages.progress(shown, ahead, notes), "\n".join([*lines, ahead, *notes]))
+    markup.show(cards.progress(shown, ahead, notes), "\n".join([*lines, ahead, *notes]))
 
 
 @_never_raises
@@ -124,7 +124,7 @@ def _source(answer: Any) -> str:
         return ""
 
 
-def _attempted(record: Record, *, state: str, source: str) -> None:
+def _attempted(record: progress_file.Record, *, state: str, source: str) -> None:
     if record.get("state") != "correct":  # solved stays solved, until reset
         record["state"] = state
     record["attempts"] = record.get("attempts", 0) + 1
@@ -132,7 +132,7 @@ def _attempted(record: Record, *, state: str, source: str) -> None:
         record["source"] = source
 
 
-def _hinted(record: Record, *, total: int) -> None:
+def _hinted(record: progress_file.Record, *, total: int) -> None:
     record["hints"] = min(record.get("hints", 0) + 1, total)
 
 

@@ -16,7 +16,7 @@ from course_utils.tools.lesson import Lesson
 from course_utils.tools.site import folds
 from course_utils.tools.site.folds import code, source_of
 
-HEADS = ("Section", "Reading", "Core exercises", "Extra exercises", "Computing")
+HEADS = ("Section", "Prose, formulas", "Code", "Figures", "Core exercises", "Extra exercises", "Computing")
 STYLE = Path(__file__).with_name("answers.css")
 
 
@@ -38,8 +38,9 @@ def page(lesson: Lesson, claims: Mapping[str, Mapping[str, Any]]) -> str:
         "<code>check</code> knows, each with what it tells the learner, which is what to say.</p>",
         "<h2>Minutes</h2>",
         times(minutes.sections(lesson, claims)),
-        f'<p class="soft">Reading at {minutes.WORDS_A_MINUTE} words a minute; exercises as their authors put '
-        f"them; computing as a recorded run at standard took, up to the section's last claim.{said}</p>",
+        f'<p class="soft">Prose at {minutes.WORDS_A_MINUTE} words a minute, a formula and a figure at half a '
+        f"minute, code at {minutes.LINES_A_MINUTE} lines a minute; exercises as their authors put them; "
+        f"computing as a recorded run at standard took, up to the section's last claim.{said}</p>",
         *[_exercise(count, one) for count, one in enumerate(exercises, 1)],
         *(["<h2>Predict first</h2>"] if quizzes else []),
         *[_quiz(one) for one in quizzes],

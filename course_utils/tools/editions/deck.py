@@ -29,6 +29,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from course_utils import claim_lines, markup
 from course_utils.tools.lesson import Lesson, picture
+from course_utils.tools.site import links
 
 ROOM = 17.0  # lines that fit on a slide below its heading
 WIDTH = 78  # characters a line
@@ -92,7 +93,7 @@ def notebook(lesson: Lesson) -> Any:
     """The lesson's slides as a notebook with slide metadata, for nbconvert or for JupyterLab."""
     deck = Deck()
     title = lesson.notebook.cells[0].source if lesson.notebook.cells else ""
-    _title(deck, lesson, title)
+    _title(deck, lesson, links.taken_out(title))
     for heading, cells in lesson.sections.items():
         if not heading:
             continue
@@ -154,12 +155,12 @@ def _cell(deck: Deck, heading: str, cell: Any) -> None:
     if kind == "skip":
         return
     if kind == "notes":
-        deck.notes.append(cell.source)
+        deck.notes.append(links.taken_out(cell.source))
     elif kind and kind != "-":
         deck.slide("slide" if kind == "slide" else "subslide")
         deck.put(cell.source, _lines(cell.source), code=cell.cell_type == "code")
     elif cell.cell_type == "markdown":
-        _prose(deck, heading, cell.source)
+        _prose(deck, heading, links.taken_out(cell.source))
     elif cell.cell_type == "code":
         _code(deck, heading, cell)
 

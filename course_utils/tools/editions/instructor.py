@@ -14,6 +14,8 @@ from course_utils.tools.editions.plans import PLANS, Plan, Session
 from course_utils.tools.lesson import Lesson
 from course_utils.tools.site import folds
 
+# What a session of a workshop goes through, besides the figures of all sections; the rest is read at home.
+TAUGHT = ("Predict first", "The idea", "The mathematics", "From scratch", "Exercises", "What we saw")
 _BLOCK = re.compile(r"(<!-- made: (\w+)[^>]*-->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -68,12 +70,18 @@ def exercise_minutes(session: Session) -> float:
     return sum(find_exercise(id).minutes for id in session.exercises)
 
 
+def taught(lesson: Lesson) -> float:
+    """Minutes of a workshop's session without its exercises: the sections of `TAUGHT`, and all figures."""
+    found = minutes.sections(lesson, {})
+    return sum(one.reading if one.name in TAUGHT else one.figures for one in found)
+
+
 def overview(lessons: list[Lesson]) -> str:
-    """Each lesson with minutes of reading, core and extra exercises."""
+    """Each lesson with its minutes: alone, in a workshop, and of each exercise."""
     rows = []
     for lesson in lessons:
-        whole = minutes.total(minutes.sections(lesson, {}))
-        cells = [f"{_whole(f'{whole.reading:.0f} min')}"]
+        whole = minutes.of_lesson(lesson)
+        cells = [_whole(f"{count:.0f} min") for count in (whole.whole, taught(lesson))]
         for kind, count in (("core", whole.core), ("extra", whole.extra)):
             there = [one for one in folds.exercises_by_id(lesson.number).values() if one.kind == kind]
             named = ", ".join(f"`{one.id}` ({one.minutes:g})" for one in there)
@@ -81,7 +89,7 @@ def overview(lessons: list[Lesson]) -> str:
         rows.append(
             f"| [{lesson.number} · {lesson.title}](lessons/{lesson.path.name}) | {' | '.join(cells)} |"
         )
-    heads = _heads("lesson", "reading", "core exercises (minutes)", "extra exercises (minutes)")
+    heads = _heads("lesson", "alone", "taught", "core exercises (minutes)", "extra exercises (minutes)")
     return "\n".join([*heads, *rows])
 
 

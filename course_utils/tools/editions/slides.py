@@ -6,11 +6,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from course_utils.tools.doctor import PROJECT
 from course_utils.tools.editions import deck
 from course_utils.tools.lesson import Lesson
 
 HERE = Path(__file__).resolve().parent
-MATHJAX = HERE.parents[2] / "docs" / "_static" / "vendor" / "mathjax"  # one copy for site and slides
+MATHJAX = PROJECT / "docs" / "_static" / "vendor" / "mathjax"  # one copy for site and slides
 
 README = """Slides of the course. Open index.html; nothing is fetched from a network.
 

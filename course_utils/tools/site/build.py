@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from course_utils.tools import lessons as course
+from course_utils.tools.doctor import PROJECT
 from course_utils.tools.lesson import Lesson
 from course_utils.tools.site import api, claims_page, lesson_map, lesson_page, pages
 
-PROJECT = Path(__file__).resolve().parents[3]
 NOT_COPIED = ("conf.py", "_build", "__pycache__", ".ipynb_checkpoints")
 
 

@@ -1,8 +1,8 @@
 """A lesson as the site shows it: the stored notebook, with its outputs turned into HTML that carries links.
 
-The copy differs from the notebook in this: links to the lessons to know first, a line under the title
-(the file to download, the claims), figures as files with their alt text, each claim's id as a link to the
-ledger, and folds under the exercises.
+The copy differs from the notebook in this: links to claims and to the lessons to know first, a line under
+the title (the file to download, the claims), figures as files with their alt text, each claim's id as a link
+to the ledger, and folds under the exercises.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import nbformat
 
 from course_utils import claim_lines
 from course_utils.tools.lesson import Lesson, picture
-from course_utils.tools.site import folds
+from course_utils.tools.site import folds, links
 
 FIGURES = "_static/figures"
 NOTEBOOKS = "_static/notebooks"
@@ -39,6 +39,8 @@ def page(lesson: Lesson, names: Mapping[str, str]) -> Any:
         cell.metadata["course_cell"] = cell.id  # Sphinx turns it into an anchor, see build.anchors
         if cell.cell_type == "code":
             cell.outputs = [_shown(lesson, cell, k, output) for k, output in enumerate(cell.outputs)]
+        else:
+            cell.source = links.on_the_page(cell.source)
         cells.append(cell)
         if place == 0:
             cell.source = linked(cell.source, names)
@@ -62,14 +64,14 @@ def about(lesson: Lesson) -> str:
 def linked(text: str, names: Mapping[str, str]) -> str:
     """The title's cell with the lessons of "Before this one: 02 (...), 04." as links."""
 
-    def links(found: re.Match[str]) -> str:
+    def numbers(found: re.Match[str]) -> str:
         return re.sub(
-            r"\b\d\d\b",
+            r"(?<!\[)\b\d\d\b",
             lambda one: f"[{one[0]}]({names[one[0]]}.ipynb)" if one[0] in names else one[0],
             found[0],
         )
 
-    return re.sub(r"Before this one: .*", links, text)
+    return re.sub(r"Before this one: .*", numbers, text)
 
 
 def files(lesson: Lesson) -> dict[str, bytes]:

@@ -7,16 +7,20 @@ from collections.abc import Iterable, Sequence
 
 from course_utils import markup
 from course_utils.tools.lesson import Lesson, Picture
-from course_utils.tools.site import folds, lesson_page
+from course_utils.tools.site import folds, lesson_page, links
 from course_utils.tools.site.lesson_map import PARTS, part_of
+
+_NEXT = re.compile(r"\n\s*\n[^\n]*\]\(\d\d_\w+\.ipynb\)[^\n]*\Z")  # a lesson's last line: what comes next
 
 
 def lessons_page(lessons: Sequence[Lesson]) -> str:
     """All lessons by part with their questions, and the tree that the sidebar shows."""
+    said = sorted(lesson.minutes for lesson in lessons if lesson.minutes)
+    sitting = f"Each is one sitting, of {said[0]} to {said[-1]} minutes. " if said else ""
     parts = [
         "# Lessons",
-        "Each is one sitting of 30 to 60 minutes. The pages show the committed outputs; the notebooks are "
-        "for working: `make lab` opens your own copies.",
+        f"{sitting}The pages show the committed outputs; the notebooks are for working: `make lab` opens "
+        "your own copies.",
     ]
     for part in [*PARTS, "More"]:
         there = [lesson for lesson in lessons if part_of(lesson.number) == part]
@@ -78,7 +82,9 @@ def reading(lessons: Iterable[Lesson]) -> str:
     """The lessons' "Further reading", lesson by lesson."""
     parts = ["# Reading list", "What each lesson names at its end, with why it is worth reading."]
     for lesson in lessons:
-        if text := lesson.prose("Further reading"):
+        text = _NEXT.sub("", lesson.prose("Further reading"))
+        if text:
+            text = links.from_another_page(text, lesson.name)
             parts.append(f"## {lesson.number} · [{lesson.title}](lessons/{lesson.path.name})\n\n{text}")
     return "\n\n".join(parts) + "\n"
 
@@ -102,7 +108,8 @@ def bugs(lesson: Lesson) -> list[tuple[str, str]]:
 
 def _shown_mistakes(lesson: Lesson) -> list[str]:
     return [
-        f'{text} <a href="lessons/{lesson.name}.html#{anchor}">In the lesson</a>'
+        f"{links.from_another_page(text, lesson.name)} "
+        f'<a href="lessons/{lesson.name}.html#{anchor}">In the lesson</a>'
         for text, anchor in bugs(lesson)
     ]
 

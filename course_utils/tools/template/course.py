@@ -26,15 +26,18 @@ MODULES = (
 )  # fmt: skip
 FILES = (
     "LICENSE", "LICENSE-text", "CONTRIBUTING.md", "Makefile", "pyproject.toml", "requirements.lock",
-    "environment.yml", "CITATION.cff", ".gitignore", ".gitattributes", ".ci/run", ".github/**/*",
+    "environment.yml", "CITATION.cff", "MANIFEST.in", ".gitignore", ".gitattributes", ".editorconfig",
+    ".pre-commit-config.yaml", ".ci/*", ".github/**/*",
     "notebooks/ruff.toml", "docs/claim_failed.md", "docs/conf.py", "docs/_static/course.*",
     "docs/_static/favicon.svg", "docs/_static/vendor/**/*",
     "tests/__init__.py", "tests/conftest.py", "tests/mutants.py", "tests/sample.py",
     "tests/lesson_98_made_up.py", "tests/notebooks/*", "tests/nightly/__init__.py",
-    "tests/nightly/lesson_mutants.py", "tests/nightly/test_faults.py",
+    "tests/nightly/lesson_mutants.py", "tests/nightly/claims_can_fail.py", "tests/nightly/planted.py",
+    "tests/nightly/test_faults.py",
 )  # fmt: skip
 TESTS = (
-    "test_claims", "test_environment", "test_files", "test_intervals", "test_offline", "test_plotting",
+    "test_claims", "test_claims_can_fail", "test_claim_lines", "test_claim_records",
+    "test_environment", "test_files", "test_intervals", "test_offline", "test_plotting",
     "test_profiles", "test_workflows", "exercises/*", "figures/__init__", "recorded/__init__",
     "recorded/test_record", "tools/__init__", "tools/test_doctor", "tools/test_lab", "tools/test_ledger",
     "tools/test_normalize", "tools/running/__init__", "tools/running/test_fingerprints",
@@ -42,6 +45,7 @@ TESTS = (
 )  # fmt: skip
 TEXTS = {
     "README.md": "course_readme.txt",
+    "CHANGELOG.md": "course_changes.txt",
     "docs/index.md": "course_index.txt",
     "docs/upkeep.md": "course_upkeep.txt",
     "course_utils/__init__.py": "course_init.txt",
@@ -54,8 +58,8 @@ MUTANT = """MUTANTS = (
 # What speaks of this course alone: (file, pattern, what stands there instead). A course made in this way has
 # no more of it, and can be made from as well.
 CHANGES = (
-    ("Makefile", r"^NIGHTS :=.*$", "NIGHTS := test full mutants faults"),
-    ("Makefile", r"^(nightly:.*?##) .*$", r"\1 test, then full, mutants and faults"),
+    ("Makefile", r"^NIGHTS :=.*$", "NIGHTS := test full mutants can-fail faults"),
+    ("Makefile", r"^(nightly:.*?##) .*$", r"\1 test, then full, mutants, can-fail and faults"),
     ("Makefile", r"^coverage:(?s:.*?)\n\n", ""),
     ("Makefile", r"^template:(?s:.*?)\n\n", ""),
     ("Makefile", r"^test-web:(?s:.*?)\n\n", ""),
@@ -64,12 +68,17 @@ CHANGES = (
     (".github/workflows/ci.yml", r"^  web:\n(?:(?: {4}.*)?(?:\n|\Z))*", ""),
     (".github/workflows/nightly.yml", r"^# Every night:.*$", "# Every night: what `make nightly` lists."),
     (".github/workflows/nightly.yml", r"^ +build/coverage/\n", ""),
+    ("tests/notebooks/rules.py", r"^FIRST_EDITION = .*$", "FIRST_EDITION: frozenset[str] = frozenset()"),
     ("tests/nightly/lesson_mutants.py", r"^MUTANTS = \((?s:.*?)^\)", MUTANT),
     ("docs/conf.py", r'^(project|html_title) = ".*"$', rf'\1 = "{TITLE}"'),
     ("docs/claim_failed.md", r" If a lesson is slow, see the \[FAQ\]\(faq\.md\)\.", ""),
+    ("pyproject.toml", r"^\[tool\.importlinter\](?s:.*?)(?=^\[tool\.pytest)", ""),
+    ("Makefile", r"^\t.*lint-imports.*\n", ""),
+    (".github/workflows/ci.yml", r" && lint-imports --no-logo --no-cache", ""),
     ("pyproject.toml", r'^description = ".*"$', f'description = "{TITLE} and its companion package."'),
     ("pyproject.toml", r"^keywords = \[.*\]$", 'keywords = ["course", "jupyter"]'),
     ("CITATION.cff", r'^title: ".*"$', f'title: "{TITLE}"'),
+    ("CITATION.cff", r"^version: .*$", "version: 0.1.0"),
     ("CITATION.cff", r"^abstract:(?s:.*?)^(?=authors)", ""),
     ("CITATION.cff", r"^keywords:(?s:.*)\Z", "keywords:\n  - course\n  - jupyter\n"),
 )  # fmt: skip

@@ -51,7 +51,8 @@ def new_lesson(name: str, project: Path) -> list[Path]:
             write_whole(path, filled(source, number, topic))
         with tempfile.TemporaryDirectory(prefix="course-") as scratch:
             draft = Path(scratch) / place.name
-            nbformat.write(notebook(filled("lesson.txt", number, topic)), draft)  # type: ignore[no-untyped-call]
+            text = filled("lesson.txt", number, topic).replace("@next@", after(name, place.parent))
+            nbformat.write(notebook(text), draft)  # type: ignore[no-untyped-call]
             if failed := normalize.regenerate(scratch, workers=1):
                 raise LessonError(f"the new lesson does not run here:\n{failed[name]}")
             write_whole(place, draft.read_bytes())
@@ -63,6 +64,12 @@ def filled(source: str, number: str, topic: str) -> str:
     """One file of the template with the lesson's number and topic in its places."""
     text = (HERE / source).read_text(encoding="utf-8")
     return text.replace("@NN@", number).replace("@topic@", topic).replace("@Title@", title(topic))
+
+
+def after(name: str, notebooks: Path) -> str:
+    """The lesson that follows the one of this name; after the last one the first."""
+    names = sorted({name, *(path.stem for path in notebooks.glob("[0-9][0-9]_*.ipynb"))})
+    return names[(names.index(name) + 1) % len(names)]
 
 
 def title(topic: str) -> str:

@@ -21,7 +21,7 @@ from course_utils import markup, recorded
 from course_utils.exercises.engine import catalogue
 from course_utils.tools import lessons
 from course_utils.tools.lesson import Claim, Lesson
-from course_utils.tools.site import api, build, claims_page, folds, lesson_map, lesson_page, pages
+from course_utils.tools.site import api, build, claims_page, folds, lesson_map, lesson_page, links, pages
 from tests import sample
 from tests.mutants import mutant
 
@@ -72,13 +72,17 @@ def lesson(tmp_path: Path) -> Lesson:
             "x", id="measure", outputs=[new_output("stream", text="before\n", name="stdout"), SAID, FOLDED]
         ),
         new_markdown_cell(
-            "## What goes wrong\n\n**The lost minus.** It climbs.\n\nMore about it.", id="wrong"
+            "## What goes wrong\n\n**The lost minus.** It climbs [by 1](#claim-42-falls).\n\nMore about it.",
+            id="wrong",
         ),
         new_code_cell("climb()", id="climb"),
         new_markdown_cell("**The last word.** No cell follows.", id="last"),
         new_markdown_cell("## Exercises", id="exercises"),
         new_code_cell('f = ...\ncheck("05.momentum_step", f)', id="ask"),
-        new_markdown_cell("## Further reading\n\n- Someone (1999), *Title*: why.", id="reading"),
+        new_markdown_cell(
+            "## Further reading\n\n- Someone (1999), *Title*: why.\n\nNext: [43](43_rising.ipynb), to rise.",
+            id="reading",
+        ),
     ]
     path = tmp_path / "42_falling.ipynb"
     path.write_text(json.dumps(new_notebook(cells=cells)), encoding="utf-8")
@@ -173,6 +177,25 @@ def test_the_lessons_to_know_first_are_links() -> None:
     assert linked.startswith("# 42 · Falling")
 
 
+def test_links_to_claims_work_wherever_the_text_is_shown(lesson: Lesson) -> None:
+    page = lesson_page.page(lesson, {})
+    wrong = next(cell.source for cell in page.cells if cell.id == "wrong")
+    assert 'It climbs <a href="#claim-42-falls">by 1</a>.' in wrong
+    assert 'climbs <a href="lessons/42_falling.html#claim-42-falls">by 1</a>.' in pages.mistakes([lesson])
+    assert "[43](43_rising.ipynb)" in next(cell.source for cell in page.cells if cell.id == "reading")
+    assert "Next" not in pages.reading([lesson])  # what comes next is nothing to read
+    text = "ahead by [23 points [15, 32]](#claim-42-falls), see [43](43_rising.ipynb) and [that](a.md)"
+    assert links.taken_out(text) == "ahead by 23 points [15, 32], see 43 and [that](a.md)"
+    assert "[43](lessons/43_rising.ipynb)" in links.from_another_page(text, "42_falling")
+
+
+def test_a_lesson_to_know_first_that_is_linked_stays_so() -> None:
+    text = "Before this one: [05](05_momentum.ipynb), 04."
+    assert lesson_page.linked(text, {"05": "05_momentum", "04": "04_x"}) == (
+        "Before this one: [05](05_momentum.ipynb), [04](04_x.ipynb)."
+    )
+
+
 def test_the_notebook_itself_is_offered(lesson: Lesson) -> None:
     files = lesson_page.files(lesson)
     name = next(name for name in files if name.endswith(".ipynb"))
@@ -248,6 +271,7 @@ def record(**changed: Any) -> dict[str, Any]:
         "bounds": {"at_least": 0.9, "at_most": 1.1},
         "seeds": 12,
         "reference": "Someone (1999)",
+        "verdict": "holds",
     }
     return row | changed
 
@@ -295,7 +319,8 @@ def test_the_last_run_wins_over_the_shipped_record(tmp_path: Path) -> None:
     run = {"profile": "standard", "versions": {"torch": "9.9"}, "claims": [record(measured=1.01)]}
     (folder / "claims-42.json").write_text(json.dumps(run))
     (folder / "claims-43.json").write_text('{"cut off')
-    found = claims_page.records(tmp_path, kept)
+    with pytest.warns(UserWarning, match=r"^claims-43\.json is left out"):
+        found = claims_page.records(tmp_path, kept)
     assert found.claims["42.falls"]["measured"] == 1.01
     assert found.claims["42.old"]["measured"]["mean"] == 1.0
     assert "torch 9.9" in found.provenance
@@ -369,7 +394,7 @@ def test_collected_pages(lesson: Lesson) -> None:
     assert "Someone (1999)" in pages.reading([lesson])
     assert 'href="lessons/42_falling.html#cell-draw"' in pages.gallery([lesson])
     assert pages.bugs(lesson) == [
-        ("**The lost minus.** It climbs.", "cell-climb"),
+        ("**The lost minus.** It climbs [by 1](#claim-42-falls).", "cell-climb"),
         ("**The last word.** No cell follows.", "what-goes-wrong"),
     ]
 

@@ -5,18 +5,21 @@ That it passes smoke and regression, too, is shown at night, with a new course (
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+from course_utils.exercises.engine import catalogue
 from course_utils.tools import normalize
 from course_utils.tools.lessons import LessonError
 from course_utils.tools.template import lesson
-from tests.notebooks import rules
+from tests.notebooks import rules, second_edition
 
 PROJECT = Path(__file__).parents[3]
 NAME = "20_mean_of_draws"
@@ -72,9 +75,28 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-@pytest.mark.parametrize("rule", rules.RULES, ids=lambda rule: rule.__name__)
-def test_it_keeps_the_rule(course: Path, rule) -> None:
-    assert rule(rules.Lesson.load(course / MADE[0])) == []
+@pytest.fixture
+def made(course: Path, monkeypatch: pytest.MonkeyPatch) -> rules.Lesson:
+    """The lesson as it is stored, with its exercises, which stand in the package of its course."""
+    exercises = tmp_module(course / MADE[1])
+    monkeypatch.setattr(catalogue, "lessons", lambda: {"20": exercises.__name__})
+    monkeypatch.setitem(sys.modules, exercises.__name__, exercises)
+    return rules.Lesson.load(course / MADE[0])
+
+
+def tmp_module(path: Path) -> ModuleType:
+    """A module from its file, under a name of its own."""
+    spec = importlib.util.spec_from_file_location(f"made_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("rule", [*rules.RULES, *second_edition.RULES], ids=lambda rule: rule.__name__)
+def test_it_keeps_the_rule(made: rules.Lesson, rule) -> None:
+    assert rule(made) == []
 
 
 def test_it_is_clean_for_ruff_and_mypy(course: Path) -> None:
@@ -107,6 +129,14 @@ def test_it_stands_in_the_readme_once(course: Path) -> None:
     [row] = [line for line in text.splitlines() if line.startswith("| 20 ")]
     assert row == f"| 20 | [Mean of draws](notebooks/{NAME}.ipynb) | {lesson.QUESTION} |"
     assert text.replace(row + "\n", "") == README
+
+
+def test_what_comes_next_is_the_lesson_after_it_and_after_the_last_the_first(tmp_path: Path) -> None:
+    for name in ("00_start", "07_adam", "19_capstone"):
+        (tmp_path / f"{name}.ipynb").touch()
+    assert lesson.after("05_new", tmp_path) == "07_adam"
+    assert lesson.after("20_last", tmp_path) == "00_start"
+    assert lesson.after("00_only", tmp_path / "none") == "00_only"
 
 
 # ---- what it refuses, and what a failure leaves

@@ -13,10 +13,10 @@ from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 
 from course_utils import markup
-from course_utils.exercises.engine import catalogue, judge, pages, quizzes, verdict
+from course_utils.exercises.engine import cards, catalogue, judge, quizzes, verdict
 from course_utils.exercises.engine.ask import verdict_on
+from course_utils.exercises.engine.cards import Row, Standing
 from course_utils.exercises.engine.judge import judge_function, judge_value
-from course_utils.exercises.engine.pages import Row, Standing
 from course_utils.exercises.engine.verdict import Verdict
 from course_utils.tools.running import kernel
 from tests import lesson_98_made_up as made_up
@@ -70,7 +70,7 @@ def test_the_card_of_check_says_what_its_text_says(id: str, body: str, lines: li
     answer = cell(f"def answer(x):\n    {body}\n")
     found = verdict_on(exercise, answer)
     assert list(found.lines) == lines
-    page = Page(pages.verdict(id, found, ["(a note)"]))
+    page = Page(cards.verdict(id, found, ["(a note)"]))
     for line in lines[found.told :]:
         for part in line.removeprefix("This was on ").split(". "):  # the input stands in the table
             assert squeezed(part) in squeezed(page.text), part
@@ -110,7 +110,7 @@ def test_a_wrong_answer_has_its_input_and_both_results_in_a_table() -> None:
     check_facts(judge)
     answer = cell("def answer(x):\n    return 0 * x[0]\n")
     found = judge_function(MEANS, answer)
-    assert Page(pages.verdict("98.mean", found)).rows == [
+    assert Page(cards.verdict("98.mean", found)).rows == [
         ["Input", MEAN], ["Expected", "tensor(3.0, float64)"], ["Got", "tensor(0.0, float64)"],
     ]  # fmt: skip
 
@@ -132,7 +132,7 @@ def test_a_mistake_in_the_table_is_noticed(old: str, new: str, monkeypatch: pyte
 def test_a_value_that_was_expected_is_never_shown() -> None:
     for value in (41, 13.0, "forty", True, None):
         found = judge_value(ANSWER, value)
-        page = Page(pages.verdict("98.answer", found))
+        page = Page(cards.verdict("98.answer", found))
         assert "42" not in page.text
         assert page.rows == [["Got", dict(found.facts)["Got"]]]
 
@@ -150,7 +150,7 @@ def test_a_value_that_was_expected_is_never_shown() -> None:
     ],
 )
 def test_a_verdict_has_a_sign_a_word_and_a_colour(verdict: Verdict, word: str, tone: str) -> None:
-    source = pages.verdict("98.mean", verdict)
+    source = cards.verdict("98.mean", verdict)
     assert Page(source).text.strip().startswith(word)
     assert f"4px solid {markup.TONES[tone]}" in source
 
@@ -169,7 +169,7 @@ def test_edges_and_signs_stand_out_in_light_and_dark(tone: str, ground: str) -> 
 
 
 def test_a_hint_is_a_card() -> None:
-    text = Page(pages.hint("98.mean", 2, 3, "divide by `len(x)`", ["more"])).text
+    text = Page(cards.hint("98.mean", 2, 3, "divide by `len(x)`", ["more"])).text
     assert "Hint 2 of 3" in text
     assert "divide by len(x)" in text
     assert "98.mean · more" in text
@@ -177,9 +177,9 @@ def test_a_hint_is_a_card() -> None:
 
 def test_a_solution_is_code_to_copy() -> None:
     source = 'def f(a, b):\n    return a < b & 1  # "quoted"\n'
-    page = pages.solution("98.mean", source, "Sum over `n`.")
+    page = cards.solution("98.mean", source, "Sum over `n`.")
     assert html.unescape(re.search("<pre[^>]*><code>(.*)</code></pre>", page, re.DOTALL)[1]) == source
-    assert "<em>" not in pages.solution("98.mean", "a * b * c", "")
+    assert "<em>" not in cards.solution("98.mean", "a * b * c", "")
     assert "Sum over n." in Page(page).text
 
 
@@ -193,7 +193,7 @@ def standing(number: str, *states: str) -> Standing:
 
 def test_progress_is_a_bar_for_each_lesson_that_opens_on_its_exercises() -> None:
     page = Page(
-        pages.progress([standing("97", "solved", "tried"), standing("98", "tried")], "Next: one.", ["(note)"])
+        cards.progress([standing("97", "solved", "tried"), standing("98", "tried")], "Next: one.", ["(note)"])
     )
     assert [value for name, value in page.attributes if name in ("value", "max")] == ["1", "2", "0", "1"]
     assert page.tags.count("details") == page.tags.count("table") == 2
@@ -204,7 +204,7 @@ def test_progress_is_a_bar_for_each_lesson_that_opens_on_its_exercises() -> None
         ["… tried, 2 attempts", "Mean 98.mean", "core, 3 min"],
     ]
     assert page.text.strip().endswith("Next: one.\n(note)")
-    alone = Page(pages.progress([standing("98", "not attempted")], ""))
+    alone = Page(cards.progress([standing("98", "not attempted")], ""))
     assert "details" not in alone.tags
     assert alone.rows == [["○ not attempted, 2 attempts", "Mean 98.mean", "core, 3 min"]]
 
@@ -221,12 +221,12 @@ def test_the_note_of_a_quiz_is_a_card() -> None:
 def test_what_a_learner_wrote_is_escaped() -> None:
     attack = "<script>alert(1)</script>"
     shown = [
-        pages.verdict(
+        cards.verdict(
             "98.mean", Verdict("wrong", (f"wrong: {attack}", attack), (("Got", attack),)), [attack]
         ),
-        pages.hint("98.mean", 1, 1, attack, [attack]),
-        pages.solution("98.mean", attack, attack),
-        pages.progress([Standing("98", attack, ())], attack, [attack]),
+        cards.hint("98.mean", 1, 1, attack, [attack]),
+        cards.solution("98.mean", attack, attack),
+        cards.progress([Standing("98", attack, ())], attack, [attack]),
     ]
     for page in shown:
         assert "script" not in Page(page).tags
