@@ -13,7 +13,6 @@ owns nothing.
 
 from __future__ import annotations
 
-import ast
 import csv
 import functools
 import io
@@ -38,13 +37,13 @@ from course_utils.exercises.engine.verdict import (
     of_value,
 )
 from course_utils.tools import lessons
+from course_utils.tools.cells import checked
 from course_utils.tools.grading.process import USUAL, Limits, attempt
 from course_utils.tools.grading.values import decode, decode_outcome
 
 COLUMNS = ("student", "exercise", "state", "diagnosis", "file")
 LARGEST = 30_000_000  # bytes of a notebook
 SMOKE = 'PROFILE = "smoke"'
-_CHECK = re.compile(r"""^check\(\s*["'](\d\d\.\w+)["']\s*,\s*([\w.]+)\s*,?\s*\)""", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -130,26 +129,12 @@ def read(path: Path) -> tuple[list[str], dict[int, list[tuple[str, str]]]]:
         cells.append(cell.source)
         if "parameters" in cell.metadata.get("tags", []):
             cells.append(SMOKE)
-        for id, name in checks(cell.source):
+        for id, name in checked(cell.source):
             last[id] = len(cells) - 1, name
     answers: dict[int, list[tuple[str, str]]] = {}
     for id, (index, name) in last.items():
         answers.setdefault(index, []).append((id, name))
     return cells, answers
-
-
-def checks(source: str) -> list[tuple[str, str]]:
-    """(exercise id, expression of the answer) of the calls of check() in a cell."""
-    try:
-        body = ast.parse(source).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):  # a magic, or the student's slip
-        return [(id, name) for id, name in _CHECK.findall(source)]
-    found = []
-    for one in body:
-        match one:
-            case ast.Expr(ast.Call(ast.Name("check"), [ast.Constant(str(id)), answer])):
-                found.append((id, ast.unparse(answer)))
-    return found
 
 
 def expected(path: Path, asked: list[str]) -> list[Exercise]:

@@ -17,6 +17,7 @@ from course_utils.claim_lines import anchor, asked_for
 from course_utils.claim_records import by_id, read
 from course_utils.markup import marked
 from course_utils.tools.lesson import Claim, Lesson
+from course_utils.tools.page_markup import raw
 
 HEADS = ("Verdict", "Claim", "Measured", "Bounds", "Seeds")
 
@@ -55,7 +56,7 @@ def page(lessons: Sequence[Lesson], values: Records) -> str:
         "measures it. Intervals are 99% intervals over seeds. If one fails for you, see "
         "[why did a claim fail on my machine](claim_failed.md).",
         _provenance(count, measured, values),
-        _raw(
+        raw(
             '<p class="course-filter" hidden><label>Find a claim <input type="search" id="course-filter" '
             'placeholder="momentum, torch, 05"></label> '
             '<span role="status" id="course-filter-count"></span></p>'
@@ -64,7 +65,7 @@ def page(lessons: Sequence[Lesson], values: Records) -> str:
     for lesson in lessons:
         if lesson.claims:
             parts.append(f"(lesson-{lesson.number})=\n## {lesson.number} · {lesson.title}")
-            parts.append(_raw(table(lesson, values)))
+            parts.append(raw(table(lesson, values)))
     return "\n\n".join(parts) + "\n"
 
 
@@ -117,7 +118,3 @@ def _provenance(count: int, measured: int, values: Records) -> str:
         return "No measured values are recorded yet: `make course` measures them, then build the site again."
     some = "All values" if measured == count else f"{measured} value{'' if measured == 1 else 's'}"
     return f"{some} at the standard profile: {values.provenance}."
-
-
-def _raw(text: str) -> str:
-    return f"``````{{raw}} html\n{text}\n``````"

@@ -243,7 +243,6 @@ def test_the_last_check_of_an_exercise_counts(tmp_path: Path) -> None:
     assert cells[2] == grade.SMOKE
     assert cells[1] == sample.PARAMETERS
     assert answers == {4: [("00.y", "g")], 5: [("00.x", "h(2)")]}
-    assert grade.checks("check('00.x')\nx.check('00.x', 1)\ncheck(name, 1)") == []
 
 
 def test_a_notebook_is_of_the_lessons_it_names_or_checks() -> None:
