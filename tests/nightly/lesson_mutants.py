@@ -20,6 +20,7 @@ from pathlib import Path
 
 import click
 
+from course_utils import claim_records
 from course_utils._files import write_whole
 
 PROJECT = Path(__file__).parents[2]
@@ -105,8 +106,7 @@ def caught_by(mutant: Mutant) -> list[str]:
             line, cwd=scratch, env={**os.environ, "PYTHONPATH": scratch}, capture_output=True, timeout=600
         )
         records = Path(scratch) / "records" / "smoke"
-        claims = records / f"claims-{mutant.lesson}.json"
-        made = json.loads(claims.read_text(encoding="utf-8"))["claims"] if claims.exists() else []
+        made = list(claim_records.read(records))
         result = json.loads((records / f"run-{lesson.stem}.json").read_text(encoding="utf-8"))
     false = [claim["id"] for claim in made if claim["verdict"] == "fails"]
     broke = "" if "raised" not in result["error"] else result["error"].splitlines()[0]

@@ -17,6 +17,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from course_utils.tools import cells
+
 LINK = re.compile(r"\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(([^()\s]*)\)")
 CLAIM_LINK = re.compile(r"#claim-(\d\d)-([a-z0-9]+(?:-[a-z0-9]+)*)")
 LEVEL = 0.99  # of the course's intervals: "99%" is nobody's result
@@ -216,7 +218,7 @@ def settings(sources: Sequence[str]) -> set[float]:
     """
     found: set[float] = {0, 1, 2}
     for source in sources:
-        tree = ast.parse(re.sub(r"^\s*[%!].*$", "", source, flags=re.MULTILINE))
+        tree = cells.tree(source)
         nodes = [tree]
         while nodes:
             node = nodes.pop()

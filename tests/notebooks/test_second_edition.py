@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import nbformat
@@ -16,9 +17,7 @@ from tests.notebooks import prose_numbers, rules, second_edition
 from tests.notebooks.prose_numbers import Measured, agrees, numbers, settings
 
 LESSONS = [
-    path
-    for path in sorted(rules.NOTEBOOKS.glob("*.ipynb"))
-    if rules.second_edition(rules.Lesson(path.stem, None))
+    path for path in sorted(rules.NOTEBOOKS.glob("*.ipynb")) if rules.second_edition(rules.Lesson(path))
 ]
 Rule = Callable[[rules.Lesson], list[str]]
 Change = Callable[[rules.Lesson], Any]
@@ -26,7 +25,7 @@ Change = Callable[[rules.Lesson], Any]
 
 @pytest.mark.parametrize("rule", second_edition.RULES, ids=lambda rule: rule.__name__)
 def test_lessons_keep_rule(rule: Rule) -> None:
-    found = {path.stem: rule(rules.Lesson.load(path)) for path in LESSONS}
+    found = {path.stem: rule(rules.Lesson(path)) for path in LESSONS}
     assert {name: wrong for name, wrong in found.items() if wrong} == {}
 
 
@@ -34,7 +33,7 @@ def test_lessons_keep_rule(rule: Rule) -> None:
 def lesson(monkeypatch: pytest.MonkeyPatch) -> rules.Lesson:
     """A made-up lesson, with the exercises of lesson_98_made_up.py."""
     monkeypatch.setattr(catalogue, "PACKAGES", [*catalogue.PACKAGES, "tests"])
-    return rules.Lesson("98_made_up", sample.second_edition())
+    return rules.Lesson(Path("98_made_up.ipynb"), sample.second_edition())
 
 
 @pytest.mark.parametrize("rule", [*rules.RULES, *second_edition.RULES], ids=lambda rule: rule.__name__)
