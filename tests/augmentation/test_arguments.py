@@ -147,7 +147,7 @@ BAD: list[tuple[Callable[[], Any], str]] = [
     (lambda: A.mixup(X, ROWS, PARTNER[:2], 0.3), "need as many rows of partner"),
     (lambda: A.mixup(X, ROWS, PARTNER.bool(), 0.3), "need int64 indices partner"),
     (lambda: A.mixup(X, ROWS, PARTNER, 1.3), "need 0 <= lam <= 1"),
-    (lambda: A.mixup(X.flatten(1), ROWS, PARTNER, 0.3), "need images of shape"),
+    (lambda: A.mixup(X[0, 0, 0], ROWS, PARTNER, 0.3), r"need examples of shape \(N, ...\)"),
     (lambda: A.mixup(X, ROWS.numpy(), PARTNER, 0.3), "need y as a tensor"),
     (lambda: A.cutmix(X, ROWS, PARTNER, BOXES.float()), "need boxes of whole numbers"),
     (lambda: A.Mixup(1.0, 3)(X, Y.numpy()), "need y as a tensor"),
