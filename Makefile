@@ -24,7 +24,7 @@ PYTEST := $(BIN)/python -m pytest -q
 NOT_UNIT := --ignore=tests/notebooks --ignore=tests/nightly --ignore=tests/web
 OTHERS := build/frameworks
 TIERS  := lint types unit structure smoke regression pages
-NIGHTS := test full coverage mutants faults template frameworks test-web
+NIGHTS := test full coverage mutants databases faults template frameworks test-web
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 test $(TIERS) $(NIGHTS): export OMP_NUM_THREADS := 1
@@ -61,7 +61,7 @@ endef
 test: $(STAMP)  ## every tier below; says what each took, fails if one failed
 	$(call each,$(TIERS))
 
-nightly: $(STAMP)  ## test, then full, coverage, mutants, faults, template, frameworks and test-web
+nightly: $(STAMP)  ## test, then full, coverage, mutants, databases, faults, template, frameworks and test-web
 	$(call each,$(NIGHTS))
 
 lint: $(STAMP)  ## ruff: rules and format, lessons too
@@ -98,6 +98,9 @@ coverage: $(STAMP)  ## unit tests once more, counting lines: 100% of the lesson 
 
 mutants: $(STAMP)  ## a mistake in the package at a time: does a claim of the lessons turn red? writes docs/mutants.md
 	@$(BIN)/python -m tests.nightly.lesson_mutants --workers $(JOBS)
+
+databases: $(STAMP)  ## all of torch's own test inputs, on ours and on torch's; writes docs/torch_databases.md
+	@$(PYTEST) tests/nightly/test_module_and_op_databases.py
 
 faults: $(STAMP)  ## a full disk, a killed kernel, an interrupt, no network, ...: is anything lost?
 	@$(PYTEST) tests/nightly/test_faults.py
