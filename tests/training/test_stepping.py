@@ -209,9 +209,7 @@ def test_a_prediction_with_a_number_in_it_is_refused_as_part_of_a_group() -> Non
     common: dict[str, Any] = {"optimizer": SGD(model.parameters(), lr=0.1), "epochs": 1}
     common["loss"] = lambda prediction, target: F.cross_entropy(prediction[0], target) + prediction[1]
     assert len(fit(model, batches, **common).rows) == 1
-    with pytest.raises(
-        ValueError, match=r"predictions of one shape .* give tensors with a row for each"
-    ):
+    with pytest.raises(ValueError, match=r"predictions of one shape .* give tensors with a row for each"):
         fit(model, batches, accumulate=2, **common)
 
 
