@@ -63,6 +63,8 @@ def evaluate(
 ) -> tuple[float, float]:
     """Loss and metric (NaN without one) of all examples, in eval mode.
 
+        loss, share_right = evaluate(model, split.test, loss=cross_entropy, metric=accuracy)
+
     The model sees batches; loss and metric see all predictions at once. So the batch size changes nothing,
     also where a loss leaves targets out or weighs classes, and where a metric is no mean. Afterwards every
     module is in the mode it was in.

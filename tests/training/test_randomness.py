@@ -444,6 +444,7 @@ def test_generators_are_found_wherever_a_run_may_hold_them() -> None:
     assert found["augment.made.GENERATOR"] is GENERATOR
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit.script_method:DeprecationWarning")
 def test_a_compiled_module_is_looked_through() -> None:
     generator = torch.Generator()
     compiled = torch.compile(nn.Sequential(Dropout(0.5, generator=generator)))
