@@ -200,20 +200,25 @@ def on_tensors(change: Callable[[Tensor], Tensor], tree: Any) -> Any:
     return tree_map(lambda leaf: change(leaf) if isinstance(leaf, Tensor) else leaf, tree)
 
 
-def shape_beyond_rows(tree: Any) -> list[torch.Size]:
-    """What must agree between trees that are to be joined: the shape of an example, of each tensor."""
-    return [tensor.shape[1:] for tensor in tensors_in(tree)]
+def form(tree: Any) -> object:
+    """Equal for trees that can be joined: of one structure, with examples of one shape.
+
+    A tree with a number or another object in it, or with a tensor without rows, cannot be joined to any.
+    """
+    if isinstance(tree, Tensor) and tree.ndim > 0:
+        return tree.shape[1:]
+    leaves, structure = tree_flatten(tree)
+    rows = all(leaf is None or (isinstance(leaf, Tensor) and leaf.ndim > 0) for leaf in leaves)
+    return (structure, [None if leaf is None else leaf.shape[1:] for leaf in leaves]) if rows else object()
 
 
 def joined(trees: list[Any]) -> Any:
-    """Batches as one: each tensor joined along its first dimension; what is no tensor is the first's."""
+    """Trees of one `form` as one: each tensor joined along its first dimension."""
     if len(trees) == 1:
         return trees[0]
     if isinstance(trees[0], Tensor):
         return torch.cat(trees)
     leaves = [tree_leaves(tree) for tree in trees]
     spec = tree_flatten(trees[0])[1]
-    together = [
-        torch.cat(same) if isinstance(same[0], Tensor) else same[0] for same in zip(*leaves, strict=True)
-    ]
+    together = [None if same[0] is None else torch.cat(same) for same in zip(*leaves, strict=True)]
     return tree_unflatten(together, spec)

@@ -15,9 +15,9 @@ from course_utils.training.batches import (
     Examples,
     batches_of,
     check_examples,
+    form,
     joined,
     on_tensors,
-    shape_beyond_rows,
     tensors_in,
 )
 from course_utils.training.modes import evaluating
@@ -63,6 +63,8 @@ def evaluate(
 ) -> tuple[float, float]:
     """Loss and metric (NaN without one) of all examples, in eval mode.
 
+        loss, share_right = evaluate(model, split.test, loss=cross_entropy, metric=accuracy)
+
     The model sees batches; loss and metric see all predictions at once. So the batch size changes nothing,
     also where a loss leaves targets out or weighs classes, and where a metric is no mean. Afterwards every
     module is in the mode it was in.
@@ -72,8 +74,8 @@ def evaluate(
         loss, metric: (prediction, target) -> one number.
         batch_size: for tensors and a Dataset, >= 1.
     Raises: ValueError if there is no example, or these are not inputs and targets.
-    Departure: predictions of more than 2**25 numbers in all, or of batches with different shapes (beyond the
-        first dimension), are taken in several parts, and their values averaged, weighted by targets.
+    Departure: predictions of more than 2**25 numbers in all, or that cannot be joined (of other shapes beyond
+        the first dimension, or no tensors), are taken in parts, whose values are averaged by their targets.
     """
     whole = is_whole(batch_size) and batch_size >= 1
     require(whole, "a whole number batch_size >= 1", batch_size=batch_size)
@@ -107,18 +109,18 @@ class Pool:
         self.functions = functions
         self.held: list[tuple[Any, Any]] = []
         self.numbers = 0
-        self.shapes: list[Any] = []
+        self.forms: list[object] = []
         # Of each part: its weight and the value of each function.
         self.parts: list[tuple[int, list[float]]] = []
 
     def add(self, prediction: Any, target: Any) -> None:
-        shapes = [shape_beyond_rows(prediction), shape_beyond_rows(target)]
-        if self.held and (shapes != self.shapes or self.numbers > self.LIMIT):
+        forms = [form(prediction), form(target)]
+        if self.held and (forms != self.forms or self.numbers > self.LIMIT):
             self._close_part()
         # A loader may fill the same tensor again and again.
         self.held.append((prediction, on_tensors(Tensor.clone, target)))
         self.numbers += sum(t.numel() for t in tensors_in(prediction))
-        self.shapes = shapes
+        self.forms = forms
 
     def values(self, needed: str) -> list[float]:
         """The value of each function; the pool is empty then.

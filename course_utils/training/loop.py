@@ -56,6 +56,11 @@ def fit(
 ) -> History:
     """Train `model` in place and return what happened, epoch by epoch.
 
+        split = digits().split(seed=0)
+        history = fit(model, split.train, split.validation, optimizer=Adam(model.parameters(), lr=1e-3),
+                      loss=cross_entropy, epochs=20, metric=accuracy)
+        history.to_frame()
+
     Args:
         model: trained in training mode, but for the parts of it that somebody has put in eval mode (batch
             norm whose statistics are to stay, say). Where the whole model comes in eval mode, as `fit` leaves

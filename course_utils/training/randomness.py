@@ -56,7 +56,9 @@ class Randomness:
                 generators[name] = _state_of(value)
             elif (token := _token(value)) is not None and token != self._tokens.get(name):
                 same = name in self._before and self._before[name].value is value
-                (written if same else replaced)[name] = _stored(value)
+                # What lists and dicts have gained, as a log does, has no place in the run that goes on.
+                if name in self._before or not name.endswith("]"):
+                    (written if same else replaced)[name] = _stored(value)
         return {
             "generators": generators,
             "written": written,

@@ -17,7 +17,7 @@ from course_utils._checks import require
 from course_utils.mixed_precision import GradScaler
 from course_utils.regularizers import clip_grad_norm_
 from course_utils.schedules import set_lr as set_lr
-from course_utils.training.batches import Batch, joined, on_tensors, shape_beyond_rows, tensors_in
+from course_utils.training.batches import Batch, form, joined, on_tensors, tensors_in
 from course_utils.training.evaluation import Pool
 
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -133,7 +133,7 @@ class TrainingStep:
                 prediction = self.model(x)
             if PRECISIONS[self.precision] is not None:
                 # Sums, logarithms and exponentials would lose what is left of the digits.
-                prediction = on_tensors(Tensor.float, prediction)
+                prediction = on_tensors(_in_float32, prediction)
             if k == 0:
                 later = [partial(_stand_in, counts[0], count) for count in counts[1:]]
                 predictions = [prediction, *(on_tensors(rows, prediction) for rows in later)]
@@ -175,11 +175,18 @@ class TrainingStep:
         raise TrainingDiverged(f"{what} is {value} at step {self.taken}, with lr={self.lr:.3g}; {cure}")
 
 
+def _in_float32(t: Tensor) -> Tensor:
+    return t.float() if t.is_floating_point() else t
+
+
 def _joined(trees: list[Any], what: str) -> Any:
     if len(trees) > 1:
-        shapes = [shape_beyond_rows(tree) for tree in trees]
-        cure = "pad the batches to one shape, or leave accumulate= out"
-        alike = all(shape == shapes[0] for shape in shapes)
+        shapes = [tuple(tensor.shape) for tree in trees for tensor in tensors_in(tree)]
+        first = form(trees[0])
+        cure = (
+            "pad the batches to one shape, give tensors with a row for each example, or leave accumulate= out"
+        )
+        alike = all(form(tree) == first for tree in trees)
         require(alike, f"{what} of one shape in the batches of a step", cure=cure, shapes=shapes)
     return joined(trees)
 

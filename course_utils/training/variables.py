@@ -30,12 +30,12 @@ _OPAQUE = {
     "multiprocessing",
 }
 _OPAQUE |= {"pandas", "pathlib", "subprocess", "threading", "tqdm"}
-# Functions of these draw from the global generators alone.
-_LIBRARIES = {"numpy", "torch"} | set(sys.stdlib_module_names)
+# Code of these draws from what it is given and from the global generators alone.
+_LIBRARIES = {"course_utils", "numpy", "torch"} | set(sys.stdlib_module_names)
 # Parameters keep their state themselves; buffers and parts are looked through under their own names.
 _OF_MODULES = {"training", "_parameters", "_buffers", "_modules"}
 _OF_OPTIMIZERS = {"state", "param_groups"}
-_WITHOUT_PARTS = (Tensor, np.ndarray, random.Random, type, types.ModuleType)
+_WITHOUT_PARTS = (Tensor, np.ndarray, random.Random, types.ModuleType)
 _LOOKS_UP = ("LOAD_GLOBAL", "STORE_GLOBAL", "LOAD_NAME")
 
 
@@ -54,9 +54,10 @@ class Variable:
 def variables(things: dict[str, object], known: Iterable[object] = ()) -> Iterator[Variable]:
     """Every variable that can be reached from `things`, each object once, in a fixed order.
 
-    Looked through: short lists, tuples and dicts; attributes of objects; what a function closes over, has as
-    default or names among its module's variables, other functions included; `functools.partial`; methods.
-    Passed over: `known` objects, classes, modules, functions of torch, NumPy and the standard library.
+    Looked through: short lists, tuples and dicts; attributes of objects; what a function closes over or has
+    as default; `functools.partial`; bound methods. Of the user's own code also what functions name among the
+    variables of their module, other functions included, and the methods and variables of classes.
+    Passed over: `known` objects, modules, what shows or runs things.
     """
     # The objects are held, not only their ids: the id of an object that is gone may come again.
     seen: dict[int, object] = {id(thing): thing for thing in known}
@@ -99,13 +100,13 @@ def _parts(whole: Variable) -> Iterator[Variable]:
         yield Variable(f"{name}.__func__", value.__func__)
     elif inspect.isfunction(value):
         yield from _of_function(name, value)
-    elif _root(type(value)) not in _OPAQUE and not type(value).__module__.startswith("torch._"):
+    elif isinstance(value, type):
+        yield from _of_class(name, value)
+    elif isinstance(value, nn.Module) or not _is_opaque(value):
         yield from _of_object(name, value)
 
 
 def _of_function(name: str, function: types.FunctionType) -> Iterator[Variable]:
-    if _root(function) in _LIBRARIES:
-        return
     for variable, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         try:
             content = cell.cell_contents
@@ -113,7 +114,7 @@ def _of_function(name: str, function: types.FunctionType) -> Iterator[Variable]:
             # Empty: a name that is given its value later.
             continue
         yield Variable(f"{name}.{variable}", content, functools.partial(setattr, cell, "cell_contents"))
-    for variable in _names_in(function.__code__):
+    for variable in _names_in(function.__code__) if _is_own(function.__module__) else ():
         if variable in function.__globals__:
             put = functools.partial(function.__globals__.__setitem__, variable)
             yield Variable(f"{name}.{variable}", function.__globals__[variable], put)
@@ -121,6 +122,36 @@ def _of_function(name: str, function: types.FunctionType) -> Iterator[Variable]:
     yield Variable(f"{name}.__kwdefaults__", function.__kwdefaults__)
     for attribute, content in vars(function).items():
         yield Variable(f"{name}.{attribute}", content, functools.partial(setattr, function, attribute))
+
+
+def _of_class(name: str, cls: type) -> Iterator[Variable]:
+    if not _is_own(cls.__module__):
+        return
+    for attribute, content in list(vars(cls).items()):
+        if isinstance(content, (staticmethod, classmethod)):
+            content = content.__func__
+        if isinstance(content, property):
+            content = (content.fget, content.fset)
+        # What Python itself notes of a class: __module__, __doc__, __dict__, ...
+        if inspect.isfunction(content) or not (
+            attribute.startswith("__") or inspect.isdatadescriptor(content)
+        ):
+            yield Variable(f"{name}.{attribute}", content, functools.partial(setattr, cls, attribute))
+    for base in cls.__bases__:
+        yield Variable(f"{name}.{base.__name__}", base)
+
+
+def _is_opaque(value: object) -> bool:
+    return type(value).__module__.startswith(("torch._", *_OPAQUE))
+
+
+@functools.cache
+def _is_own(module: str | None) -> bool:
+    """Whether a module is the user's: a notebook's, a script's, none of an installed package."""
+    if str(module).partition(".")[0] in _LIBRARIES:
+        return False
+    file = str(getattr(sys.modules.get(str(module)), "__file__", None))
+    return "site-packages" not in file and "dist-packages" not in file
 
 
 @functools.lru_cache(maxsize=1024)
@@ -136,8 +167,10 @@ def _names_in(code: types.CodeType) -> tuple[str, ...]:
 def _of_object(name: str, value: object) -> Iterator[Variable]:
     passed_over = _OF_MODULES if isinstance(value, nn.Module) else ()
     passed_over = _OF_OPTIMIZERS if isinstance(value, Optimizer) else passed_over
-    held = getattr(value, "__dict__", {})
+    # What torch.compile makes is opaque, but for the module in it.
+    held = {} if _is_opaque(value) else getattr(value, "__dict__", {})
     attributes = {key: part for key, part in held.items() if key not in passed_over}
+    yield Variable(f"{name}.{type(value).__name__}", type(value))
     for cls in type(value).__mro__:
         slots = cls.__dict__.get("__slots__", ())
         for slot in [slots] if isinstance(slots, str) else slots:
@@ -150,7 +183,3 @@ def _of_object(name: str, value: object) -> Iterator[Variable]:
         if isinstance(value, nn.Module) and attribute in value._buffers:
             put = functools.partial(value._buffers.__setitem__, attribute)
         yield Variable(f"{name}.{attribute}", content, put)
-
-
-def _root(thing: Any) -> str:
-    return str(getattr(thing, "__module__", None) or "").partition(".")[0]

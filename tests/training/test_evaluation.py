@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -122,6 +123,42 @@ def test_many_predictions_are_taken_in_parts(monkeypatch: pytest.MonkeyPatch) ->
     assert held == [14, 14, 14, 8]
 
 
+@dataclass
+class Output:
+    scores: Tensor
+
+
+class Extra(nn.Module):
+    """Predictions that are more than tensors with a row for each example."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def forward(self, x: Tensor) -> Any:
+        return {"object": Output(x), "number": (x, x.sum()), "float": [x, float(x.sum())], "none": (x, None)}[
+            self.kind
+        ]
+
+
+@pytest.mark.parametrize(("kind", "scores"), [
+    ("object", lambda p: p.scores), ("number", lambda p: p[0]), ("float", lambda p: p[0]),
+    ("none", lambda p: p[0]),
+])  # fmt: skip
+def test_predictions_that_cannot_be_joined_are_judged_batch_by_batch(kind: str, scores: Any) -> None:
+    x, y = torch.randn(10, 2), torch.arange(10) % 2
+    rows: list[int] = []
+
+    def loss(prediction: Any, target: Tensor) -> Tensor:
+        rows.append(len(target))
+        assert len(scores(prediction)) == len(target)
+        return F.cross_entropy(scores(prediction), target)
+
+    value = evaluate(Extra(kind), (x, y), loss=loss, batch_size=4)[0]
+    assert value == pytest.approx(float(F.cross_entropy(x, y)), rel=1e-6)
+    assert rows == ([10] if kind == "none" else [4, 4, 2])
+
+
 def test_values_of_a_pool_are_exactly_those_of_its_function() -> None:
     pool = evaluation.Pool(lambda prediction, target: 0.1, None)
     for _ in range(3):
@@ -196,7 +233,7 @@ def test_evaluate_says_what_it_needs() -> None:
 
 
 MUTANTS = [
-    pytest.param("if self.held and (shapes != self.shapes or self.numbers > self.LIMIT):", "if self.held:",
+    pytest.param("if self.held and (forms != self.forms or self.numbers > self.LIMIT):", "if self.held:",
                  check_batches_change_nothing, id="a-mean-of-means"),
     pytest.param("    with evaluating(model):\n", "    if True:\n", check_evaluate, id="eval-mode-forgotten"),
     pytest.param("on_tensors(Tensor.clone, target)", "target", check_a_loader_may_refill,

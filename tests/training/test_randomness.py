@@ -133,6 +133,59 @@ class Drops(nn.Module):
         return noise(x, self.rng) * self.level / self.calls
 
 
+class Shared:
+    """What its class holds belongs to every object of it, made anew or not."""
+
+    rng = np.random.default_rng(6)
+    calls = 0
+
+    @classmethod
+    def count(cls) -> None:
+        cls.calls += 1
+
+    def __call__(self, x: Tensor) -> Tensor:
+        self.count()
+        return noise(x, self.rng) * (1 + 0.1 * self.calls)
+
+
+class Inherits(Dataset[Any]):
+    """A method that draws from a generator of its module."""
+
+    def __len__(self) -> int:
+        return 40
+
+    def __getitem__(self, i: int) -> Any:
+        return self.moved(X[i]), Y[i]
+
+    @staticmethod
+    def moved(x: Tensor) -> Tensor:
+        return x + GLOBAL.random()
+
+
+class Child(Inherits):
+    pass
+
+
+class Sobol:
+    def __init__(self) -> None:
+        self.engine = torch.quasirandom.SobolEngine(6, scramble=True, seed=2)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return x + self.engine.draw(len(x))
+
+
+class Logs:
+    """Draws nothing, but remembers: numbers in a list, tensors in a dict."""
+
+    def __init__(self) -> None:
+        self.sums, self.kept, self.rng = [0.0], {"first": torch.zeros(1)}, random.Random(8)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        self.sums.append(float(x.sum()))
+        self.kept[str(len(self.kept))] = x
+        return x * (1 + self.rng.random() * len(self.sums))
+
+
 GLOBAL = random.Random(3)
 COUNT = 0
 
@@ -187,6 +240,10 @@ CASES: dict[str, Callable[[], dict[str, Any]]] = {
         "augment": functools.partial(noise, rng=np.random.Generator(np.random.SFC64(1)))
     },
     "slots": lambda: {"augment": Slotted()},
+    "a class": lambda: {"augment": Shared()},
+    "methods of a base class": lambda: {"train": loader(dataset=Child(), shuffle=True)},
+    "a Sobol sequence": lambda: {"augment": Sobol()},
+    "logs": lambda: {"augment": Logs()},
     "a bound method": lambda: {"augment": Slotted().__call__},
     "a generator of the module, in a helper": lambda: {"augment": counts_calls},
     "a closure that counts and spawns": lambda: {"augment": closes_over()},
@@ -221,6 +278,7 @@ def run(fit: Callable[..., Any], make: Callable[[], dict[str, Any]], epochs: lis
     for number, last in enumerate(epochs):
         global COUNT, GLOBAL
         COUNT, GLOBAL = 0, random.Random(3)
+        Shared.calls, Shared.rng = 0, np.random.default_rng(6)
         torch.manual_seed(1)
         np.random.seed(1)  # noqa: NPY002
         random.seed(1)
@@ -386,6 +444,14 @@ def test_generators_are_found_wherever_a_run_may_hold_them() -> None:
     assert found["augment.made.GENERATOR"] is GENERATOR
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit.script_method:DeprecationWarning")
+def test_a_compiled_module_is_looked_through() -> None:
+    generator = torch.Generator()
+    compiled = torch.compile(nn.Sequential(Dropout(0.5, generator=generator)))
+    found = {v.name: v.value for v in variables({"model": compiled})}
+    assert found["model._orig_mod.0.generator"] is generator
+
+
 def test_a_name_that_has_no_value_yet_is_passed_over() -> None:
     def outer() -> Callable[[], Any]:
         def inner() -> Any:
@@ -404,6 +470,10 @@ def test_data_are_not_looked_through() -> None:
 
 
 MUTANTS = [
+    pytest.param("variables", "        yield Variable(f\"{name}.{base.__name__}\", base)\n", "        pass\n",
+                 "methods of a base class", id="bases-passed-over"),
+    pytest.param("variables", "functools.partial(setattr, cls, attribute)", "None", "a class",
+                 id="classes-not-written"),
     pytest.param("variables", "    for constant in code.co_consts:\n", "    for constant in ():\n",
                  "a generator of the module, in a helper", id="not-inside-comprehensions"),
     pytest.param("variables", "functools.partial(setattr, cell, ", "(lambda *_: None) or (cell, ",

@@ -136,7 +136,7 @@ class TwoHeads(nn.Module):
 
     def forward(self, inputs: tuple[Tensor, dict[str, Tensor]]) -> dict[str, Any]:
         x, more = inputs
-        return {"scores": self.one(x), "more": (self.other(more["z"]),)}
+        return {"scores": self.one(x), "more": (self.other(more["z"]),), "rows": torch.arange(len(x))}
 
 
 def test_inputs_targets_and_predictions_may_be_tuples_and_dicts() -> None:
@@ -146,6 +146,7 @@ def test_inputs_targets_and_predictions_may_be_tuples_and_dicts() -> None:
     def loss(prediction: dict[str, Any], target: dict[str, Tensor]) -> Tensor:
         (more,) = prediction["more"]
         assert {prediction["scores"].dtype, more.dtype} == {torch.float32}
+        assert prediction["rows"].dtype == torch.int64
         return F.cross_entropy(prediction["scores"], target["y"]) + F.mse_loss(more, target["v"])
 
     def batches(*sizes: int) -> list[Any]:
@@ -197,6 +198,19 @@ def test_a_prediction_without_rows_is_refused_as_part_of_a_group() -> None:
     with pytest.raises(ValueError, match=r"need predictions of examples to accumulate, got shape=\(\)"):
         fit(model, batches, optimizer=SGD(model.parameters(), lr=0.1), loss=lambda p, t: (p - t.mean()) ** 2,
             epochs=1, accumulate=2)  # fmt: skip
+
+
+def test_a_prediction_with_a_number_in_it_is_refused_as_part_of_a_group() -> None:
+    class Both(nn.Linear):
+        def forward(self, x: Tensor) -> Any:
+            return super().forward(x), 0.1
+
+    model, batches = Both(3, 2), [(torch.randn(4, 3), torch.tensor([0, 1, 1, 0]))] * 2
+    common: dict[str, Any] = {"optimizer": SGD(model.parameters(), lr=0.1), "epochs": 1}
+    common["loss"] = lambda prediction, target: F.cross_entropy(prediction[0], target) + prediction[1]
+    assert len(fit(model, batches, **common).rows) == 1
+    with pytest.raises(ValueError, match=r"predictions of one shape .* give tensors with a row for each"):
+        fit(model, batches, accumulate=2, **common)
 
 
 def test_a_batch_in_which_no_target_counts_is_named_as_such() -> None:
