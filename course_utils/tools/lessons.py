@@ -42,6 +42,21 @@ def find(folder: str | Path, only: Iterable[str] = ()) -> list[Path]:
     return sorted(set(chosen)) if chosen else there
 
 
+def parts(readme: str) -> dict[str, str]:
+    """Number -> the part that a lesson belongs to: the bold row above its own, "" above the first.
+
+    Args:
+        readme: the text of README.md, whose table lists the lessons.
+    """
+    found, part = {}, ""
+    for line in readme.splitlines():
+        if bold := re.match(r"\|\s*\|\s*\*\*(.+?)\*\*\s*\|", line):
+            part = bold[1]
+        elif row := re.match(r"\|\s*(\d\d)\s*\|", line):
+            found[row[1]] = part
+    return found
+
+
 def read(path: str | Path) -> nbformat.NotebookNode:
     """A lesson from its file. Raises: LessonError where the file is not a notebook of format 4."""
     import nbformat  # here: it takes a second, in which `--help` has long been read

@@ -50,13 +50,14 @@ def make(notebooks: Path, build: Path, *, strict: bool = True) -> int:
 def generated(lessons: list[Lesson], *, build: Path) -> dict[str, str]:
     """File name -> text of every page that is made from the lessons and the package."""
     contributing = (PROJECT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    parts = course.parts((PROJECT / "README.md").read_text(encoding="utf-8"))
     return {
-        "lessons.md": pages.lessons_page(lessons),
+        "lessons.md": pages.lessons_page(lessons, parts),
         "claims.md": claims_page.page(lessons, claims_page.records(build)),
         "gallery.md": pages.gallery(lessons),
         "mistakes.md": pages.mistakes(lessons),
         "reading.md": pages.reading(lessons),
-        "map.md": lesson_map.page(lessons),
+        "map.md": lesson_map.page(lessons, parts),
         "contributing.md": contributing.replace("](docs/", "]("),
         "instructor.md": "# Instructor guide\n\nNot written yet.\n",
         "mutants.md": "# Mutants of the lessons\n\nNot recorded yet: `make mutants` writes this page.\n",
