@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from course_utils._files import write_whole
 from course_utils.tools import lessons as course
 from course_utils.tools.doctor import PROJECT
 from course_utils.tools.lesson import Lesson
@@ -32,9 +33,7 @@ def assemble(target: Path, *, docs: Path, notebooks: Path, build: Path) -> list[
     for lesson in found:
         lesson_page.write(lesson, names, target)
     for name, text in generated(found, build=build).items():
-        path = target / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        write_whole(target / name, text)
     shutil.copytree(docs, target, ignore=shutil.ignore_patterns(*NOT_COPIED), dirs_exist_ok=True)
     _name_every_page(target)
     return found
@@ -76,9 +75,7 @@ def _name_every_page(target: Path) -> None:
     more = [name for name in there if name not in named and not name.startswith(("_", "api/"))]
     if more:
         tree = "\n".join(more)
-        index.write_text(
-            f"{text}\n```{{toctree}}\n:hidden:\n:caption: More\n\n{tree}\n```\n", encoding="utf-8"
-        )
+        write_whole(index, f"{text}\n```{{toctree}}\n:hidden:\n:caption: More\n\n{tree}\n```\n")
 
 
 def render(source: Path, output: Path, *, docs: Path, strict: bool = True) -> int:
