@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Mapping
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+Kinds = Mapping[str, tuple[type, ...]]  # name -> what its value may be
 
 
 def require(holds: bool, rule: str, *, cure: str = "", **got: object) -> None:
@@ -23,6 +26,28 @@ def require(holds: bool, rule: str, *, cure: str = "", **got: object) -> None:
         values = ", ".join(f"{name}={value!r}" for name, value in got.items())
         message = f"need {rule}, got {values}" if values else f"need {rule}"
         raise ValueError(f"{message}; {cure}" if cure else message)
+
+
+def require_table(
+    found: object, kinds: Kinds, *, needed: Iterable[str], of: str, closed: bool = False
+) -> None:
+    """Refuse what was read from a file and is no table, lacks a name, or has a value of another kind.
+
+    Args:
+        kinds: name -> the types that its value may have.
+        of: what it is, for the message.
+        closed: whether a name that is not in `kinds` is refused, too.
+    Raises: ValueError, in words.
+    """
+    if not isinstance(found, dict):
+        raise ValueError(f"{of} is a {type(found).__name__}, not a table of names")
+    if missing := [name for name in needed if name not in found]:
+        raise ValueError(f"{of} lacks {', '.join(missing)}")
+    if unknown := [str(name) for name in found if closed and name not in kinds]:
+        raise ValueError(f"{of} has {', '.join(unknown)}; there are {', '.join(kinds)}")
+    for name, value in found.items():
+        if name in kinds and not isinstance(value, kinds[name]):
+            raise ValueError(f"{name} of {of} is a {type(value).__name__}")
 
 
 def is_whole(value: object) -> bool:

@@ -15,11 +15,12 @@ from pathlib import Path
 from types import NoneType
 from typing import Any
 
+from course_utils._checks import Kinds, require_table
+
 SCALED = {"%": 100.0, "points": 100.0}  # units in which a share is written
 VERDICTS = ("holds", "fails", "not judged")
 
 Claim = dict[str, Any]
-Kinds = Mapping[str, tuple[type, ...]]  # name -> what its value may be
 _NUMBER: tuple[type, ...] = (int, float)
 _RECORD: Kinds = {
     "claims": (list,), "lesson": (str,), "profile": (str,), "seed": (int,), "device": (str,),
@@ -90,9 +91,9 @@ def parse(content: bytes) -> dict[str, Any]:
         record = json.loads(content.decode("utf-8"))
     except RecursionError:
         raise ValueError("it is nested without an end") from None
-    _check(record, _RECORD, needed=("claims",), of="the record")
+    require_table(record, _RECORD, needed=("claims",), of="the record")
     for name, size in record.get("sizes", {}).items():
-        _check(size, _SIZE, needed=_SIZE, of=f"size {name}")
+        require_table(size, _SIZE, needed=_SIZE, of=f"size {name}")
     claims = [_parsed(claim, place) for place, claim in enumerate(record["claims"], 1)]
     return {**record, "claims": claims}
 
@@ -140,25 +141,14 @@ def with_unit(number: str, unit: str) -> str:
 def _parsed(claim: Any, place: int) -> Claim:
     named = isinstance(claim, dict) and isinstance(claim.get("id"), str)
     name = f"claim {claim['id']}" if named else f"claim number {place}"
-    _check(claim, _CLAIM, needed=_NEEDED, of=name)
+    require_table(claim, _CLAIM, needed=_NEEDED, of=name)
     if claim["verdict"] not in VERDICTS:
         raise ValueError(f"the verdict of {name} is {claim['verdict']!r}")
     if isinstance(claim["measured"], dict):
-        _check(claim["measured"], _INTERVAL, needed=_INTERVAL, of=f"what {name} measured")
+        require_table(claim["measured"], _INTERVAL, needed=_INTERVAL, of=f"what {name} measured")
         for end in ("mean", "low", "high"):
             float(claim["measured"][end])  # what is not finite is written by its name: "nan"
-    _check(claim["bounds"], _BOUNDS, needed=(), of=f"the bounds of {name}")
+    require_table(claim["bounds"], _BOUNDS, needed=(), of=f"the bounds of {name}")
     if ("about" in claim["bounds"]) != ("tol" in claim["bounds"]):
         raise ValueError(f"the bounds of {name} have one of about and tol without the other")
     return {**_LATER, **claim}
-
-
-def _check(found: Any, kinds: Kinds, *, needed: Iterable[str], of: str) -> None:
-    """Refuse what is no table, lacks a name, or has a value of another kind."""
-    if not isinstance(found, dict):
-        raise ValueError(f"{of} is a {type(found).__name__}, not a table of names")
-    if missing := [name for name in needed if name not in found]:
-        raise ValueError(f"{of} lacks {', '.join(missing)}")
-    for name, value in found.items():
-        if name in kinds and not isinstance(value, kinds[name]):
-            raise ValueError(f"{name} of {of} is a {type(value).__name__}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import re
 from pathlib import Path
 from typing import BinaryIO
 
@@ -58,3 +60,60 @@ def test_permissions_are_the_old_files_or_the_usual_ones(tmp_path: Path) -> None
         assert (tmp_path / "new.txt").stat().st_mode & 0o777 == 0o640
     finally:
         os.umask(mask)
+
+
+# ---- nothing of the package writes in another way
+
+PACKAGE = Path(__file__).parents[1] / "course_utils"
+# Streams that other processes write to while they run, and a download that is resumed: no content at hand.
+STREAMS = {
+    "_files.py": ["open(name, 'xb')"],
+    "data/fetch.py": ["open(part, 'ab' if resumed else 'wb')"],
+    "exercises/engine/child.py": ["open(os.devnull, 'r+b', buffering=0)"],
+    "tools/running/cluster.py": ["open(folder / 'said', 'wb')"],
+    "tools/running/kernel.py": ["open(log, 'ab')"],
+}
+
+
+def writes(source: str) -> list[str]:
+    """Calls that write a file on their own: write_text, write_bytes, nbformat.write, open to write."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call):
+            call = ast.unparse(node)
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            modes = [*node.args, *(keyword.value for keyword in node.keywords)]
+            opens = name == "open" and any(
+                re.search("'[rbt]*[wax+][rwbt+]*'", ast.unparse(mode)) for mode in modes
+            )
+            if opens or name in ("write_text", "write_bytes") or call.startswith("nbformat.write("):
+                found.append(call)
+    return found
+
+
+def test_whatever_writes_a_file_writes_it_whole() -> None:
+    found = {
+        path.relative_to(PACKAGE).as_posix(): calls
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if (calls := writes(path.read_text(encoding="utf-8")))
+    }
+    streams = {name: calls for name, calls in STREAMS.items() if (PACKAGE / name).exists()}
+    assert found == streams, "use write_whole of course_utils._files"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "path.write_text('x')", "(a / b).write_bytes(x)", "open(p, 'w')", "open(p, mode='a')", "p.open('wb')",
+        "nbformat.write(book, path)", "io.open(p, 'r+')", "open(p, 'xt', encoding='utf-8')",
+    ],
+)  # fmt: skip
+def test_another_way_is_noticed(source: str) -> None:
+    assert writes(source) == [ast.unparse(ast.parse(source))]
+
+
+@pytest.mark.parametrize(
+    "source", ["open(p)", "open(p, 'rb')", "p.open()", "write_whole(p, 'w')", "Image.open(a)"]
+)
+def test_what_only_reads_is_not(source: str) -> None:
+    assert writes(source) == []

@@ -298,7 +298,7 @@ def editions(only: tuple[str, ...], notebooks: Path, build: Path, pdf: bool, gui
             click.echo(instructor.write(PROJECT / "docs" / "instructor.md", notebooks))
         else:
             builder.make(notebooks, build, only=only, printed=pdf, say=click.echo)
-    except (lessons.LessonError, PdfError) as problem:
+    except (ValueError, PdfError) as problem:  # a LessonError, or a plan out of form
         raise click.ClickException(str(problem)) from None
 
 

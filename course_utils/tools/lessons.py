@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from course_utils._files import write_whole
 from course_utils.profiles import PROFILES
 
 if TYPE_CHECKING:
@@ -42,6 +43,21 @@ def find(folder: str | Path, only: Iterable[str] = ()) -> list[Path]:
     return sorted(set(chosen)) if chosen else there
 
 
+def parts(readme: str) -> dict[str, str]:
+    """Number -> the part that a lesson belongs to: the bold row above its own, "" above the first.
+
+    Args:
+        readme: the text of README.md, whose table lists the lessons.
+    """
+    found, part = {}, ""
+    for line in readme.splitlines():
+        if bold := re.match(r"\|\s*\|\s*\*\*(.+?)\*\*\s*\|", line):
+            part = bold[1]
+        elif row := re.match(r"\|\s*(\d\d)\s*\|", line):
+            found[row[1]] = part
+    return found
+
+
 def read(path: str | Path) -> nbformat.NotebookNode:
     """A lesson from its file. Raises: LessonError where the file is not a notebook of format 4."""
     import nbformat  # here: it takes a second, in which `--help` has long been read
@@ -51,6 +67,18 @@ def read(path: str | Path) -> nbformat.NotebookNode:
         return notebook
     except Exception as problem:  # nbformat raises whatever json, jsonschema or the disk raises
         raise LessonError(f"{Path(path).name} is not a readable notebook: {problem}") from problem
+
+
+def text(notebook: Any) -> str:
+    """A notebook as the text of its file: sorted keys, an indent of one, a line at the end."""
+    import nbformat
+
+    return str(nbformat.writes(notebook)).rstrip("\n") + "\n"  # type: ignore[no-untyped-call]
+
+
+def write(path: Path, notebook: Any) -> None:
+    """Write a notebook to its file, whole; its folder is created."""
+    write_whole(path, text(notebook))
 
 
 def title(notebook: nbformat.NotebookNode) -> str:

@@ -100,7 +100,7 @@ def normalized(executed: nbformat.NotebookNode, *, before: nbformat.NotebookNode
 def text(notebook: nbformat.NotebookNode) -> str:
     """A notebook as the bytes of its file: sorted keys, an indent of one, a line at the end."""
     nbformat.validate(notebook)
-    return str(nbformat.writes(notebook)).rstrip("\n") + "\n"  # type: ignore[no-untyped-call]
+    return lessons.text(notebook)
 
 
 def _identity(id: str, position: int, taken: set[str]) -> str:

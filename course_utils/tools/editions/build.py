@@ -9,8 +9,6 @@ import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import nbformat
-
 from course_utils._files import write_whole
 from course_utils.tools import lessons as course
 from course_utils.tools.editions import answers, handouts, pdf, slides
@@ -57,31 +55,30 @@ def make(
 
 def _answers(found: list[Lesson], folder: Path, build: Path) -> None:
     claims = claims_page.records(build).claims
-    (folder / "index.html").write_text(answers.index(found, claims), encoding="utf-8")
+    write_whole(folder / "index.html", answers.index(found, claims))
     for lesson in found:
-        (folder / f"{lesson.name}.html").write_text(answers.page(lesson, claims), encoding="utf-8")
+        write_whole(folder / f"{lesson.name}.html", answers.page(lesson, claims))
 
 
 def _handouts(found: list[Lesson], folder: Path, build: Path) -> None:
-    (folder / "README.txt").write_text(handouts.README, encoding="utf-8")
+    write_whole(folder / "README.txt", handouts.README)
     for lesson in found:
-        _write_notebook(handouts.cleared(lesson), folder / lesson.path.name)
+        course.write(folder / lesson.path.name, handouts.cleared(lesson))
 
 
 def _slides(found: list[Lesson], folder: Path, build: Path) -> None:
     slides.put_files(folder)
-    (folder / "README.txt").write_text(slides.README, encoding="utf-8")
-    (folder / "notebooks").mkdir()
+    write_whole(folder / "README.txt", slides.README)
     convert = slides.exporter()
     items = []
     for lesson in found:
         text, book = slides.page(lesson, convert)
-        (folder / f"{lesson.name}.html").write_text(text, encoding="utf-8")
-        _write_notebook(book, folder / "notebooks" / lesson.path.name)
+        write_whole(folder / f"{lesson.name}.html", text)
+        course.write(folder / "notebooks" / lesson.path.name, book)
         name = html.escape(f"{lesson.number} · {lesson.title}")
         items.append(f'<li><a href="{lesson.name}.html">{name}</a></li>')
     body = f'<h1>Slides</h1>\n<ul style="list-style: none; padding: 0">{"".join(items)}</ul>'
-    (folder / "index.html").write_text(answers.document("Slides", body), encoding="utf-8")
+    write_whole(folder / "index.html", answers.document("Slides", body))
 
 
 def _print(browser: str, name: str, found: list[Lesson], folder: Path) -> None:
@@ -93,10 +90,6 @@ def _print(browser: str, name: str, found: list[Lesson], folder: Path) -> None:
                 pdf.write(browser, page, target)
         elif name == "answers":
             pdf.write(browser, folder / f"{lesson.name}.html", target)
-
-
-def _write_notebook(notebook: object, path: Path) -> None:
-    path.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")  # type: ignore[no-untyped-call]
 
 
 def _zip(folder: Path) -> Path:

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from course_utils._files import write_whole
 from course_utils.exercises.engine.catalogue import find_exercise
 from course_utils.tools import lessons as course
 from course_utils.tools.editions import minutes
-from course_utils.tools.editions.plans import PLANS, Plan, Session
+from course_utils.tools.editions.plans import Plan, Session, read
 from course_utils.tools.lesson import Lesson
 from course_utils.tools.lesson_exercises import exercises_by_id
 
 # What a session of a workshop goes through, besides the figures of all sections; the rest is read at home.
 TAUGHT = ("Predict first", "The idea", "The mathematics", "From scratch", "Exercises", "What we saw")
+PLANS = "workshop_plans.toml"  # beside the page
 _BLOCK = re.compile(r"(<!-- made: (\w+)[^>]*-->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def write(page: Path, notebooks: Path) -> Path:
     """Write the tables of the page again; what stands outside their marks is left alone."""
     text = page.read_text(encoding="utf-8")
-    write_whole(page, updated(text, tables([Lesson(path) for path in course.find(notebooks)])))
+    lessons = [Lesson(path) for path in course.find(notebooks)]
+    write_whole(page, updated(text, tables(lessons, read(page.with_name(PLANS)))))
     return page
 
 
@@ -34,10 +36,10 @@ def updated(text: str, made: Mapping[str, str]) -> str:
     return _BLOCK.sub(lambda found: f"{found[1]}\n{made[found[2]].strip()}\n\n{found[3]}", text)
 
 
-def tables(lessons: list[Lesson]) -> dict[str, str]:
+def tables(lessons: list[Lesson], plans: Sequence[Plan]) -> dict[str, str]:
     """Name -> markdown of each block."""
     return {
-        "plans": "\n\n".join(plan(one) for one in PLANS),
+        "plans": "\n\n".join(plan(one) for one in plans),
         "lessons": overview(lessons),
         "sections": by_section(lessons),
         "misconceptions": "\n\n".join(misconceptions(lesson) for lesson in lessons),

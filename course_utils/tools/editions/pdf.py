@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from course_utils._files import write_whole
 from course_utils.tools.editions import slides
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
@@ -36,11 +37,12 @@ def browser() -> str:
 
 def write(command: str, page: Path, target: Path) -> None:
     """Print one page to `target`. Raises: PdfError where the browser does not."""
-    with tempfile.TemporaryDirectory(prefix="course-", ignore_cleanup_errors=True) as profile:
+    with tempfile.TemporaryDirectory(prefix="course-", ignore_cleanup_errors=True) as scratch:
+        printed = Path(scratch) / "page.pdf"
         options = [
             "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-            f"--user-data-dir={profile}",
-            "--no-pdf-header-footer", "--virtual-time-budget=60000", f"--print-to-pdf={target.resolve()}",
+            f"--user-data-dir={scratch}/profile",
+            "--no-pdf-header-footer", "--virtual-time-budget=60000", f"--print-to-pdf={printed}",
         ]  # fmt: skip
         try:
             done = subprocess.run(
@@ -49,9 +51,11 @@ def write(command: str, page: Path, target: Path) -> None:
             )  # fmt: skip
         except subprocess.TimeoutExpired:
             raise PdfError(f"{page.name} was not printed within {LIMIT} s") from None
-    if not target.is_file() or not target.read_bytes().startswith(b"%PDF"):
+        content = printed.read_bytes() if printed.is_file() else b""
+    if not content.startswith(b"%PDF"):
         last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise PdfError(f"{page.name} was not printed: {last}")
+    write_whole(target, content)
 
 
 @contextlib.contextmanager
@@ -72,5 +76,5 @@ def lesson_page(path: Path) -> Iterator[Path]:
         folder = Path(scratch)
         shutil.copytree(slides.MATHJAX, folder / "mathjax")
         text = answers.document(path.stem, f"{_MATHS}\n{body}\n<style>img {{ max-width: 100% }}</style>")
-        (folder / "page.html").write_text(text, encoding="utf-8")
+        write_whole(folder / "page.html", text)
         yield folder / "page.html"

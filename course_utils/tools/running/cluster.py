@@ -27,6 +27,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from course_utils._files import write_whole
 from course_utils.exercises.engine.child import exit_with_children
 from course_utils.tools.lessons import LessonError
 from course_utils.tools.running.fingerprints import standing
@@ -187,7 +188,7 @@ def in_process(errand: Errand, wanted: Callable[[], bool], *, where: str) -> Out
     code = "from course_utils.tools.running import cluster; cluster.serve()"
     with tempfile.TemporaryDirectory(prefix="course-", ignore_cleanup_errors=True) as scratch:
         folder = Path(scratch)
-        (folder / "errand").write_bytes(pickle.dumps(errand))
+        write_whole(folder / "errand", pickle.dumps(errand))
         with (
             open(folder / "said", "wb") as said,
             subprocess.Popen(
@@ -212,14 +213,13 @@ def in_process(errand: Errand, wanted: Callable[[], bool], *, where: str) -> Out
 def serve() -> None:
     """In that process: carry out the errand of the folder that is named as argument."""
     threading.Thread(target=_end_with_the_pipe, daemon=True).start()
-    from course_utils._files import write_whole
     from course_utils.tools.running.execute import attempt
 
     folder = Path(sys.argv[1])
     tempfile.tempdir = str(folder)  # whoever waits for this process removes it
     errand: Errand = pickle.loads((folder / "errand").read_bytes())
     path = folder / errand.name
-    path.write_bytes(errand.notebook)
+    write_whole(path, errand.notebook)
     if other := differences(errand.standing, standing(path)):
         cure = "install the same course there"
         outcome = _refused(errand, f"the worker's course is another one: {'; '.join(other)}; {cure}")

@@ -23,18 +23,18 @@ from course_utils.tools.running import kernel
 from course_utils.tools.running.results import Job, Outcome, Result, complaints, keep
 
 
-class _KeepNotebook(NBClientEngine):  # type: ignore[misc]
-    """papermill's own engine; keeps the notebook, which papermill drops where a lesson fails."""
-
-    kept: nbformat.NotebookNode | None = None
+class _Engine(NBClientEngine):  # type: ignore[misc]
+    """papermill's own engine, which hands the notebook out first: papermill drops it where a lesson fails."""
 
     @classmethod
-    def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **options: Any) -> None:
-        cls.kept = nb_man.nb
+    def execute_managed_notebook(
+        cls, nb_man: Any, kernel_name: str, *, begin: Callable[[Any], None], **options: Any
+    ) -> None:
+        begin(nb_man.nb)
         super().execute_managed_notebook(nb_man, kernel_name, **options)
 
 
-papermill_engines.register("course", _KeepNotebook)
+papermill_engines.register("course", _Engine)
 logging.getLogger("papermill").setLevel(logging.CRITICAL)  # what went wrong is in the result
 
 
@@ -57,12 +57,14 @@ def attempt(job: Job) -> Outcome:
         folder, written = Path(scratch) / "lesson", Path(scratch) / "records"
         folder.mkdir()
         written.mkdir()
-        _KeepNotebook.kept = None
+        executed: list[nbformat.NotebookNode] = []  # one for each start of a kernel
         try:
             source = lessons.read(job.path)
             result.title = lessons.title(source)
             with kernel.variables(kernel.environment(written, scratch)):
-                _papermill_twice(source, job, folder, deadline=begun + job.lesson_limit)
+                _papermill_twice(
+                    source, job, folder, deadline=begun + job.lesson_limit, begin=executed.append
+                )
         except Exception as problem:  # whatever it is, the other lessons go on
             result.error = _explain(problem, job)
         records = {path.name: path.read_bytes() for path in sorted(written.glob("claims-*.json"))}
@@ -70,12 +72,8 @@ def attempt(job: Job) -> Outcome:
     _judge(result, records.get(own), foreign=sorted(set(records) - {own}))
     result.finished = time.strftime("%Y-%m-%d %H:%M:%S %z")
     result.seconds = round(time.monotonic() - begun, 2)
-    kept = _KeepNotebook.kept
-    return Outcome(
-        result,
-        executed=nbformat.writes(kept) + "\n" if kept is not None else None,
-        record=records.get(own),
-    )
+    text = lessons.text(executed[-1]) if executed else None
+    return Outcome(result, executed=text, record=records.get(own))
 
 
 def _judge(result: Result, content: bytes | None, *, foreign: list[str]) -> None:
@@ -92,7 +90,7 @@ def _judge(result: Result, content: bytes | None, *, foreign: list[str]) -> None
     result.error, result.state = "\n".join(problems), "failed" if problems else "passed"
 
 
-def _papermill_twice(source: nbformat.NotebookNode, job: Job, folder: Path, *, deadline: float) -> None:
+def _papermill_twice(source: nbformat.NotebookNode, job: Job, folder: Path, **options: Any) -> None:
     """Start the kernel again, once, where it ended before its first answer.
 
     Its ports are chosen some time before it opens them: a lesson that starts at the same moment can
@@ -101,7 +99,7 @@ def _papermill_twice(source: nbformat.NotebookNode, job: Job, folder: Path, *, d
     log = folder.parent / "kernel.log"
     for last in (False, True):
         try:
-            return _papermill(source, job, folder, log=log, deadline=deadline)
+            return _papermill(source, job, folder, log=log, **options)
         except RuntimeError as problem:
             if "before replying" not in str(problem):
                 raise
@@ -110,13 +108,22 @@ def _papermill_twice(source: nbformat.NotebookNode, job: Job, folder: Path, *, d
                 raise RuntimeError(f"{problem}\n{said}".strip()) from None
 
 
-def _papermill(source: nbformat.NotebookNode, job: Job, folder: Path, *, log: Path, deadline: float) -> None:
+def _papermill(
+    source: nbformat.NotebookNode,
+    job: Job,
+    folder: Path,
+    *,
+    log: Path,
+    deadline: float,
+    begin: Callable[[Any], None],
+) -> None:
     defaults = lessons.parameters(source)
     papermill.execute_notebook(
         source,
         None,
         {name: value for name, value in job.parameters.items() if defaults.get(name) != value},
         engine_name="course",
+        begin=begin,
         kernel_name="python3",
         kernel_manager_class=kernel.manager(log),
         language="python",

@@ -12,6 +12,8 @@ from typing import Any
 from ipykernel.kernelspec import get_kernel_dict
 from jupyter_client.manager import AsyncKernelManager
 
+from course_utils._files import write_whole
+
 
 def environment(records: str | Path, scratch: str | Path) -> dict[str, str]:
     """Variables to set around anything that starts kernels for lessons.
@@ -25,9 +27,8 @@ def environment(records: str | Path, scratch: str | Path) -> dict[str, str]:
         scratch: an existing folder for the kernel's own files; it must outlive the kernels.
     """
     spec = Path(scratch) / "jupyter" / "kernels" / "python3" / "kernel.json"
-    spec.parent.mkdir(parents=True, exist_ok=True)
     quiet = get_kernel_dict(extra_arguments=["--log-level=CRITICAL"])  # its argv begins with sys.executable
-    spec.write_text(json.dumps(quiet), encoding="utf-8")
+    write_whole(spec, json.dumps(quiet))
     found = os.environ.get("JUPYTER_PATH")
     return {
         "COURSE_RECORD_DIR": str(records),

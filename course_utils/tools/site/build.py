@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from course_utils._files import write_whole
 from course_utils.tools import lessons as course
 from course_utils.tools.doctor import PROJECT
 from course_utils.tools.lesson import Lesson
@@ -32,9 +33,7 @@ def assemble(target: Path, *, docs: Path, notebooks: Path, build: Path) -> list[
     for lesson in found:
         lesson_page.write(lesson, names, target)
     for name, text in generated(found, build=build).items():
-        path = target / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        write_whole(target / name, text)
     shutil.copytree(docs, target, ignore=shutil.ignore_patterns(*NOT_COPIED), dirs_exist_ok=True)
     _name_every_page(target)
     return found
@@ -50,13 +49,14 @@ def make(notebooks: Path, build: Path, *, strict: bool = True) -> int:
 def generated(lessons: list[Lesson], *, build: Path) -> dict[str, str]:
     """File name -> text of every page that is made from the lessons and the package."""
     contributing = (PROJECT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    parts = course.parts((PROJECT / "README.md").read_text(encoding="utf-8"))
     return {
-        "lessons.md": pages.lessons_page(lessons),
+        "lessons.md": pages.lessons_page(lessons, parts),
         "claims.md": claims_page.page(lessons, claims_page.records(build)),
         "gallery.md": pages.gallery(lessons),
         "mistakes.md": pages.mistakes(lessons),
         "reading.md": pages.reading(lessons),
-        "map.md": lesson_map.page(lessons),
+        "map.md": lesson_map.page(lessons, parts),
         "contributing.md": contributing.replace("](docs/", "]("),
         "instructor.md": "# Instructor guide\n\nNot written yet.\n",
         "mutants.md": "# Mutants of the lessons\n\nNot recorded yet: `make mutants` writes this page.\n",
@@ -75,9 +75,7 @@ def _name_every_page(target: Path) -> None:
     more = [name for name in there if name not in named and not name.startswith(("_", "api/"))]
     if more:
         tree = "\n".join(more)
-        index.write_text(
-            f"{text}\n```{{toctree}}\n:hidden:\n:caption: More\n\n{tree}\n```\n", encoding="utf-8"
-        )
+        write_whole(index, f"{text}\n```{{toctree}}\n:hidden:\n:caption: More\n\n{tree}\n```\n")
 
 
 def render(source: Path, output: Path, *, docs: Path, strict: bool = True) -> int:

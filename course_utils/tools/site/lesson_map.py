@@ -10,16 +10,10 @@ from statistics import fmean
 from course_utils.tools.lesson import Lesson
 from course_utils.tools.page_markup import raw
 
-PARTS = {"How we know": (0, 0), "Descent": (1, 10), "Generalisation": (11, 16), "Scale": (17, 19)}
 _WIDTH, _HEIGHT, _DOWN = 164, 46, 84
+NO_PARTS: Mapping[str, str] = {}
 Way = tuple[str, str, list[float]]  # of an arrow: need, lesson, the middles of its lanes between them
 _GAP, _LANE = 20, 12  # between two neighbours of a row; what an arrow takes that passes through it
-
-
-def part_of(number: str) -> str:
-    """The part of the course that a lesson belongs to."""
-    found = [part for part, (first, last) in PARTS.items() if first <= int(number) <= last]
-    return found[0] if found else "More"
 
 
 def levels(needs: Mapping[str, Sequence[str]]) -> dict[str, int]:
@@ -95,7 +89,7 @@ def _spread(row: Sequence[str], lessons: Mapping[str, int]) -> dict[str, float]:
     return found
 
 
-def drawing(lessons: Sequence[Lesson]) -> str:
+def drawing(lessons: Sequence[Lesson], parts: Mapping[str, str] = NO_PARTS) -> str:
     """The map as SVG: a row for each length of the chain of needs, arrows from need to lesson."""
     needs = {lesson.number: lesson.needs for lesson in lessons}
     level = levels(needs)
@@ -105,7 +99,7 @@ def drawing(lessons: Sequence[Lesson]) -> str:
     width, height = 2 * half, (max(level.values()) + 1) * _DOWN - (_DOWN - _HEIGHT) + 8
     place = {number: (half + x, 4 + level[number] * _DOWN) for number, x in middle.items()}
     arrows = [_arrow(place[need], [half + x for x in lanes], place[number]) for need, number, lanes in ways]
-    boxes = [_box(lesson, place[lesson.number]) for lesson in lessons]
+    boxes = [_box(lesson, place[lesson.number], _colour(lesson, parts)) for lesson in lessons]
     return (
         f'<div class="course-map" tabindex="0" role="region" aria-label="Map of the lessons">'
         f'<svg viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}" role="group" '
@@ -116,8 +110,12 @@ def drawing(lessons: Sequence[Lesson]) -> str:
     )
 
 
-def page(lessons: Sequence[Lesson]) -> str:
-    """The map's page as MyST markdown: the drawing, then a table for those who cannot see it."""
+def page(lessons: Sequence[Lesson], parts: Mapping[str, str] = NO_PARTS) -> str:
+    """The map's page as MyST markdown: the drawing, then a table for those who cannot see it.
+
+    Args:
+        parts: number -> part of the course, as `lessons.parts` reads them.
+    """
     names = {lesson.number: lesson for lesson in lessons}
     lines = ["| lesson | needs | minutes |", "|---|---|---|"]
     for lesson in lessons:
@@ -126,22 +124,29 @@ def page(lessons: Sequence[Lesson]) -> str:
         ]
         link = f"[{lesson.number} · {lesson.title}](lessons/{lesson.path.name})"
         lines.append(f"| {link} | {', '.join(before) or '–'} | {lesson.minutes or '–'} |")
+    names_of_parts = ", ".join(part.lower() for part in dict.fromkeys(parts.values()) if part)
+    colours = f" Colours are the parts of the course: {names_of_parts}." if names_of_parts else ""
     return "\n\n".join(
         [
             "# Map",
             "Which lesson needs which, as each lesson says it under its title. An arrow is left out "
-            "where a longer way of arrows leads there too. Colours are the parts of the course: how we know, "
-            "descent, generalisation, scale.",
-            raw(drawing(lessons)),
+            f"where a longer way of arrows leads there too.{colours}",
+            raw(drawing(lessons, parts)),
             "## The same as a table",
             "\n".join(lines),
         ]
     )
 
 
-def _box(lesson: Lesson, place: tuple[float, float]) -> str:
+def _colour(lesson: Lesson, parts: Mapping[str, str]) -> str:
+    """The class that colours a lesson's part, "part-1" for the first."""
+    names = [part for part in dict.fromkeys(parts.values()) if part]
+    part = parts.get(lesson.number, "")
+    return f"part-{names.index(part) + 1}" if part else ""
+
+
+def _box(lesson: Lesson, place: tuple[float, float], colour: str) -> str:
     x, y = place[0] - _WIDTH / 2, place[1]
-    part = part_of(lesson.number).lower().replace(" ", "-")
     words = lesson.title.split()
     lines = [""]
     for word in words:
@@ -155,7 +160,7 @@ def _box(lesson: Lesson, place: tuple[float, float]) -> str:
         for k, line in enumerate(lines)
     )
     return (
-        f'<a href="lessons/{lesson.name}.html" class="{part}"><rect x="{x:g}" y="{y:g}" width="{_WIDTH}" '
+        f'<a href="lessons/{lesson.name}.html" class="{colour}"><rect x="{x:g}" y="{y:g}" width="{_WIDTH}" '
         f'height="{_HEIGHT}" rx="8"/><text text-anchor="middle">{text}</text></a>'
     )
 

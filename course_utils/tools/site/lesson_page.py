@@ -18,6 +18,8 @@ from typing import Any
 import nbformat
 
 from course_utils import claim_lines
+from course_utils._files import write_whole
+from course_utils.tools import lessons
 from course_utils.tools.lesson import Lesson, picture
 from course_utils.tools.lesson_exercises import asked_in, exercises_by_id
 from course_utils.tools.page_markup import raw
@@ -151,10 +153,6 @@ def _raw(id: str, text: str) -> Any:
 
 def write(lesson: Lesson, names: Mapping[str, str], folder: Path) -> None:
     """The page and its files, below the site's source folder."""
-    target = folder / "lessons" / lesson.path.name
-    target.parent.mkdir(parents=True, exist_ok=True)
-    nbformat.write(page(lesson, names), str(target))  # type: ignore[no-untyped-call]
+    lessons.write(folder / "lessons" / lesson.path.name, page(lesson, names))
     for name, content in files(lesson).items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        write_whole(folder / name, content)

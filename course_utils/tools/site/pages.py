@@ -3,40 +3,47 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from course_utils import markup
 from course_utils.tools.lesson import Lesson, Picture
 from course_utils.tools.lesson_exercises import exercises_by_id
 from course_utils.tools.page_markup import raw
 from course_utils.tools.site import folds, lesson_page, links
-from course_utils.tools.site.lesson_map import PARTS, part_of
+from course_utils.tools.site.lesson_map import NO_PARTS
 
 _NEXT = re.compile(r"\n\s*\n[^\n]*\]\(\d\d_\w+\.ipynb\)[^\n]*\Z")  # a lesson's last line: what comes next
 
 
-def lessons_page(lessons: Sequence[Lesson]) -> str:
-    """All lessons by part with their questions, and the tree that the sidebar shows."""
+def lessons_page(lessons: Sequence[Lesson], parts: Mapping[str, str] = NO_PARTS) -> str:
+    """All lessons by part with their questions, and the tree that the sidebar shows.
+
+    Args:
+        parts: number -> part of the course, as `lessons.parts` reads them.
+    """
     said = sorted(lesson.minutes for lesson in lessons if lesson.minutes)
     sitting = f"Each is one sitting, of {said[0]} to {said[-1]} minutes. " if said else ""
-    parts = [
+    text = [
         "# Lessons",
         f"{sitting}The pages show the committed outputs; the notebooks are for working: `make lab` opens "
         "your own copies.",
     ]
-    for part in [*PARTS, "More"]:
-        there = [lesson for lesson in lessons if part_of(lesson.number) == part]
-        if not there:
+    groups: dict[str, list[Lesson]] = {part: [] for part in [*parts.values(), "More"]}
+    for lesson in lessons:
+        groups[parts.get(lesson.number, "More")].append(lesson)
+    for part, members in groups.items():
+        if not members:
             continue
-        parts.append(f"## {part}")
+        if part and len(members) < len(lessons):
+            text.append(f"## {part}")
         rows = [
             f"| [{lesson.number} · {lesson.title}](lessons/{lesson.path.name}) | {lesson.question} |"
-            for lesson in there
+            for lesson in members
         ]
-        parts.append("\n".join(["| lesson | question |", "|---|---|", *rows]))
-        tree = "\n".join(f"lessons/{lesson.name}" for lesson in there)
-        parts.append(f"```{{toctree}}\n:hidden:\n\n{tree}\n```")
-    return "\n\n".join(parts) + "\n"
+        text.append("\n".join(["| lesson | question |", "|---|---|", *rows]))
+        tree = "\n".join(f"lessons/{lesson.name}" for lesson in members)
+        text.append(f"```{{toctree}}\n:hidden:\n\n{tree}\n```")
+    return "\n\n".join(text) + "\n"
 
 
 def gallery(lessons: Sequence[Lesson]) -> str:

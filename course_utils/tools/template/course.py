@@ -103,8 +103,8 @@ def new_course(folder: Path, project: Path) -> None:
         draft = Path(scratch) / folder.name
         for path in sorted(_machinery(project)):
             target = draft / path.relative_to(project)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, target)
+            write_whole(target, path.read_bytes())
+            shutil.copymode(path, target)
         _say_what_it_is(draft, project)
         _first_lesson(draft)
         if folder.exists():

@@ -13,7 +13,7 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from course_utils._files import write_whole
-from course_utils.tools import normalize
+from course_utils.tools import lessons, normalize
 from course_utils.tools.lessons import LessonError
 
 HERE = Path(__file__).parent
@@ -52,7 +52,7 @@ def new_lesson(name: str, project: Path) -> list[Path]:
         with tempfile.TemporaryDirectory(prefix="course-") as scratch:
             draft = Path(scratch) / place.name
             text = filled("lesson.txt", number, topic).replace("@next@", after(name, place.parent))
-            nbformat.write(notebook(text), draft)  # type: ignore[no-untyped-call]
+            lessons.write(draft, notebook(text))
             if failed := normalize.regenerate(scratch, workers=1):
                 raise LessonError(f"the new lesson does not run here:\n{failed[name]}")
             write_whole(place, draft.read_bytes())

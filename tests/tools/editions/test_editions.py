@@ -21,7 +21,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 from course_utils.exercises.engine import catalogue
 from course_utils.tools import cli, lessons
 from course_utils.tools.editions import answers, build, deck, handouts, instructor, minutes, pdf, slides
-from course_utils.tools.editions.plans import PLANS
+from course_utils.tools.editions.plans import Plan, Session, read
 from course_utils.tools.lesson import Lesson
 from course_utils.tools.site import links
 from tests import sample
@@ -30,6 +30,7 @@ from tests.notebooks.rules import HEADINGS, NOTEBOOKS
 
 MOMENTUM = Lesson(NOTEBOOKS / "05_momentum.ipynb")
 GUIDE = NOTEBOOKS.parent / "docs" / "instructor.md"
+PLANS = read(GUIDE.with_name("workshop_plans.toml"))
 
 
 @pytest.fixture
@@ -457,7 +458,7 @@ def test_the_guide_is_what_the_exercises_say() -> None:
     found = [Lesson(path) for path in lessons.find(NOTEBOOKS)]
     text = GUIDE.read_text(encoding="utf-8")
     cure = "the guide is not up to date: python -m course_utils editions --guide"
-    assert instructor.updated(text, instructor.tables(found)) == text, cure
+    assert instructor.updated(text, instructor.tables(found, PLANS)) == text, cure
     for name in ("plans", "lessons", "sections", "misconceptions"):
         assert f"<!-- made: {name}" in text
 
@@ -471,6 +472,53 @@ def test_only_what_stands_between_the_marks_is_made_anew() -> None:
     assert instructor.updated(made, {"one": "1", "two": "2"}) == made
     with pytest.raises(KeyError):
         instructor.updated(text, {"one": "1"})
+
+
+GOOD = """[[plan]]
+title = "An hour"
+about = "For whom."
+start = "14:30"
+days = [
+  [{ minutes = 60, what = "All", exercises = ["05.x"], cut = "half" }], [{ minutes = 5, what = "More" }]]
+"""
+
+
+def test_a_plan_is_read(tmp_path: Path) -> None:
+    (tmp_path / "plans.toml").write_text(GOOD)
+    days = (Session(60, "All", ("05.x",), "half"),), (Session(5, "More"),)
+    assert read(tmp_path / "plans.toml") == (Plan("An hour", "For whom.", days, 14 * 60 + 30),)
+    assert read(tmp_path / "none.toml") == ()
+    assert [plan.title for plan in PLANS] == ["Half a day", "One day", "Two days"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("[[plan]]", "[[plan", "plans.toml cannot be read: "),
+        ("[[plan]]", "[[plans]]", "plans.toml lacks plan"),
+        ('title = "An hour"', "", "plan 1 of plans.toml lacks title"),
+        ('title = "An hour"', "title = 1", "title of plan 1 of plans.toml is a int"),
+        ("about", "abuot", "plan 1 of plans.toml lacks about"),
+        (
+            'start = "14:30"',
+            'start = "14:30"\nend = 1',
+            "plan 1 of plans.toml has end; there are title, about",
+        ),
+        ("14:30", "half past two", "a start like \"09:00\" in plan 1 of plans.toml, got 'half past two'"),
+        ("14:30", "24:30", "a start like"),
+        (', [{ minutes = 5, what = "More" }]]', ", []]", "sessions on day 2 in plan 1"),
+        ("minutes = 5", "minutes = 0", "minutes > 0 in session 1 of day 2 of plan 1 of plans.toml"),
+        ("minutes = 5", 'minutes = "5"', "minutes of session 1 of day 2 of plan 1 of plans.toml is a str"),
+        ("minutes = 5, ", "", "session 1 of day 2 of plan 1 of plans.toml lacks minutes"),
+        ('["05.x"]', "[5]", "exercises that are ids in session 1 of day 1"),
+        ("cut", "cuts", "session 1 of day 1 of plan 1 of plans.toml has cuts"),
+    ],
+)
+def test_a_plan_out_of_form_is_refused_in_words(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert GOOD.count(old) == 1
+    (tmp_path / "plans.toml").write_text(GOOD.replace(old, new))
+    with pytest.raises(ValueError, match=re.escape(message)):
+        read(tmp_path / "plans.toml")
 
 
 @pytest.mark.parametrize("plan", PLANS, ids=lambda one: one.title)

@@ -361,6 +361,33 @@ def test_the_map_has_a_linked_box_for_each_lesson() -> None:
     assert drawing.count("marker-end") == arrows > 0
 
 
+def test_the_parts_of_the_course_are_the_bold_rows_of_the_readme(lesson: Lesson) -> None:
+    table = "| | Lesson | Question |\n|---|---|---|\n| 00 | [Start](x) | Why? |\n"
+    table += (
+        "| | **First steps** | |\n| 01 | One | ? |\n| 05 | Five | ? |\n| | **The rest** | |\n| 42 | F | ? |\n"
+    )
+    parts = lessons.parts(table)
+    assert parts == {"00": "", "01": "First steps", "05": "First steps", "42": "The rest"}
+    assert lessons.parts("# A course\n\nWithout a table.\n") == {}
+    assert "Colours are the parts of the course: first steps, the rest." in lesson_map.page([lesson], parts)
+    assert 'class="part-2"' in lesson_map.drawing([lesson], parts)
+    assert "Colours" not in lesson_map.page([lesson])
+    assert 'class=""' in lesson_map.drawing([lesson])
+    other = Lesson(Path("07_other.ipynb"), lesson.notebook)
+    heads = re.findall("^## .*", pages.lessons_page([other, lesson], parts), re.MULTILINE)
+    assert heads == ["## The rest", "## More"], "a lesson that the table lacks is not lost"
+    assert "## " not in pages.lessons_page([lesson]), "one group needs no name"
+
+
+def test_every_lesson_has_its_part_and_every_part_its_colour() -> None:
+    parts = lessons.parts((PROJECT / "README.md").read_text(encoding="utf-8"))
+    assert set(parts) == {path.name[:2] for path in lessons.find(PROJECT / "notebooks")}
+    names = list(dict.fromkeys(parts.values()))
+    assert all(names)
+    style = (PROJECT / "docs" / "_static" / "course.css").read_text(encoding="utf-8")
+    assert all(f".course-map .part-{k} rect" in style for k in range(1, len(names) + 1))
+
+
 def check_no_arrow_meets_a_box(module: Any) -> None:
     read = {one.number: one.needs for one in map(Lesson, lessons.find(PROJECT / "notebooks"))}
     level = module.levels(read)
