@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from course_utils._checks import require
-from course_utils._generators import of_this_process
-from course_utils._tensors import check_range, check_tensor
+from course_utils._torch.generators import of_this_process
+from course_utils._torch.tensors import check_range, check_tensor
 
 
 class Random(nn.Module):

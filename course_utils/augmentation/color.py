@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from course_utils._checks import require
-from course_utils._tensors import check_range
+from course_utils._torch.tensors import check_range
 from course_utils.augmentation._transform import (
     Transform,
     check_images,

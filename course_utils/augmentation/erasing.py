@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from course_utils._checks import require
-from course_utils._tensors import check_tensor
+from course_utils._torch.tensors import check_tensor
 from course_utils.augmentation._transform import Transform, check_images, fill_value, from_working
 from course_utils.augmentation.geometry import whole
 

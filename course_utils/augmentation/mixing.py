@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from course_utils._checks import is_whole, require
-from course_utils._tensors import check_range, check_tensor
+from course_utils._torch.tensors import check_range, check_tensor
 from course_utils.augmentation._transform import (
     Random,
     check_examples,

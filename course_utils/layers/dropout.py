@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from course_utils._checks import require
-from course_utils._generators import of_this_process
-from course_utils._tensors import check_float
-from course_utils._tracing import one_module
+from course_utils._torch.generators import of_this_process
+from course_utils._torch.tensors import check_float
+from course_utils._torch.tracing import one_module
 
 
 class Dropout(nn.Dropout):

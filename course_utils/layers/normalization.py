@@ -23,8 +23,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from course_utils._checks import is_whole, require
-from course_utils._tensors import autocast_is_on, check_float, widen
-from course_utils._tracing import one_module
+from course_utils._torch.tensors import autocast_is_on, check_float, widen
+from course_utils._torch.tracing import one_module
 
 Device: TypeAlias = torch.device | str | None
 Dtype: TypeAlias = torch.dtype | None

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .._checks import require
-from .._tensors import autocast_is_on, check_float, check_range, check_tensor, widen
+from .._torch.tensors import autocast_is_on, check_float, check_range, check_tensor, widen
 
 
 def reduce(loss: Tensor, reduction: str, *inputs: Tensor, weight: Tensor | None = None) -> Tensor:

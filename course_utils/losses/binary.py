@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from .._checks import require
-from .._tensors import autocast_is_on, check_range, widen
-from .._tracing import one_node
+from .._torch.tensors import autocast_is_on, check_range, widen
+from .._torch.tracing import one_node
 from ._inputs import broadcast_weight, check_elementwise, check_shares, reduce
 
 LEAST_VARIANCE = 9.999999960041972e-13  # 1e-12 as torch has it, rounded to float32

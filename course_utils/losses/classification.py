@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from .._checks import is_whole, require
-from .._tensors import autocast_is_on, check_float, check_tensor, widen
-from .._tracing import one_node
+from .._torch.tensors import autocast_is_on, check_float, check_tensor, widen
+from .._torch.tracing import one_node
 from ._inputs import check_shares, class_dim, class_indices, class_weight, reduce, result_dtype
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from .._checks import require
-from .._tensors import check_float, widen
-from .._tracing import one_node
+from .._torch.tensors import check_float, widen
+from .._torch.tracing import one_node
 from ._inputs import check_elementwise, reduce
 
 

@@ -21,7 +21,7 @@ from torch.utils.checkpoint import checkpoint
 from torch.utils.data import DataLoader, Dataset
 
 from course_utils import layers
-from course_utils._generators import of_this_process
+from course_utils._torch.generators import of_this_process
 
 NAMES = ["Dropout", "BatchNorm1d", "BatchNorm2d", "LayerNorm", "GroupNorm", "RMSNorm"]
 ROWS, IMAGES = torch.randn(8, 6, generator=torch.Generator().manual_seed(0)), (4, 6, 5, 5)
@@ -357,7 +357,7 @@ def test_constant_rows_have_a_finite_gradient_as_in_torch(name: str) -> None:
 
 def test_a_worker_seeds_a_generator_once(monkeypatch: pytest.MonkeyPatch) -> None:
     worker = SimpleNamespace(seed=1)
-    monkeypatch.setattr("course_utils._generators.get_worker_info", lambda: worker)
+    monkeypatch.setattr("course_utils._torch.generators.get_worker_info", lambda: worker)
     a, b = (torch.Generator().manual_seed(seed) for seed in (0, 1))
     first = [torch.rand((), generator=of_this_process(g)).item() for g in (a, a, b, b)]
     assert len(set(first)) == 4
