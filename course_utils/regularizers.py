@@ -24,7 +24,7 @@ Params: TypeAlias = (
 )
 Where: TypeAlias = Callable[[str], bool]
 
-# Batch and instance norm are _NormBase. Ours, and those of others, are known by the names of their classes.
+# Batch and instance norm are _NormBase. Those of others are known by the names of their classes.
 NORMALISATIONS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 NORM = re.compile(r"Norm\d*d?$")
 

@@ -443,7 +443,7 @@ def test_decay_groups_of_a_plain_model_are_silent_and_train():
     optimizer.load_state_dict(optimizer.state_dict())
 
 
-def test_normalisation_layers_of_others_are_spared_and_parametrized_biases_are_biases():
+def check_others(ns: Any) -> None:
     class LlamaRMSNorm(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -463,9 +463,13 @@ def test_normalisation_layers_of_others_are_spared_and_parametrized_biases_are_b
     net = nn.ModuleList([FrozenBatchNorm2d(), PreNorm(), NormalLinear(3, 3), nn.SyncBatchNorm(3)])
     nn.utils.parametrizations.weight_norm(net[2])
     nn.utils.parametrize.register_parametrization(net[1].layer, "bias", nn.Identity())
-    assert regularizers.weight_names(net) == [
+    assert ns.weight_names(net) == [
         *("1.layer.weight", "2.parametrizations.weight.original0", "2.parametrizations.weight.original1"),
     ]
+
+
+def test_normalisation_layers_of_others_are_spared_and_parametrized_biases_are_biases():
+    check_others(regularizers)
 
 
 def test_decay_groups_take_a_filter_and_may_be_empty():
@@ -587,7 +591,14 @@ MUTANTS = [
         '"bias" in leaf.split("_")', 'leaf == "bias"', check_weight_names, id="biases by one name only"
     ),
     pytest.param("name not in norms and", "", check_weight_names, id="decay on normalisation"),
-    pytest.param('"Norm\\d*d?$"', '"Norm$"', check_weight_names, id="our BatchNorm1d forgotten"),
+    pytest.param('"Norm\\d*d?$"', '"Norm$"', check_others, id="a BatchNorm2d forgotten"),
+    pytest.param("or NORM.search(type(module).__name__)", "", check_others, id="norms of torch only"),
+    pytest.param(
+        "if parametrized else before.rpartition",
+        "if False else name.rpartition",
+        check_others,
+        id="parametrized",
+    ),
     pytest.param(
         "for name, p in model.named_parameters() if p.requires_grad}",
         "for name, p in model.named_parameters(remove_duplicate=False) if p.requires_grad}",

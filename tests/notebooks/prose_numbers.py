@@ -139,7 +139,9 @@ def _from_digits(match: re.Match[str]) -> tuple[float, float, str]:
         power = 10.0 ** int((match["up"] or match["exp"]).translate(_UP).replace("−", "-"))
         value, half = _shown(shown)
         return value * power, half * power, kind
-    return *_shown(match["plain"] or match["thousands"].replace(",", "")), kind
+    value, half = _shown(match["plain"] or match["thousands"].replace(",", ""))
+    dots = value > 100 and "point" in match[0]  # "300 points in a cloud"
+    return value, half, "plain" if dots else kind
 
 
 def _from_words(match: re.Match[str]) -> tuple[float, float, str] | None:

@@ -118,6 +118,12 @@ def alt_text(lesson: Lesson) -> list[str]:
     return found
 
 
+def texts_apart(lesson: Lesson) -> list[str]:
+    """No text of a picture lies on another or leaves the canvas. `plotting.show` looks, and stores it."""
+    abouts = [about for output in lesson.outputs for about in output.get("metadata", {}).values()]
+    return [clash for about in abouts if isinstance(about, dict) for clash in about.get("clashes", [])]
+
+
 def stable_ids(lesson: Lesson) -> list[str]:
     """Format 4.5, every cell with an id of its own."""
     book = lesson.notebook
@@ -219,8 +225,8 @@ def keeps_nan(lesson: Lesson) -> list[str]:
 
 
 RULES: list[Callable[[Lesson], list[str]]] = [
-    executed, has_outputs, no_errors, parameters, headings, alt_text, stable_ids, no_machine, no_widgets,
-    no_exemptions, small, claims_are_listed, stubs, keeps_nan,
+    executed, has_outputs, no_errors, parameters, headings, alt_text, texts_apart, stable_ids, no_machine,
+    no_widgets, no_exemptions, small, claims_are_listed, stubs, keeps_nan,
 ]  # fmt: skip
 
 

@@ -119,10 +119,7 @@ BROKEN: dict[Rule, dict[str, Change]] = {
         "a wrong alt text of a film": _film,
     },
     second_edition.numbers_in_quizzes: {"a wrong note": _quiz("Is it faster?", "Yes, 12 times.")},
-    second_edition.figures_say_their_titles: {
-        "no titles": _untitled,
-        "texts that overlap": _about_figure(clashes=["a lies on b"]),
-    },
+    second_edition.figures_say_their_titles: {"no titles": _untitled},
     second_edition.links_lead_to_claims: {
         "no such claim": _edit("idea", "Words.", "See [this](#claim-98-slower)."),
         "a folded claim": _edit("idea", "Words.", "[This](#claim-98-folded)."),
@@ -221,6 +218,7 @@ READ: dict[str, list[tuple[float, str]]] = {
     "CIFAR-10 in float16, 16-bit, L2, x₂, the 20th of $10 + 3$ and `f(7)`": [],
     "lessons 12 and 13, exercise 4, 07, (06, 11), [18](18_beyond.ipynb)": [],
     "Adam (2015), (Kingma & Ba, 2015), Lessard et al. 2016, on 2026-11-21": [],
+    "300 points in a cloud": [(300, "plain")],
     "β = 0.05 from 64 → 32": [(0.05, "plain"), (64, "plain"), (32, "plain")],
 }
 

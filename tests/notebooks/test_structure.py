@@ -51,6 +51,16 @@ def _short_alt(lesson: rules.Lesson) -> None:
     lesson.outputs[0].metadata = nbformat.from_dict({"image/png": {"alt": "A figure."}})
 
 
+def _clash(position: int, kind: str) -> Callable[[rules.Lesson], None]:
+    def change(lesson: rules.Lesson) -> None:
+        about = {
+            kind: {"alt": "A figure whose alt text is long enough to say it.", "clashes": ["a lies on b"]}
+        }
+        lesson.outputs[position].metadata = nbformat.from_dict(about)
+
+    return change
+
+
 def _html_alt(lesson: rules.Lesson) -> None:
     lesson.outputs[1].data["text/html"] = '<img src="data:image/gif;base64,AAAA">'
 
@@ -117,6 +127,8 @@ BROKEN = [
     ),
     pytest.param(rules.alt_text, _short_alt, id="short alt text"),
     pytest.param(rules.alt_text, _html_alt, id="img without alt"),
+    pytest.param(rules.texts_apart, _clash(0, "image/png"), id="texts of a figure that overlap"),
+    pytest.param(rules.texts_apart, _clash(1, "text/html"), id="texts of a film that overlap"),
     pytest.param(rules.stable_ids, lambda lesson: lesson.code[0].update(id="cell-0"), id="an id twice"),
     pytest.param(rules.stable_ids, lambda lesson: lesson.code[0].update(id="Cell_0"), id="an odd id"),
     pytest.param(rules.no_machine, _path, id="a machine path"),

@@ -65,6 +65,7 @@ CHANGES = (
     ("Makefile", r"^template:(?s:.*?)\n\n", ""),
     ("Makefile", r"^test-web:(?s:.*?)\n\n", ""),
     ("Makefile", r"^frameworks:(?s:.*?)\n\n", ""),
+    ("Makefile", r"^databases:(?s:.*?)\n\n", ""),
     ("Makefile", r"^(FRAMEWORKS|OTHERS) .*\n", ""),
     (".github/workflows/ci.yml", r"^  web:\n(?:(?: {4}.*)?(?:\n|\Z))*", ""),
     (".github/workflows/nightly.yml", r"^# Every night:.*$", "# Every night: what `make nightly` lists."),

@@ -498,7 +498,7 @@ def test_a_plan_is_read(tmp_path: Path) -> None:
         ("[[plan]]", "[[plans]]", "plans.toml lacks plan"),
         ('title = "An hour"', "", "plan 1 of plans.toml lacks title"),
         ('title = "An hour"', "title = 1", "title of plan 1 of plans.toml is a int"),
-        ("about", "abuot", "plan 1 of plans.toml lacks about"),
+        ("about", "aside", "plan 1 of plans.toml lacks about"),
         (
             'start = "14:30"',
             'start = "14:30"\nend = 1',
