@@ -1,6 +1,6 @@
 """How a claim is written: what was measured first, rounded, and what was asked last, small.
 
-    ✓ Momentum needs a fortieth of the steps: 0.025 [0.024, 0.026], 24 seeds (asked ≤ 0.1)  05.same-steps
+    ✓ Four draws have a quarter of the variance: 0.249 [0.246, 0.252], 24 seeds (asked ≤ 0.27)  05.quarter
 
 Rounding keeps what machines share: two digits of an interval's half width, three digits of an exact value,
 whole numbers whole, the order of magnitude of a rounding error. A claim here is its record, a dictionary as

@@ -55,7 +55,7 @@ def record_folder() -> Path:
 
 
 def record_name(lesson: str) -> str:
-    """The file of a lesson's record: "05" and "05_momentum" -> "claims-05.json"."""
+    """The file of a lesson's record: "05" and "05_medians" -> "claims-05.json"."""
     return f"claims-{lesson[:2]}.json"
 
 

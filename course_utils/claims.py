@@ -3,8 +3,8 @@
 A sentence of a lesson that states a number, an order or an equality is followed by a call that measures
 it. The call shows one line, led by what was measured, and keeps the exact value in a record.
 
-    claim("05.fewer-steps", "Momentum needs a fortieth of the steps.", share, at_most=0.03)
-    ✓ Momentum needs a fortieth of the steps: 0.0254 [0.0250, 0.0257], 24 seeds (asked ≤ 0.03)  05.fewer-steps
+    claim("05.quarter", "Four draws have a quarter of the variance.", share, at_most=0.27)
+    ✓ Four draws have a quarter of the variance: 0.249 [0.246, 0.252], 24 seeds (asked ≤ 0.27)  05.quarter
 
 In a notebook the claims that a cell makes in a row are one table. What is worth guarding and not worth a
 reader's time is folded into one line:

@@ -11,7 +11,9 @@ import base64
 import html
 import io
 import textwrap
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -32,13 +34,12 @@ BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#C24A00", "#06533A", "
 LOOSE = 3.0  # pixels by which the boxes of two texts may overlap: a box is a little larger than its letters
 INK, GREY, LIGHT = "#222222", "#6B6B6B", "#D9D9D9"
 
-# A method keeps its colour through the whole course.
-COLOURS = {
-    "gd": GREY, "sgd": GREY, "momentum": BLUE, "nesterov": GREEN, "adagrad": ORANGE, "rmsprop": PURPLE,
-    "adadelta": SKY, "adam": VERMILION, "adamw": "#8C0000", "lion": "#6C45C9", "muon": "#103B44",
-    "sam": "#332A14", "schedule-free": "#294C0F", "plain": GREY, "dropout": BLUE, "batch norm": GREEN,
-    "early stopping": ORANGE, "ema": PURPLE, "augmentation": VERMILION, "theory": INK,
-}  # fmt: skip
+# Names of this course's own, beside this file: a method keeps its colour through the whole course.
+_NAMED = Path(__file__).with_suffix(".toml")
+COLOURS: dict[str, str] = {
+    name: globals().get(colour, colour)
+    for name, colour in (tomllib.loads(_NAMED.read_text("utf-8")) if _NAMED.exists() else {}).items()
+}
 
 _STYLE: Any = {  # Any: the stub wants a literal for each key
     "figure.dpi": 110,
@@ -184,8 +185,8 @@ def show(figure: Figure, *, alt: str) -> None:
     """Display the figure in a notebook, with its alt text and its titles in the metadata.
 
     Args:
-        alt: what the figure shows, in a sentence or two of at least 40 characters: "Loss against steps:
-            momentum reaches 1e-8 in 60 steps, gradient descent in 900", not "A plot of losses".
+        alt: what the figure shows, in a sentence or two of at least 40 characters: "Variance against draws:
+            the mean of 64 draws has a sixtieth of one draw's", not "A plot of variances".
     Raises: ValueError if `alt` is too short to say anything.
     """
     from IPython.display import display

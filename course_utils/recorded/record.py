@@ -1,8 +1,8 @@
 """Results that were measured once, on a machine that is named, and are shown as recorded.
 
-What a lesson cannot measure in its half minute (a GPU, an hour's race) is measured by a module that writes
-its rows here with their provenance. The lesson reads the newest record, says whose numbers they are, and
-shows "not yet recorded" where there is none.
+What a lesson cannot measure in its half minute (a GPU, an hour of computing) is measured by a module that
+writes its rows here with their provenance. The lesson reads the newest record, says whose numbers they are,
+and shows "not yet recorded" where there is none.
 """
 
 from __future__ import annotations
@@ -67,10 +67,10 @@ def save(
     """Write rows with their provenance to `<kind>-<date>.json` in `folder`, whole or not at all.
 
     Args:
-        kind: what was measured, a slug: `race`, `mixed_precision`.
+        kind: what was measured, a slug: `timings`, `claims`.
         rows: plain dictionaries. settings: sizes, seeds, options: what one needs to run it again.
     """
-    require(re.fullmatch(r"[a-z][a-z0-9_]*", kind) is not None, "a slug like 'mixed_precision'", kind=kind)
+    require(re.fullmatch(r"[a-z][a-z0-9_]*", kind) is not None, "a slug like 'timings'", kind=kind)
     now = datetime.now(UTC)
     record = {
         "kind": kind,

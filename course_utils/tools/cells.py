@@ -40,7 +40,7 @@ def imported(source: str, *, inside: str = "") -> set[str]:
     """The full names that a source imports, in functions, too: `from a import b` names `a` and `a.b`.
 
     Args:
-        inside: the package that the source is in, `course_utils.losses`, which `from .` starts from.
+        inside: the package that the source is in, `course_utils.figures`, which `from .` starts from.
     """
     try:
         nodes = list(ast.walk(tree(source)))

@@ -81,7 +81,7 @@ def run(
     pages: bool,
     every: bool | None,
 ) -> None:
-    """Execute lessons ("05", "05_momentum"; all by default) and write the report.
+    """Execute lessons ("05", "05_topic"; all by default) and write the report.
 
     Exit status: 0 all passed, 1 a lesson or a claim failed, 2 nothing was run, 130 interrupted.
     """

@@ -95,7 +95,7 @@ class Lesson:
 
     @property
     def title(self) -> str:
-        """Without its number: "Momentum"."""
+        """Without its number: "Start here"."""
         return re.sub(r"^\d\d\s*·\s*", "", lessons.title(self.notebook)) or self.name[3:].replace("_", " ")
 
     @property
@@ -160,7 +160,7 @@ class Lesson:
 
     @property
     def modules(self) -> list[str]:
-        """The modules of the package that its cells import: `optimizers`, `theory`."""
+        """The modules of the package that its cells import: `claims`, `plotting`."""
         names = {name for cell in self.code for name in imported(cell.source)}
         return sorted({name.split(".")[1] for name in names if name.startswith("course_utils.")})
 

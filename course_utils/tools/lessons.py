@@ -24,7 +24,7 @@ def find(folder: str | Path, only: Iterable[str] = ()) -> list[Path]:
 
     Args:
         folder: where the lessons are.
-        only: numbers ("05"), names ("05_momentum") or paths of the lessons wanted; empty for all.
+        only: numbers ("05"), names ("05_topic") or paths of the lessons wanted; empty for all.
     Raises: LessonError where the folder has no lesson, or none of a wanted name.
     """
     there = sorted(path for path in Path(folder).glob("*.ipynb") if re.match(r"\d\d_", path.name))

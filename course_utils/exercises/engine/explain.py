@@ -33,12 +33,12 @@ _USUAL = (
     (
         "RuntimeError",
         "backward through the graph a second time",
-        "A graph is freed by its first backward: compute the loss again before the second one.",
+        "A graph is freed by its first backward: compute the result again before the second one.",
     ),
     (
         "RuntimeError",
         "implicitly created only for scalar",
-        "backward starts from one number: take the mean or the sum of the losses first.",
+        "backward starts from one number: take the mean or the sum first.",
     ),
     (
         "RuntimeError",
@@ -48,7 +48,7 @@ _USUAL = (
     (
         "RuntimeError",
         "numpy",
-        "NumPy cannot record gradients: stay with torch's functions, or use `.detach()`.",
+        "NumPy records nothing for backward: stay with torch's functions, or use `.detach()`.",
     ),
     (
         "RuntimeError",

@@ -28,8 +28,8 @@ class Wrong:
     Args:
         answer: a function with the solution's arguments (function exercises), or a value (value exercises).
             It is matched by what it does: an answer with the same results on every input gets `diagnosis`.
-        diagnosis: one or two sentences: what happened and where to look, not the solution. "This is Adam
-            without bias correction: at step 1 your m is ten times too small."
+        diagnosis: one or two sentences: what happened and where to look, not the solution. "These are
+            the sums so far; each is still to be divided by how many numbers it has."
     """
 
     answer: Any

@@ -66,8 +66,8 @@ def grade(
 ) -> list[Row]:
     """Grade every notebook below a folder and write `out`, anew after each notebook and whole each time.
 
-    A student is the folder a notebook lies in (`ada/05_momentum.ipynb`), or where it lies in none, its
-    name without the lesson's (`ada_05_momentum.ipynb`, `ada.ipynb`). The submissions are only read.
+    A student is the folder a notebook lies in (`ada/05_topic.ipynb`), or where it lies in none, its
+    name without the lesson's (`ada_05_topic.ipynb`, `ada.ipynb`). The submissions are only read.
 
     Args:
         limits: seconds and memory for each notebook.

@@ -42,7 +42,7 @@ INSTALL = "python -m pip install dask distributed"
 class Errand:
     """A lesson as it travels: no path of this machine, nothing of torch."""
 
-    name: str  # 05_momentum.ipynb
+    name: str  # 05_topic.ipynb
     notebook: bytes
     profile: str
     parameters: Mapping[str, Any]

@@ -3,7 +3,7 @@
     fingerprint = hash(notebook, parameters, the modules that it imports, requirements.lock, torch, Python)
 
 Modules are followed through their imports, by reading and not by running them, inside functions too. A module
-that reads files (`data`, `recorded`) counts with its folder of files.
+counts with the data beside it: `<module>.toml`, and the folder `files/`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from course_utils.tools import lessons
 from course_utils.tools.cells import imported
 
 PACKAGE = Path(__file__).resolve().parents[2]
-FOLDERS = {"data/datasets.py": "data/files", "recorded/record.py": "recorded/files"}  # module -> its files
 
 
 def fingerprint(path: Path, parameters: Mapping[str, Any], package: Path = PACKAGE) -> str:
@@ -42,15 +41,15 @@ def fingerprint(path: Path, parameters: Mapping[str, Any], package: Path = PACKA
 def standing(path: Path, package: Path = PACKAGE) -> dict[str, dict[str, str]]:
     """What the lesson at `path` stands on here: `versions` of Python and torch, digests of its `files`."""
     used = modules(path, package)
-    files = used | {
+    beside = {
         file
-        for module, folder in FOLDERS.items()
-        if package / module in used
-        for file in (package / folder).rglob("*")
+        for module in used
+        for file in (module.with_suffix(".toml"), *(module.parent / "files").rglob("*"))
+        if file.is_file()
     }
     return {
         "versions": {"python": platform.python_version(), "torch": _version("torch")},
-        "files": {file.relative_to(package).as_posix(): _digest(file) for file in sorted(files)},
+        "files": {file.relative_to(package).as_posix(): _digest(file) for file in sorted(used | beside)},
     }
 
 
@@ -82,7 +81,7 @@ def _imported(source: str, package: Path, inside: str = "") -> set[Path]:
     """Files of the package that a source names in its imports; a broken cell names none.
 
     Args:
-        inside: the package that the source is in, `course_utils.losses`, which `from .` starts from.
+        inside: the package that the source is in, `course_utils.figures`, which `from .` starts from.
     """
     return {file for name in imported(source, inside=inside) for file in _files(name, package)}
 

@@ -58,7 +58,7 @@ def page(lessons: Sequence[Lesson], values: Records) -> str:
         _provenance(count, measured, values),
         raw(
             '<p class="course-filter" hidden><label>Find a claim <input type="search" id="course-filter" '
-            'placeholder="momentum, torch, 05"></label> '
+            'placeholder="a word, or 05"></label> '
             '<span role="status" id="course-filter-count"></span></p>'
         ),
     ]

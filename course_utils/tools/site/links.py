@@ -1,4 +1,4 @@
-"""Links in a lesson's prose: to its claims, `(#claim-05-gd-power)`, and to lessons, `(18_beyond_adam.ipynb)`.
+"""Links in a lesson's prose: to its claims, `(#claim-05-quarter)`, and to lessons, `(18_topic.ipynb)`.
 
 They work in the notebook. Wherever its text is shown in another place they need another form.
 """

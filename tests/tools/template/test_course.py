@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
+from course_utils import claim_records
 from course_utils.tools.cli import commands
 from course_utils.tools.lessons import LessonError
 from course_utils.tools.template import course
@@ -101,3 +104,94 @@ def test_a_project_without_its_tests_is_refused(tmp_path: Path) -> None:
     (tmp_path / "installed" / "course_utils").mkdir(parents=True)
     with pytest.raises(LessonError, match=r"need __main__\.py in .*a whole one, its tests included"):
         course.new_course(tmp_path / "course", tmp_path / "installed")
+
+
+# ---- what is made
+
+# What the course that it is made from is about. Its tests, which try the machinery on examples, may say it.
+WORDS = re.compile(
+    r"\badam|momentum|nesterov|adagrad|rmsprop|\bsgd\b|\bmuon\b|optimi[sz](?!e=True)|learning.?rate|dropout"
+    r"|batch.?norm|overfit|regulari[sz]|weight.decay|gradient|neural|deep learning|mnist|\bloss(es)?\b"
+    r"|augmentation|mixed.precision|kornia",
+    re.IGNORECASE,
+)
+COPIES = ("docs/_static/vendor", "course_utils/tools/editions/vendor", "requirements.lock", "tests")
+
+
+def _words(text: str) -> list[str]:
+    return [word[0].lower() for word in WORDS.finditer(text)]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("new") / "course"
+    course.new_course(folder, PROJECT)
+    return folder
+
+
+@pytest.mark.slow
+def test_a_course_of_another_subject_shows_nothing_of_this_one(made: Path) -> None:
+    files = [path for path in made.rglob("*") if path.is_file()]
+    names = {path: path.relative_to(made).as_posix() for path in files}
+    texts = {
+        name: path.read_text(encoding="utf-8")
+        for path, name in names.items()
+        if not name.startswith(COPIES) and path.suffix not in (".pyc", ".svg")
+    }
+    assert {"README.md", "course_utils/tools/cli.py", "notebooks/00_start_here.ipynb", "docs/conf.py"} <= set(
+        texts
+    )
+    pictures = re.compile(r'base64,\S+|"image/png": "[^"]+"')
+    found = {name: sorted(set(_words(pictures.sub("", text)))) for name, text in texts.items()}
+    found = {name: words for name, words in found.items() if words}
+    assert found == {}
+
+
+def test_such_a_word_would_be_noticed() -> None:
+    assert WORDS.search((PROJECT / "README.md").read_text(encoding="utf-8"))
+    assert all(WORDS.search(text) for text in ("Adam", "the Learning rate", "a loss."))
+    assert not WORDS.search("Madam, a glossary; save(file, optimize=True)")
+
+
+WITHOUT_TORCH = """
+import sys
+sys.modules["torch"] = None
+import importlib, json, pathlib
+root = pathlib.Path("course_utils")
+names = sorted(".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in root.rglob("*.py"))
+for name in names:
+    if name != "course_utils.__main__":
+        importlib.import_module(name)
+from course_utils.exercises.engine import catalogue
+from course_utils.exercises.engine.judge import judge_function
+for exercise in catalogue.load("00").EXERCISES:
+    assert judge_function(exercise, exercise.solution).state == "correct", exercise.id
+    for wrong in exercise.wrong:
+        assert judge_function(exercise, wrong.answer).lines == (f"wrong: {wrong.diagnosis}",), exercise.id
+book = json.loads(pathlib.Path("notebooks/00_start_here.ipynb").read_text(encoding="utf-8"))
+cells = ["".join(cell["source"]) for cell in book["cells"] if cell["cell_type"] == "code"]
+space = {"__name__": "__main__"}
+for cell in cells:
+    exec(compile(cell, "<cell>", "exec"), space)
+print(len(names), "modules,", len(cells), "cells")
+"""
+
+
+@pytest.mark.slow
+def test_such_a_course_needs_no_torch(made: Path, tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(made),
+        "COURSE_RECORD_DIR": str(tmp_path),
+        "COURSE_HEADLESS": "1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH], cwd=made, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    [modules, cells] = map(int, re.findall(r"(\d+) (?:modules|cells)", done.stdout.splitlines()[-1]))
+    assert modules > 60
+    assert cells > 15
+    record = claim_records.parse((tmp_path / "claims-00.json").read_bytes())
+    assert {claim["verdict"] for claim in record["claims"]} == {"holds"}
+    assert set(record["versions"]) == {"python", "numpy"}
