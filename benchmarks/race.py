@@ -9,7 +9,7 @@ the result, with machine, date and versions, among the course's recorded results
     --cluster tcp://scheduler:8786       a Dask cluster, whose workers can import course_utils
     --tasks fashion_mnist cifar10        larger data sets, downloaded at first use
 
-At `full`, the two tasks take about a quarter of an hour of one core.
+At `full`, the two tasks take about ten minutes of one core.
 """
 
 from __future__ import annotations
