@@ -29,7 +29,7 @@ def require(holds: bool, rule: str, *, cure: str = "", **got: object) -> None:
 
 
 def require_table(
-    found: object, kinds: Kinds, *, needed: Iterable[str], of: str, closed: bool = False
+    table: object, kinds: Kinds, *, needed: Iterable[str], of: str, closed: bool = False
 ) -> None:
     """Refuse what was read from a file and is no table, lacks a name, or has a value of another kind.
 
@@ -39,13 +39,13 @@ def require_table(
         closed: whether a name that is not in `kinds` is refused, too.
     Raises: ValueError, in words.
     """
-    if not isinstance(found, dict):
-        raise ValueError(f"{of} is a {type(found).__name__}, not a table of names")
-    if missing := [name for name in needed if name not in found]:
+    if not isinstance(table, dict):
+        raise ValueError(f"{of} is a {type(table).__name__}, not a table of names")
+    if missing := [name for name in needed if name not in table]:
         raise ValueError(f"{of} lacks {', '.join(missing)}")
-    if unknown := [str(name) for name in found if closed and name not in kinds]:
+    if unknown := [str(name) for name in table if closed and name not in kinds]:
         raise ValueError(f"{of} has {', '.join(unknown)}; there are {', '.join(kinds)}")
-    for name, value in found.items():
+    for name, value in table.items():
         if name in kinds and not isinstance(value, kinds[name]):
             raise ValueError(f"{name} of {of} is a {type(value).__name__}")
 

@@ -46,14 +46,14 @@ def machine(device: str = "cpu") -> dict[str, str]:
     """What a measurement depends on: processor, cores, system, versions; the device and its driver."""
     import numpy as np  # here, so that whoever only reads records does not wait for it
 
-    found = {
+    facts = {
         "processor": _processor(),
         "cores": str(os.cpu_count()),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "numpy": np.__version__,
     }
-    return found | (_torch(device) if importlib.util.find_spec("torch") else {})
+    return facts | (_torch(device) if importlib.util.find_spec("torch") else {})
 
 
 def save(
@@ -86,10 +86,10 @@ def save(
 
 def newest(kind: str, folder: Path = FOLDER) -> Record | None:
     """The newest record of a kind; None where nothing has been recorded yet."""
-    found = sorted(folder.glob(f"{kind}-[0-9]*.json"))
-    if not found:
+    files = sorted(folder.glob(f"{kind}-[0-9]*.json"))
+    if not files:
         return None
-    content = json.loads(found[-1].read_text(encoding="utf-8"))
+    content = json.loads(files[-1].read_text(encoding="utf-8"))
     return Record(**{name: content[name] for name in Record.__dataclass_fields__})
 
 
@@ -104,16 +104,16 @@ def _processor() -> str:
 def _torch(device: str) -> dict[str, str]:
     import torch
 
-    found = {"threads": str(torch.get_num_threads()), "torch": torch.__version__}
+    facts = {"threads": str(torch.get_num_threads()), "torch": torch.__version__}
     if torch.device(device).type == "cuda":
         properties = torch.cuda.get_device_properties(device)
-        found |= {
+        facts |= {
             "gpu": properties.name,
             "gpu_memory": f"{properties.total_memory / 2**30:.0f} GiB",
             "cuda": str(torch.version.cuda),
             "driver": _driver(),
         }
-    return found
+    return facts
 
 
 def _driver() -> str:

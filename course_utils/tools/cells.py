@@ -64,7 +64,7 @@ def checked(source: str) -> list[tuple[str, str]]:
         statements = tree(source).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return [(id, name) for id, name in _CHECK.findall(source)]
-    found = []
+    calls = []
     for statement in statements:
         match statement:
             case ast.Expr(ast.Call(ast.Name("check"), arguments, keywords)):
@@ -72,8 +72,8 @@ def checked(source: str) -> list[tuple[str, str]]:
                 values = [*arguments, *(named[name] for name in ("id", "answer") if name in named)]
                 match values:
                     case [ast.Constant(str(id)), answer]:
-                        found.append((id, ast.unparse(answer)))
-    return found
+                        calls.append((id, ast.unparse(answer)))
+    return calls
 
 
 def _parses(source: str) -> bool:

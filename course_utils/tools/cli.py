@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -89,33 +90,15 @@ def run(
     from course_utils.tools.running import fingerprints
     from course_utils.tools.running import run as runner
 
-    wanted: dict[str, Any] = {name: _value(text) for name, text in extra}
-    wanted |= (
-        {"PROFILE": profile}
-        | ({"SEED": seed} if seed is not None else {})
-        | ({"DEVICE": device} if device else {})
-    )
-    _interruptible()
-    try:
-        every = every if every is not None else bool(only) or fingerprints.everything()
+    parameters = {name: _value(text) for name, text in extra} | {"PROFILE": profile}
+    parameters |= {} if seed is None else {"SEED": seed}
+    parameters |= {"DEVICE": device} if device else {}
+    with _exits(interrupted="finished lessons and their records are in place", broken="the run broke off"):
+        changed = not (every if every is not None else bool(only) or fingerprints.everything())
         results = runner.run(
-            notebooks,
-            build,
-            parameters=wanted,
-            only=only,
-            workers=workers,
-            bar=bar,
-            changed=not every,
+            notebooks, build, parameters=parameters, only=only, workers=workers, bar=bar, changed=changed,
             scheduler=scheduler,
-        )
-    except lessons.LessonError as problem:
-        click.echo(f"nothing was run:\n{problem}", err=True)
-        raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        click.echo("interrupted; finished lessons and their records are in place", err=True)
-        raise SystemExit(130) from None
-    except OSError as problem:
-        raise click.ClickException(f"the run broke off: {problem}") from None
+        )  # fmt: skip
     failed = [result for result in results if result.state == "failed"]
     for result in failed:
         click.echo(f"\nfailed: {result.lesson}\n{result.error}")
@@ -213,19 +196,11 @@ def lab(notebooks: Path, workspace: Path, copy_only: bool, browser: bool) -> Non
 )
 def notebooks(only: tuple[str, ...], notebooks: Path, workers: int) -> None:
     """Execute lessons again in place, at standard, with normalised outputs."""
-    from course_utils.tools import normalize
+    from course_utils.tools import in_place
 
-    _interruptible()
-    try:
-        failed = normalize.regenerate(notebooks, only=only, workers=workers)
-    except lessons.LessonError as problem:
-        click.echo(f"nothing was run:\n{problem}", err=True)
-        raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        click.echo("interrupted; the lessons are as they were", err=True)
-        raise SystemExit(130) from None
-    except OSError as problem:
-        raise click.ClickException(f"it broke off; the lessons are as they were: {problem}") from None
+    as_before = "the lessons are as they were"
+    with _exits(interrupted=as_before, broken=f"it broke off; {as_before}"):
+        failed = in_place.execute(notebooks, only=only, workers=workers)
     for lesson, error in failed.items():
         click.echo(f"\nleft as it was: {lesson}\n{error}")
     raise SystemExit(1 if failed else 0)
@@ -370,6 +345,26 @@ def _value(text: str) -> Any:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
         return text
+
+
+@contextlib.contextmanager
+def _exits(*, interrupted: str, broken: str) -> Iterator[None]:
+    """End the command where the block does not: 2 where nothing was run, 130 interrupted, 1 broken off.
+
+    Args:
+        interrupted: what an interrupt leaves. broken: what an OSError (a full disk) means.
+    """
+    _interruptible()
+    try:
+        yield
+    except lessons.LessonError as problem:
+        click.echo(f"nothing was run:\n{problem}", err=True)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        click.echo(f"interrupted; {interrupted}", err=True)
+        raise SystemExit(130) from None
+    except OSError as problem:
+        raise click.ClickException(f"{broken}: {problem}") from None
 
 
 def _interruptible() -> None:

@@ -88,11 +88,11 @@ def examine(project: Path = PROJECT, *, kernel: bool = True) -> Iterator[Finding
 
 
 def python(
-    found: tuple[int, ...] = tuple(sys.version_info[:3]), bits: int = sys.maxsize.bit_length() + 1
+    version: tuple[int, ...] = tuple(sys.version_info[:3]), bits: int = sys.maxsize.bit_length() + 1
 ) -> Finding:
     """Python 3.11 or later, of 64 bits (torch has no other)."""
-    number = ".".join(map(str, found))
-    if tuple(found[:2]) < (3, 11):
+    number = ".".join(map(str, version))
+    if tuple(version[:2]) < (3, 11):
         return Finding(
             FAIL, "python", f"{number}, the course needs 3.11 or later", "make course PYTHON=python3.12"
         )
@@ -121,12 +121,14 @@ def packages(lock: Path) -> Finding:
     wanted = [one for one in wanted if one.marker is None or one.marker.evaluate({"extra": ""})]
     for one in wanted:
         try:
-            found = importlib.metadata.version(one.name)
+            installed = importlib.metadata.version(one.name)
         except importlib.metadata.PackageNotFoundError:
             missing.append(one.name)
             continue
-        if not one.specifier.contains(Version(found), prereleases=True):  # torch 2.13.0+cpu is torch 2.13.0
-            other.append(f"{one.name} {found} (wanted {one.specifier})")
+        if not one.specifier.contains(
+            Version(installed), prereleases=True
+        ):  # torch 2.13.0+cpu is torch 2.13.0
+            other.append(f"{one.name} {installed} (wanted {one.specifier})")
     if missing:
         return Finding(FAIL, "packages", f"missing: {_few(missing)}", INSTALL)
     if other:

@@ -33,15 +33,15 @@ def hand_out(notebooks: str | Path, workspace: str | Path) -> list[str]:
     for source in sources:
         edition = source.read_bytes()
         digest = _digest(edition)
-        mine = workspace / source.name
+        copy = workspace / source.name
         known = handed_out.setdefault(source.name, [])
-        if not mine.exists():
-            write_whole(mine, edition)
+        if not copy.exists():
+            write_whole(copy, edition)
             copied += 1
-        elif (there := _digest(mine.read_bytes())) == digest:
+        elif (current := _digest(copy.read_bytes())) == digest:
             pass
-        elif there in known:
-            write_whole(mine, edition)
+        elif current in known:
+            write_whole(copy, edition)
             lines.append(f"{source.name}: replaced by the new edition; you had not changed it")
         elif digest not in known:
             beside = workspace / (source.stem + NEW)
@@ -86,8 +86,8 @@ def _free(workspace: Path, stem: str) -> Path:
 def _load(manifest: Path) -> dict[str, list[str]]:
     """What was handed out before. A damaged manifest is set aside: then every copy counts as changed."""
     try:
-        found = json.loads(manifest.read_text(encoding="utf-8"))
-        return {str(name): [str(digest) for digest in digests] for name, digests in found.items()}
+        content = json.loads(manifest.read_text(encoding="utf-8"))
+        return {str(name): [str(digest) for digest in digests] for name, digests in content.items()}
     except FileNotFoundError:
         return {}
     except (ValueError, AttributeError, TypeError):

@@ -105,31 +105,31 @@ class Lesson:
     @property
     def question(self) -> str:
         """The bold line under the title."""
-        found = re.search(r"^\*\*(.+?)\*\*\s*$", self._first, re.MULTILINE)
-        return found[1] if found else ""
+        match = re.search(r"^\*\*(.+?)\*\*\s*$", self._first, re.MULTILINE)
+        return match[1] if match else ""
 
     @property
     def minutes(self) -> int | None:
-        found = re.search(r"\b(\d+) minutes", self._first)
-        return int(found[1]) if found else None
+        match = re.search(r"\b(\d+) minutes", self._first)
+        return int(match[1]) if match else None
 
     @property
     def needs(self) -> list[str]:
         """Numbers of the lessons named in the sentence "Before this one: ...", without those that "help"."""
         plain = re.sub(r"\([^()]*\)", "", self._first)
-        found = re.search(r"Before this one: (.*?)(?:\.(?: |$)|;|$)", plain, re.MULTILINE)
-        return re.findall(r"\b\d\d\b", found[1]) if found else []
+        match = re.search(r"Before this one: (.*?)(?:\.(?: |$)|;|$)", plain, re.MULTILINE)
+        return re.findall(r"\b\d\d\b", match[1]) if match else []
 
     @property
     def sections(self) -> dict[str, list[Any]]:
         """Level-2 heading -> its cells. A cell that opens with a heading belongs to it."""
-        found: dict[str, list[Any]] = {}
+        sections: dict[str, list[Any]] = {}
         heading = ""
         for cell in self.notebook.cells:
             if cell.cell_type == "markdown" and (opens := re.match(r"\s*## +(.+?)\s*$", cell.source, re.M)):
                 heading = opens[1]
-            found.setdefault(heading, []).append(cell)
-        return found
+            sections.setdefault(heading, []).append(cell)
+        return sections
 
     def section(self, heading: str) -> str:
         """The markdown of a section, without the heading itself."""
@@ -148,15 +148,15 @@ class Lesson:
 
     @property
     def pictures(self) -> list[Picture]:
-        found = []
+        pictures = []
         for heading, cells in self.sections.items():
             for cell in cells:
                 for position, output in enumerate(cell.get("outputs", [])):
                     if read := picture(output):
                         kind, content, alt = read
                         name = f"{cell.id}-{position}.{kind}"
-                        found.append(Picture(self.name, cell.id, name, content, alt, heading))
-        return found
+                        pictures.append(Picture(self.name, cell.id, name, content, alt, heading))
+        return pictures
 
     @property
     def modules(self) -> list[str]:

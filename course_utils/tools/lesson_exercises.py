@@ -20,8 +20,8 @@ def module_of(lesson: str) -> ModuleType | None:
 
 def exercises_by_id(lesson: str) -> dict[str, Exercise]:
     """Id -> exercise, of the lesson with these two digits."""
-    found: Iterable[Exercise] = getattr(module_of(lesson), "EXERCISES", ())
-    return {exercise.id: exercise for exercise in found}
+    exercises: Iterable[Exercise] = getattr(module_of(lesson), "EXERCISES", ())
+    return {exercise.id: exercise for exercise in exercises}
 
 
 def asked_in(source: str) -> list[str]:

@@ -27,20 +27,20 @@ def find(folder: str | Path, only: Iterable[str] = ()) -> list[Path]:
         only: numbers ("05"), names ("05_topic") or paths of the lessons wanted; empty for all.
     Raises: LessonError where the folder has no lesson, or none of a wanted name.
     """
-    there = sorted(path for path in Path(folder).glob("*.ipynb") if re.match(r"\d\d_", path.name))
-    if not there:
+    paths = sorted(path for path in Path(folder).glob("*.ipynb") if re.match(r"\d\d_", path.name))
+    if not paths:
         cure = "run this in a checkout of the course, or name the folder of its lessons: --notebooks"
         raise LessonError(f"need lessons named NN_topic.ipynb, found none in {folder}; {cure}")
     chosen = []
     for wanted in only:
         name = Path(wanted).name.removesuffix(".ipynb")
-        matches = [path for path in there if name in (path.stem, path.name[:2])]
+        matches = [path for path in paths if name in (path.stem, path.name[:2])]
         if not matches:
             raise LessonError(
-                f"no lesson {wanted!r} in {folder}; there are {', '.join(p.stem for p in there)}"
+                f"no lesson {wanted!r} in {folder}; there are {', '.join(p.stem for p in paths)}"
             )
         chosen += matches
-    return sorted(set(chosen)) if chosen else there
+    return sorted(set(chosen)) if chosen else paths
 
 
 def parts(readme: str) -> dict[str, str]:
@@ -49,13 +49,13 @@ def parts(readme: str) -> dict[str, str]:
     Args:
         readme: the text of README.md, whose table lists the lessons.
     """
-    found, part = {}, ""
+    by_number, part = {}, ""
     for line in readme.splitlines():
         if bold := re.match(r"\|\s*\|\s*\*\*(.+?)\*\*\s*\|", line):
             part = bold[1]
         elif row := re.match(r"\|\s*(\d\d)\s*\|", line):
-            found[row[1]] = part
-    return found
+            by_number[row[1]] = part
+    return by_number
 
 
 def read(path: str | Path) -> nbformat.NotebookNode:
@@ -84,8 +84,8 @@ def write(path: Path, notebook: Any) -> None:
 def title(notebook: nbformat.NotebookNode) -> str:
     """The first heading of a lesson, without its marks."""
     for cell in notebook.cells:
-        if cell.cell_type == "markdown" and (found := re.search(r"^# +(.+)$", cell.source, re.MULTILINE)):
-            return str(found.group(1)).strip()
+        if cell.cell_type == "markdown" and (heading := re.search(r"^# +(.+)$", cell.source, re.MULTILINE)):
+            return str(heading.group(1)).strip()
     return ""
 
 
@@ -98,12 +98,12 @@ def parameters(notebook: nbformat.NotebookNode) -> dict[str, Any]:
     if len(cells) != 1:
         raise LessonError(f"need exactly one cell tagged `parameters`, found {len(cells)}")
     try:
-        found: dict[str, Any] = {}
+        values: dict[str, Any] = {}
         for statement in ast.parse(cells[0].source).body:
             if not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
                 raise ValueError("an assignment to one name")
-            found[ast.unparse(statement.targets[0])] = ast.literal_eval(statement.value)
-        return found
+            values[ast.unparse(statement.targets[0])] = ast.literal_eval(statement.value)
+        return values
     except (ValueError, SyntaxError) as problem:
         raise LessonError("need plain assignments of constants in the `parameters` cell") from problem
 
@@ -114,10 +114,10 @@ def check(path: Path, wanted: Mapping[str, Any]) -> None:
     Raises: LessonError for a parameter that the lesson does not have, or a profile that does not exist.
     """
     try:
-        there = parameters(read(path))
+        known = parameters(read(path))
         for name in wanted:
-            if name not in there:
-                raise LessonError(f"unknown parameter {name!r}; the lesson has {', '.join(there) or 'none'}")
+            if name not in known:
+                raise LessonError(f"unknown parameter {name!r}; the lesson has {', '.join(known) or 'none'}")
         if wanted.get("PROFILE", PROFILES[0]) not in PROFILES:
             raise LessonError(f"unknown profile {wanted['PROFILE']!r}; there are {', '.join(PROFILES)}")
     except LessonError as problem:

@@ -71,10 +71,10 @@ def test_the_card_of_check_says_what_its_text_says(id: str, body: str, lines: li
     found = verdict_on(exercise, answer)
     assert list(found.lines) == lines
     page = Page(cards.verdict(id, found, ["(a note)"]))
-    for line in lines[found.told :]:
+    for line in lines[found.in_table :]:
         for part in line.removeprefix("This was on ").split(". "):  # the input stands in the table
             assert squeezed(part) in squeezed(page.text), part
-    for line in lines[: found.told]:
+    for line in lines[: found.in_table]:
         for part in re.split(r" on |, got |expected |[:;] ", line):
             assert squeezed(part) in squeezed(page.text), part
     assert id in page.text
@@ -118,7 +118,7 @@ def test_a_wrong_answer_has_its_input_and_both_results_in_a_table() -> None:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ('facts.append(("Expected", found.expected))', 'facts.append(("Expected", found.got))'),
+        ('facts.append(("Expected", mismatch.expected))', 'facts.append(("Expected", mismatch.got))'),
         ('("Got", got.error.short)', '("Got", "")'),
         ("_facts(exercise, first, expected[first], got[first])", "_facts(exercise, 0, expected[0], got[0])"),
     ],

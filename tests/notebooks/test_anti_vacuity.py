@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from course_utils.tools import lessons, normalize
+from course_utils.tools import in_place, lessons
 from tests.notebooks import rules
 from tests.notebooks.regression import regression
 from tests.sample import lesson
@@ -35,7 +35,7 @@ def notebooks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     statement = 'claim("01.one", "One is one.", 1.0, about=1, tol=0)'
     lesson(folder / "01_true.ipynb", START, statement, PICTURE, "size.seeds")
     lesson(folder / "02_counts.ipynb", "count = 1", *["count += 1; count"] * 6)
-    assert normalize.regenerate(folder) == {}
+    assert in_place.execute(folder) == {}
     return folder
 
 
@@ -116,7 +116,7 @@ def test_true_lesson_passes_the_course(notebooks: Path, tmp_path: Path) -> None:
 def test_lesson_on_stderr_is_not_committed(tmp_path: Path) -> None:
     path = lesson(tmp_path / "01_loud.ipynb", "import sys; print('careful', file=sys.stderr)")
     before = path.read_bytes()
-    left = normalize.regenerate(tmp_path)
+    left = in_place.execute(tmp_path)
     assert "stderr: careful" in left["01_loud"]
     assert path.read_bytes() == before
 
@@ -124,4 +124,4 @@ def test_lesson_on_stderr_is_not_committed(tmp_path: Path) -> None:
 def test_lesson_without_parameters_is_not_run(tmp_path: Path) -> None:
     lesson(tmp_path / "01_bare.ipynb", "1", parameters=None)
     with pytest.raises(lessons.LessonError, match="exactly one cell tagged `parameters`, found 0"):
-        normalize.regenerate(tmp_path)
+        in_place.execute(tmp_path)

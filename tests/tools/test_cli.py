@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from course_utils import __main__
-from course_utils.tools import cli, lab, normalize, report
+from course_utils.tools import cli, in_place, lab, report
 from course_utils.tools.editions import instructor
 from course_utils.tools.grading import grade
 from course_utils.tools.lessons import LessonError
@@ -52,8 +52,8 @@ BROKEN = [
 SAID: dict[str, tuple[Any, str, list[tuple[Any, int, str]]]] = {
     "run": (runner, "run", BROKEN),
     "notebooks": (
-        normalize,
-        "regenerate",
+        in_place,
+        "execute",
         [
             *BROKEN,
             ({"05_momentum": "false claim"}, 1, "left as it was: 05_momentum\nfalse claim"),

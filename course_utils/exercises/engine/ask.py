@@ -44,7 +44,7 @@ def verdict_on(exercise: Exercise, answer: object) -> Verdict:
     if reply["state"] == "failed":
         return _failed(f"{reply['lines'][0]}.")
     facts = tuple((str(name), str(text)) for name, text in reply["facts"])
-    return Verdict(reply["state"], tuple(reply["lines"]), facts, reply["told"], reply["unknown"])
+    return Verdict(reply["state"], tuple(reply["lines"]), facts, reply["in_table"], reply["unknown"])
 
 
 def _failed(why: str) -> Verdict:

@@ -52,14 +52,14 @@ class Standing:
         return f"{self.solved} of {len(self.rows)} solved, about {self.left:g} minutes left"
 
 
-def verdict(id: str, found: Verdict, notes: Sequence[str] = ()) -> str:
+def verdict(id: str, result: Verdict, notes: Sequence[str] = ()) -> str:
     """The card of `check`: the verdict, why, a table of input, expected and got, and what helps."""
-    lines = list(found.lines)
+    lines = list(result.lines)
     word = next(word for word in _WORDS if lines[0].startswith(word))
-    reason = "" if found.told else lines[0][len(word) :].lstrip(" .:")
-    where = f"This was on {dict(found.facts).get('Input')}."  # the table says so
-    rest = [line.replace(where, "").strip() for line in lines[max(found.told, 1) :]]
-    facts = [markup.row([name, markup.inline_code(said)]) for name, said in found.facts]
+    reason = "" if result.in_table else lines[0][len(word) :].lstrip(" .:")
+    where = f"This was on {dict(result.facts).get('Input')}."  # the table says so
+    rest = [line.replace(where, "").strip() for line in lines[max(result.in_table, 1) :]]
+    facts = [markup.row([name, markup.inline_code(said)]) for name, said in result.facts]
     return markup.card(
         *_WORDS[word],
         word,
@@ -86,8 +86,8 @@ def progress(standings: Sequence[Standing], ahead: str, notes: Sequence[str] = (
         parts = [paragraph(_bar(standings[0])), _exercises(standings[0])]
     else:
         parts = [markup.details(_bar(one), _exercises(one)) for one in standings]
-    said = [paragraph(marked(line)) for line in (ahead, *notes) if line]
-    return "<div>\n" + "\n".join([*parts, *said]) + "\n</div>"
+    ends = [paragraph(marked(line)) for line in (ahead, *notes) if line]
+    return "<div>\n" + "\n".join([*parts, *ends]) + "\n</div>"
 
 
 def _bar(one: Standing) -> str:

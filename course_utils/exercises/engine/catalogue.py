@@ -21,12 +21,12 @@ class Unknown(LookupError):
 
 def lessons() -> dict[str, str]:
     """Two digits -> the module's full name, in the order of the course."""
-    found = {}
+    modules = {}
     for package in PACKAGES:
         for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
             if match := _LESSON.fullmatch(module.name):
-                found[match[1]] = f"{package}.{module.name}"
-    return dict(sorted(found.items()))
+                modules[match[1]] = f"{package}.{module.name}"
+    return dict(sorted(modules.items()))
 
 
 def load(lesson: str) -> ModuleType:
@@ -36,18 +36,18 @@ def load(lesson: str) -> ModuleType:
 
 def find_exercise(id: str) -> Exercise:
     """The exercise with this id. Raises: Unknown, naming near ids."""
-    found = _find(id, "EXERCISES")
-    if not isinstance(found, Exercise):
+    entry = _find(id, "EXERCISES")
+    if not isinstance(entry, Exercise):
         raise Unknown(_unknown(id, "exercise", "EXERCISES"))
-    return found
+    return entry
 
 
 def find_quiz(id: str) -> Quiz:
     """The quiz with this id. Raises: Unknown, naming near ids."""
-    found = _find(id, "QUIZZES")
-    if not isinstance(found, Quiz):
+    entry = _find(id, "QUIZZES")
+    if not isinstance(entry, Quiz):
         raise Unknown(_unknown(id, "quiz", "QUIZZES"))
-    return found
+    return entry
 
 
 def _find(id: str, table: str) -> Exercise | Quiz | None:

@@ -140,11 +140,11 @@ class Child:
 
     def _listen(self) -> None:
         """Lines as events; what is none is passed over, too much of it ends the listening."""
-        said = 0
+        received = 0
         assert self.process.stdout is not None
         with self.process.stdout as lines:
-            while (line := lines.readline(MOST_SAID)) and said < MOST_SAID:
-                said += len(line)
+            while (line := lines.readline(MOST_SAID)) and received < MOST_SAID:
+                received += len(line)
                 with contextlib.suppress(ValueError, RecursionError):
                     event = json.loads(line)
                     if isinstance(event, dict) and isinstance(event.get("event"), str):

@@ -36,7 +36,7 @@ def _never_raises(function: Callable[P, None]) -> Callable[P, None]:
 
 @_never_raises
 def check(id: str, answer: object = ...) -> None:
-    """Tries an answer and says one of: not attempted yet; correct; wrong, and why; raised, and why.
+    """Try an answer and say one of: not attempted yet; correct; wrong, and why; raised, and why.
 
     The answer runs in a process of its own, so that a loop without end or a crash stops there. Nothing is
     raised, whatever the answer does.
@@ -57,7 +57,7 @@ def check(id: str, answer: object = ...) -> None:
 
 @_never_raises
 def hint(id: str) -> None:
-    """Shows the next hint, from the gentlest to the one that all but says it."""
+    """Show the next hint, from the gentlest to the one that all but says it."""
     exercise = find_exercise(id)
     total = len(exercise.hints)
     record, notes = progress_file.update(id, functools.partial(_hinted, total=total))
@@ -70,7 +70,7 @@ def hint(id: str) -> None:
 
 @_never_raises
 def solution(id: str) -> None:
-    """Shows the reference answer, as code to copy, and why it is so."""
+    """Show the reference answer, as code to copy, and why it is so."""
     exercise = find_exercise(id)
     if exercise.asks_for_function:
         text = textwrap.dedent(inspect.getsource(exercise.solution)).rstrip()
@@ -96,7 +96,7 @@ def progress(lesson: str | None = None) -> None:
 
 @_never_raises
 def reset(id: str) -> None:
-    """Forgets the state, attempts and hints of an exercise; the source last submitted is kept."""
+    """Forget the state, attempts and hints of an exercise; the source last submitted is kept."""
     find_exercise(id)
     _, notes = progress_file.update(
         id, lambda record: record.update(state="not attempted", attempts=0, hints=0)
@@ -106,12 +106,12 @@ def reset(id: str) -> None:
 
 @_never_raises
 def quiz(id: str, choice: str | None = None) -> None:
-    """Shows a question to answer before running anything; `choice` ("a", "b", ...) shows what it hides."""
-    found = find_quiz(id)
+    """Show a question to answer before running anything; `choice` ("a", "b", ...) shows what it hides."""
+    question = find_quiz(id)
     if choice is not None:
-        markup.show(quizzes.note_as_html(found, choice), quizzes.note(found, choice))
+        markup.show(quizzes.note_as_html(question, choice), quizzes.note(question, choice))
     else:
-        markup.show(quizzes.as_html(found), quizzes.as_text(found))
+        markup.show(quizzes.as_html(question), quizzes.as_text(question))
 
 
 def _source(answer: Any) -> str:
@@ -178,6 +178,6 @@ def _table(one: Standing) -> list[str]:
     lines = [_line(one)]
     for row in one.rows:
         e = row.exercise
-        said = ", ".join([row.state, *row.counts])
-        lines.append(f"  {e.id:{width}}  {e.kind:5}  {e.minutes:3g} min  {said}")
+        status = ", ".join([row.state, *row.counts])
+        lines.append(f"  {e.id:{width}}  {e.kind:5}  {e.minutes:3g} min  {status}")
     return lines

@@ -112,12 +112,12 @@ def explain(error: BaseException, code: CodeType | None) -> list[str]:
         error: what was raised.
         code: the answer's code; of the traceback, the last line in the same file is quoted.
     """
-    name, said = type(error).__name__, _message(error)
-    message = _ADDRESS.sub("0x...", (said.strip().splitlines() or [""])[0])[:200]
+    name, text = type(error).__name__, _message(error)
+    message = _ADDRESS.sub("0x...", (text.strip().splitlines() or [""])[0])[:200]
     lines = [f"raised {name}{_place(error, code)}{': ' + message if message else '.'}"]
     kinds = {kind.__name__ for kind in type(error).__mro__}
     for kind, pattern, words in _USUAL:
-        if kind in kinds and re.search(pattern, said):
+        if kind in kinds and re.search(pattern, text):
             return [*lines, words]
     return lines
 

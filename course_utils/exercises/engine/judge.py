@@ -40,12 +40,12 @@ def judge_function(
         got = outcomes(exercise, answer, before_call, code=code)
     after_calls()
     known = ((wrong.diagnosis, outcomes(exercise, wrong.answer)) for wrong in exercise.wrong)
-    found = verdict.of_function(exercise, expected, got, known)
-    return _with_help(exercise, found.add(f"It printed: {printed.summary()}" if printed.summary() else ""))
+    result = verdict.of_function(exercise, expected, got, known)
+    return _with_help(exercise, result.add(f"It printed: {printed.summary()}" if printed.summary() else ""))
 
 
-def _with_help(exercise: Exercise, found: Verdict) -> Verdict:
-    return found.add(f'hint("{exercise.id}") helps.') if found.unknown else found
+def _with_help(exercise: Exercise, result: Verdict) -> Verdict:
+    return result.add(f'hint("{exercise.id}") helps.') if result.unknown else result
 
 
 class _Printed(io.StringIO):

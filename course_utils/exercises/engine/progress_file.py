@@ -36,9 +36,9 @@ def read() -> tuple[dict[str, Record], list[str]]:
 
 
 def update(id: str, change: Callable[[Record], None]) -> tuple[Record, list[str]]:
-    """Reads the file anew, changes one record and writes it, while no other notebook can.
+    """Read the file anew, change one record and write it, while no other notebook can.
 
-    Returns the changed record and lines to tell the learner. Where the file cannot be written the lesson
+    Returns: the changed record and lines to tell the learner. Where the file cannot be written the lesson
     goes on: the record is then as if this were the first attempt, and a line says so.
     """
     blank: Record = {}

@@ -26,14 +26,14 @@ class Verdict:
     Args:
         lines: the verdict, why, and what helps.
         facts: (name, text) each, for a table beside the lines: the input, what was expected, what came out.
-        told: how many of the first lines say no more than the table does.
+        in_table: how many of the first lines say no more than the table does.
         unknown: whether no line names the mistake: what it did is described, and a hint may help.
     """
 
     state: State
     lines: tuple[str, ...]
     facts: tuple[tuple[str, str], ...] = ()
-    told: int = 0
+    in_table: int = 0
     unknown: bool = False
 
     def add(self, *lines: str) -> Verdict:
@@ -80,7 +80,7 @@ def of_function(
         return Verdict("raised", lines, facts, unknown=True).add(also)
     difference = _first_difference(exercise, expected[first], got[first])
     lines = (f"wrong on {call}:", f"  {difference.words if difference else ''}")
-    return Verdict("wrong", lines, facts, told=2, unknown=True).add(some, also)
+    return Verdict("wrong", lines, facts, in_table=2, unknown=True).add(some, also)
 
 
 def of_value(exercise: Exercise, answer: Any) -> Verdict:
@@ -88,14 +88,14 @@ def of_value(exercise: Exercise, answer: Any) -> Verdict:
     answer = snapshot(answer)
     if isinstance(answer, Opaque) and answer.called:
         return Verdict("wrong", ("wrong: a value is asked for, this is a function. Pass what it returns.",))
-    found = _value_difference(exercise, exercise.solution, answer)
-    if found is None:
+    mismatch = _value_difference(exercise, exercise.solution, answer)
+    if mismatch is None:
         return _correct(exercise)
     facts = (("Got", text(answer)),)
     for wrong in exercise.wrong:
         if _value_difference(exercise, wrong.answer, answer) is None:
             return Verdict("wrong", (f"wrong: {wrong.diagnosis}",), facts)
-    words = found.words if found.kind == "form" else f"got {text(answer)}, which is not it"
+    words = mismatch.words if mismatch.kind == "form" else f"got {text(answer)}, which is not it"
     return Verdict("wrong", (f"wrong: {words}{'' if words.endswith('?') else '.'}",), facts, unknown=True)
 
 
@@ -134,8 +134,8 @@ def _value_difference(exercise: Exercise, expected: Any, got: Any) -> Difference
 def _first_difference(exercise: Exercise, expected: Outcome, got: Outcome) -> Difference | None:
     if expected.error is not None:
         return Difference("form", expected.error.short, text(got.value))
-    if found := differs(exercise, expected.value, got.value):
-        return found
+    if mismatch := differs(exercise, expected.value, got.value):
+        return mismatch
     for name, its, answers in zip(_names(exercise), expected.arguments, got.arguments, strict=False):
         if left := differs(exercise, its, answers):
             return replace(left, where=f"argument `{name}` afterwards, {left.where}")
@@ -148,13 +148,13 @@ def _facts(exercise: Exercise, index: int, expected: Outcome, got: Outcome) -> t
     if got.error is not None:
         wanted = expected.error.short if expected.error else text(expected.value)
         return (*facts, ("Expected", wanted), ("Got", got.error.short))
-    found = _first_difference(exercise, expected, got)
-    if found is None:
+    mismatch = _first_difference(exercise, expected, got)
+    if mismatch is None:
         return tuple(facts)
-    if where := found.where.strip(" :,"):
+    if where := mismatch.where.strip(" :,"):
         facts.append(("Where", where))
-    facts.append(("Expected", found.expected))
-    return (*facts, ("Got", f"{found.got}{found.note}")) if found.got else tuple(facts)
+    facts.append(("Expected", mismatch.expected))
+    return (*facts, ("Got", f"{mismatch.got}{mismatch.note}")) if mismatch.got else tuple(facts)
 
 
 def _changed(exercise: Exercise, expected: Sequence[Outcome], got: Sequence[Outcome]) -> str:

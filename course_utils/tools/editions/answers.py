@@ -26,7 +26,7 @@ def page(lesson: Lesson, claims: Mapping[str, Mapping[str, Any]]) -> str:
     exercises: Sequence[Exercise] = getattr(module, "EXERCISES", ())
     quizzes: Sequence[Quiz] = getattr(module, "QUIZZES", ())
     title = f"{lesson.number} · {lesson.title}"
-    said = (
+    stated = (
         f" The lesson itself says about {lesson.minutes} minutes, without the extra."
         if lesson.minutes
         else ""
@@ -40,7 +40,7 @@ def page(lesson: Lesson, claims: Mapping[str, Mapping[str, Any]]) -> str:
         times(minutes.sections(lesson, claims)),
         f'<p class="soft">Prose at {minutes.WORDS_A_MINUTE} words a minute, a formula and a figure at half a '
         f"minute, code at {minutes.LINES_A_MINUTE} lines a minute; exercises as their authors put them; "
-        f"computing as a recorded run at standard took, up to the section's last claim.{said}</p>",
+        f"computing as a recorded run at standard took, up to the section's last claim.{stated}</p>",
         *[_exercise(count, one) for count, one in enumerate(exercises, 1)],
         *(["<h2>Predict first</h2>"] if quizzes else []),
         *[_quiz(one) for one in quizzes],
@@ -48,9 +48,9 @@ def page(lesson: Lesson, claims: Mapping[str, Mapping[str, Any]]) -> str:
     return document(f"{title}: answer key", "\n".join(filter(None, parts)))
 
 
-def times(found: list[minutes.Section]) -> str:
+def times(sections: list[minutes.Section]) -> str:
     """The table of minutes as HTML, with its sum."""
-    return _table(HEADS, [minutes.cells(one) for one in [*found, minutes.total(found)]])
+    return _table(HEADS, [minutes.cells(one) for one in [*sections, minutes.total(sections)]])
 
 
 def index(lessons: Sequence[Lesson], claims: Mapping[str, Mapping[str, Any]]) -> str:

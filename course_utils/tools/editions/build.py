@@ -33,10 +33,10 @@ def make(
         build: editions go to `build/editions/`; minutes of computing come from `build/records/`.
         only: numbers or names of lessons; empty for all.
         printed: PDFs of the answers and the hand-outs too, by Chromium.
-        say: is told each zip as it is there.
+        say: called with each zip as it is there.
     Raises: LessonError where there is no such lesson; PdfError where PDFs are asked for and cannot be made.
     """
-    found = [Lesson(path) for path in course.find(notebooks, only)]
+    lessons = [Lesson(path) for path in course.find(notebooks, only)]
     browser = pdf.browser() if printed else None
     target = build / "editions"
     shutil.rmtree(target, ignore_errors=True)
@@ -45,33 +45,33 @@ def make(
     for name in NAMES:
         folder = target / name
         folder.mkdir(parents=True)
-        write[name](found, folder, build)
+        write[name](lessons, folder, build)
         if browser:
-            _print(browser, name, found, folder)
+            _print(browser, name, lessons, folder)
         zips.append(_zip(folder))
         say(str(zips[-1]))
     return zips
 
 
-def _answers(found: list[Lesson], folder: Path, build: Path) -> None:
-    claims = claims_page.records(build).claims
-    write_whole(folder / "index.html", answers.index(found, claims))
-    for lesson in found:
+def _answers(lessons: list[Lesson], folder: Path, build: Path) -> None:
+    claims = claims_page.measured_values(build).claims
+    write_whole(folder / "index.html", answers.index(lessons, claims))
+    for lesson in lessons:
         write_whole(folder / f"{lesson.name}.html", answers.page(lesson, claims))
 
 
-def _handouts(found: list[Lesson], folder: Path, build: Path) -> None:
+def _handouts(lessons: list[Lesson], folder: Path, build: Path) -> None:
     write_whole(folder / "README.txt", handouts.README)
-    for lesson in found:
+    for lesson in lessons:
         course.write(folder / lesson.path.name, handouts.cleared(lesson))
 
 
-def _slides(found: list[Lesson], folder: Path, build: Path) -> None:
+def _slides(lessons: list[Lesson], folder: Path, build: Path) -> None:
     slides.put_files(folder)
     write_whole(folder / "README.txt", slides.README)
     convert = slides.exporter()
     items = []
-    for lesson in found:
+    for lesson in lessons:
         text, book = slides.page(lesson, convert)
         write_whole(folder / f"{lesson.name}.html", text)
         course.write(folder / "notebooks" / lesson.path.name, book)
@@ -81,9 +81,9 @@ def _slides(found: list[Lesson], folder: Path, build: Path) -> None:
     write_whole(folder / "index.html", answers.document("Slides", body))
 
 
-def _print(browser: str, name: str, found: list[Lesson], folder: Path) -> None:
+def _print(browser: str, name: str, lessons: list[Lesson], folder: Path) -> None:
     """Each lesson as a PDF beside its page or notebook; a hand-out is printed with the stored outputs."""
-    for lesson in found:
+    for lesson in lessons:
         target = folder / f"{lesson.name}.pdf"
         if name == "handouts":
             with pdf.lesson_page(lesson.path) as page:

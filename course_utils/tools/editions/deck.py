@@ -102,10 +102,10 @@ def notebook(lesson: Lesson) -> Any:
         for cell in cells:
             _cell(deck, heading, cell)
     deck.flush()
-    found = new_notebook(cells=deck.cells, metadata=lesson.notebook.metadata)  # type: ignore[no-untyped-call]
-    found.metadata["title"] = f"{lesson.number} · {lesson.title}"
-    nbformat.validate(found)
-    return found
+    slides = new_notebook(cells=deck.cells, metadata=lesson.notebook.metadata)  # type: ignore[no-untyped-call]
+    slides.metadata["title"] = f"{lesson.number} · {lesson.title}"
+    nbformat.validate(slides)
+    return slides
 
 
 def shown_code(source: str) -> str:
@@ -128,15 +128,15 @@ def shown_code(source: str) -> str:
 
 def verdicts(output: Any) -> list[str]:
     """The claims of an output as HTML list items; of folded ones the line that they are folded into."""
-    found = []
+    items = []
     for block in claim_lines.stored(output):
         if block.folded:
-            found.append(_item(block.verdict, markup.marked(block.summary)))
+            items.append(_item(block.verdict, markup.marked(block.summary)))
         for one in block.open:
-            said = markup.marked(claim_lines.bare(one["sentence"]))
+            sentence = markup.marked(claim_lines.bare(one["sentence"]))
             shown = f"<strong>{html.escape(one['shown'])}</strong>"
-            found.append(_item(one["verdict"], f"{said}: {shown} <small>{one['id']}</small>"))
-    return found
+            items.append(_item(one["verdict"], f"{sentence}: {shown} <small>{one['id']}</small>"))
+    return items
 
 
 def _item(verdict: str, said: str) -> str:
@@ -193,7 +193,7 @@ def _prose(deck: Deck, heading: str, text: str) -> None:
 
 def _code(deck: Deck, heading: str, cell: Any) -> None:
     code = shown_code(cell.source)
-    pictures = [found for output in cell.outputs if (found := picture(output))]
+    pictures = [drawing for output in cell.outputs if (drawing := picture(output))]
     quizzes = [
         text
         for output in cell.outputs
@@ -215,17 +215,17 @@ def _code(deck: Deck, heading: str, cell: Any) -> None:
 
 def blocks(text: str) -> list[str]:
     """Paragraphs, lists, tables, formulas and fenced code of a markdown cell, in order."""
-    found: list[str] = []
+    pieces: list[str] = []
     closing = ""
     for part in re.split(r"\n[ \t]*\n", text):
         if closing:
-            found[-1] += f"\n\n{part}"
+            pieces[-1] += f"\n\n{part}"
         elif part.strip():
             head = re.match(r"\s*(#{1,6} .+)\n(?=\S)", part)
-            found += [head[1], part[head.end() :]] if head else [part.strip("\n")]
-        mark = "```" if found and found[-1].lstrip().startswith("```") else "$$"
-        closing = mark if found and found[-1].count(mark) % 2 else ""
-    return found
+            pieces += [head[1], part[head.end() :]] if head else [part.strip("\n")]
+        mark = "```" if pieces and pieces[-1].lstrip().startswith("```") else "$$"
+        closing = mark if pieces and pieces[-1].count(mark) % 2 else ""
+    return pieces
 
 
 def opening(paragraph: str) -> str:

@@ -74,8 +74,8 @@ def exercise_minutes(session: Session) -> float:
 
 def taught(lesson: Lesson) -> float:
     """Minutes of a workshop's session without its exercises: the sections of `TAUGHT`, and all figures."""
-    found = minutes.sections(lesson, {})
-    return sum(one.reading if one.name in TAUGHT else one.figures for one in found)
+    sections = minutes.sections(lesson, {})
+    return sum(one.reading if one.name in TAUGHT else one.figures for one in sections)
 
 
 def overview(lessons: list[Lesson]) -> str:
@@ -85,9 +85,9 @@ def overview(lessons: list[Lesson]) -> str:
         whole = minutes.of_lesson(lesson)
         cells = [_whole(f"{count:.0f} min") for count in (whole.whole, taught(lesson))]
         for kind, count in (("core", whole.core), ("extra", whole.extra)):
-            there = [one for one in exercises_by_id(lesson.number).values() if one.kind == kind]
-            named = ", ".join(f"`{one.id}` ({one.minutes:g})" for one in there)
-            cells.append(f"{_whole(f'{count:g} min')}: {named}" if there else "")
+            exercises = [one for one in exercises_by_id(lesson.number).values() if one.kind == kind]
+            named = ", ".join(f"`{one.id}` ({one.minutes:g})" for one in exercises)
+            cells.append(f"{_whole(f'{count:g} min')}: {named}" if exercises else "")
         rows.append(
             f"| [{lesson.number} · {lesson.title}](lessons/{lesson.path.name}) | {' | '.join(cells)} |"
         )
@@ -99,9 +99,9 @@ def by_section(lessons: list[Lesson]) -> str:
     """Each lesson's sections of a minute or more, with their minutes: reading and core exercises."""
     rows = []
     for lesson in lessons:
-        found = [(one.name, one.reading + one.core) for one in minutes.sections(lesson, {})]
-        told = ", ".join(f"{name} {count:.0f}" for name, count in found if count >= 0.5)
-        rows.append(f"| {lesson.number} | {told} |")
+        sections = [(one.name, one.reading + one.core) for one in minutes.sections(lesson, {})]
+        named = ", ".join(f"{name} {count:.0f}" for name, count in sections if count >= 0.5)
+        rows.append(f"| {lesson.number} | {named} |")
     return "\n".join([*_heads("lesson", "section and minutes, in order"), *rows])
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from course_utils import recorded
 from course_utils._files import write_whole
-from course_utils.tools import normalize
+from course_utils.tools import in_place
 from course_utils.tools.lesson import Lesson, picture
 from course_utils.tools.lesson_exercises import asked_in, exercises_by_id
 
@@ -65,7 +65,7 @@ def sections(lesson: Lesson, claims: Mapping[str, Mapping[str, Any]]) -> list[Se
     """
     exercises = exercises_by_id(lesson.number)
     made = {claim.id: claim.cell for claim in lesson.claims}
-    found, before = [], 0.0
+    counted, before = [], 0.0
     for name, cells in lesson.sections.items():
         ids = {cell.id for cell in cells}
         ends = [
@@ -80,7 +80,7 @@ def sections(lesson: Lesson, claims: Mapping[str, Mapping[str, Any]]) -> list[Se
         asked = [exercises[id] for cell in code for id in asked_in(cell.source) if id in exercises]
         lines = sum(_lines(cell.source) for cell in code if not asked_in(cell.source))
         pictures = sum(picture(output) is not None for cell in code for output in cell.get("outputs", []))
-        found.append(
+        counted.append(
             Section(
                 name or OPENING,
                 prose=sum(_words(text) / WORDS_A_MINUTE + LOOK * _formulas(text) for text in texts),
@@ -91,19 +91,19 @@ def sections(lesson: Lesson, claims: Mapping[str, Mapping[str, Any]]) -> list[Se
                 compute=compute,
             )
         )
-    return found
+    return counted
 
 
-def total(found: list[Section]) -> Section:
+def total(sections: list[Section]) -> Section:
     """The sums of a lesson's sections."""
-    waits = [one.compute for one in found if one.compute is not None]
+    waits = [one.compute for one in sections if one.compute is not None]
     return Section(
         "All",
-        prose=sum(one.prose for one in found),
-        code=sum(one.code for one in found),
-        figures=sum(one.figures for one in found),
-        core=sum(one.core for one in found),
-        extra=sum(one.extra for one in found),
+        prose=sum(one.prose for one in sections),
+        code=sum(one.code for one in sections),
+        figures=sum(one.figures for one in sections),
+        core=sum(one.core for one in sections),
+        extra=sum(one.extra for one in sections),
         compute=sum(waits) if waits else None,
     )
 
@@ -117,12 +117,12 @@ def of_lesson(lesson: Lesson) -> Section:
 def wrong(lesson: Lesson) -> list[str]:
     """What is wrong with the minutes of a lesson: more than a sitting, or other than its title says."""
     minutes = of_lesson(lesson).whole
-    found = [f"{minutes:.0f} minutes, more than {LONGEST}"] if minutes > LONGEST else []
+    problems = [f"{minutes:.0f} minutes, more than {LONGEST}"] if minutes > LONGEST else []
     if lesson.minutes is None:
-        return [*found, f"the title says no minutes: it takes {minutes:.0f}"]
+        return [*problems, f"the title says no minutes: it takes {minutes:.0f}"]
     if abs(lesson.minutes - minutes) > CLOSE:
-        found.append(f"the title says {lesson.minutes} minutes: it takes {minutes:.0f}")
-    return found
+        problems.append(f"the title says {lesson.minutes} minutes: it takes {minutes:.0f}")
+    return problems
 
 
 def quote(path: Path) -> int:
@@ -136,7 +136,7 @@ def quote(path: Path) -> int:
     title.source, count = _SAID.subn(str(minutes), title.source, count=1)
     if not count:
         raise ValueError(f'need "About ... minutes" in the first cell of {path.name}')
-    write_whole(path, normalize.text(lesson.notebook))
+    write_whole(path, in_place.text(lesson.notebook))
     return minutes
 
 
@@ -147,8 +147,8 @@ def table(lessons: list[Lesson]) -> str:
     for lesson in lessons:
         one = of_lesson(lesson)
         parts = (one.prose, one.code, one.figures, one.core, one.extra, (one.compute or 0.0) / 60, one.whole)
-        said = "-" if lesson.minutes is None else str(lesson.minutes)
-        rows.append((lesson.number, *(f"{part:.0f}" for part in parts), said))
+        stated = "-" if lesson.minutes is None else str(lesson.minutes)
+        rows.append((lesson.number, *(f"{part:.0f}" for part in parts), stated))
     return "\n".join("".join(f"{cell:>9}" for cell in row) for row in rows)
 
 

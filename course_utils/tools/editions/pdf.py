@@ -26,13 +26,13 @@ class PdfError(RuntimeError):
 
 def browser() -> str:
     """Chromium or a browser made of it. Raises: PdfError where none is found."""
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
+    command = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if command is None:
         raise PdfError(
             "need Chromium to print PDFs, found none of "
             f"{', '.join(BROWSERS)}; on Debian and Ubuntu: sudo apt install chromium"
         )
-    return found
+    return command
 
 
 def write(command: str, page: Path, target: Path) -> None:

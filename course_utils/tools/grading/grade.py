@@ -71,7 +71,7 @@ def grade(
 
     Args:
         limits: seconds and memory for each notebook.
-        say: is told a line for each notebook.
+        say: called with a line for each notebook.
     Raises: LessonError where the folder holds no notebook.
     """
     paths = sorted(
@@ -85,11 +85,11 @@ def grade(
         name = plain(path.relative_to(folder).as_posix())
         who = student(Path(name))
         verdict = verdicts(path, limits=limits, hide=folder)
-        found = [Row(who, id, state, plain(diagnosis), name) for id, state, diagnosis in verdict]
-        rows += found
+        graded = [Row(who, id, state, plain(diagnosis), name) for id, state, diagnosis in verdict]
+        rows += graded
         write_whole(out, table(rows))
-        right = sum(row.state == "correct" for row in found)
-        result = f"{right} of {len(found)} correct" if found[0].exercise else found[0].diagnosis
+        right = sum(row.state == "correct" for row in graded)
+        result = f"{right} of {len(graded)} correct" if graded[0].exercise else graded[0].diagnosis
         say(f"[{count:>3}/{len(paths)}] {who}: {name}: {result} ({time.monotonic() - begun:.1f} s)")
     return rows
 
@@ -224,8 +224,10 @@ def _cell(text: str) -> str:
 def tally(rows: list[Row]) -> Iterator[str]:
     """Exercise by exercise: how many are correct, and the commonest diagnosis of the others."""
     for id in sorted({row.exercise for row in rows if row.exercise}):
-        there = [row for row in rows if row.exercise == id]
-        words = [row.diagnosis for row in there if row.state in ("wrong", "raised")]
+        attempts = [row for row in rows if row.exercise == id]
+        words = [row.diagnosis for row in attempts if row.state in ("wrong", "raised")]
         common = max(sorted(set(words)), key=words.count, default="")
-        right = sum(row.state == "correct" for row in there)
-        yield f"{id}: {right} of {len(there)} correct" + (f"; most often: {common[:120]}" if common else "")
+        right = sum(row.state == "correct" for row in attempts)
+        yield f"{id}: {right} of {len(attempts)} correct" + (
+            f"; most often: {common[:120]}" if common else ""
+        )

@@ -17,9 +17,9 @@ ROOT = Path(__file__).resolve().parents[3]
 _HIDE = 'mount -t tmpfs none "$1" && shift && exec unshare -Ur -- "$@"'
 
 
-def environment(scratch: str) -> dict[str, str]:
+def bare_environment(scratch: str) -> dict[str, str]:
     """Nothing of the grader's own environment but what a Python needs to start."""
-    kept = {
+    needed = {
         name: os.environ[name]
         for name in ("PATH", "LANG", "SYSTEMROOT", "LD_LIBRARY_PATH")
         if name in os.environ
@@ -37,7 +37,7 @@ def environment(scratch: str) -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONPATH": str(ROOT),
     }
-    return kept | places | switches
+    return needed | places | switches
 
 
 @functools.lru_cache(maxsize=8)

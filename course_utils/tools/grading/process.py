@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 
 from course_utils.exercises.engine.child import MARK, Child, Event
-from course_utils.tools.grading.isolation import environment, shut_off, tasks, to_hide
+from course_utils.tools.grading.isolation import bare_environment, shut_off, tasks, to_hide
 
 MOST_PROCESSES = 64
 MOST_INPUTS = 1000  # of an exercise
@@ -164,7 +164,7 @@ def _process(hide: Path | None) -> Iterator[Child]:
             "-m",
             "course_utils.tools.grading.child",
         ]
-        env = environment(scratch) | {MARK: secrets.token_hex(8)}
+        env = bare_environment(scratch) | {MARK: secrets.token_hex(8)}
         child = Child(command, env=env, cwd=Path(scratch), apart=True)
         try:
             yield child

@@ -43,12 +43,12 @@ def encode(value: Any) -> Any:
     return {"object": type(value).__name__, "called": False}
 
 
-def decode(found: Any) -> Any:
+def decode(encoded: Any) -> Any:
     """What `encode` made. Raises: ValueError where it did not make it."""
-    if found is None or isinstance(found, bool | str):
-        return found
+    if encoded is None or isinstance(encoded, bool | str):
+        return encoded
     try:
-        match found:
+        match encoded:
             case {"int": text}:
                 return int(text)
             case {"float": text}:
@@ -80,18 +80,18 @@ def encode_outcome(one: Outcome) -> dict[str, Any]:
     return {"value": encode(one.value), "arguments": encode(one.arguments), "error": error}
 
 
-def decode_outcome(found: Any) -> Outcome:
+def decode_outcome(encoded: Any) -> Outcome:
     """What `encode_outcome` made. Raises: ValueError where it did not make it."""
     try:
-        value, arguments = decode(found["value"]), decode(found["arguments"])
-        match found["error"]:
+        value, arguments = decode(encoded["value"]), decode(encoded["arguments"])
+        match encoded["error"]:
             case None:
                 return Outcome(value, arguments)
             case [str(name), [*lines]]:
                 return Outcome(value, arguments, Raised(name, tuple(map(str, lines))))
     except (TypeError, KeyError) as problem:
         raise ValueError(f"not an outcome: {problem}") from None
-    raise ValueError(f"not an outcome: error is {found['error']!r}")
+    raise ValueError(f"not an outcome: error is {encoded['error']!r}")
 
 
 def _text(data: bytes) -> str:

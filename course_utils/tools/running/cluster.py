@@ -1,7 +1,7 @@
 """Lessons on a Dask cluster: each goes to a worker as text; what it gave comes back, and is written here.
 
     here                                  a worker: its own disk, the same package
-    Errand(notebook, parameters)   ->     a process of its own runs the lesson in a folder of its own
+    RemoteJob(notebook, ...)       ->     a process of its own runs the lesson in a folder of its own
     keep(outcome)                  <-     Outcome(result, executed copy, claims)
 
 A worker that is lost gives its lesson to another one (the scheduler's `allowed-failures` says how often).
@@ -39,7 +39,7 @@ INSTALL = "python -m pip install dask distributed"
 
 
 @dataclass(frozen=True)
-class Errand:
+class RemoteJob:
     """A lesson as it travels: no path of this machine, nothing of torch."""
 
     name: str  # 05_topic.ipynb
@@ -94,18 +94,20 @@ class Cluster:
         topic = f"course-{secrets.token_hex(4)}"
         waiting = {job.path.stem: job for job in jobs}
         begun: set[str] = set()
-        told: queue.Queue[tuple[str, Any]] = queue.Queue()
+        news: queue.Queue[tuple[str, Any]] = queue.Queue()
         futures: dict[str, Any] = {}
         empty_since: float | None = None
-        self.client.subscribe_topic(topic, lambda event: told.put((event[1], None)))
+        self.client.subscribe_topic(topic, lambda event: news.put((event[1], None)))
         try:
             for job in jobs:
-                future = self.client.submit(_carry_out, _errand(job, topic), key=f"{topic}-{job.path.stem}")
+                future = self.client.submit(
+                    _run_on_worker, _remote(job, topic), key=f"{topic}-{job.path.stem}"
+                )
                 futures[job.path.stem] = future
-                future.add_done_callback(partial(_tell, told, job.path.stem))
+                future.add_done_callback(partial(_report, news, job.path.stem))
             while waiting:
                 try:
-                    lesson, future = told.get(timeout=0.5)
+                    lesson, future = news.get(timeout=0.5)
                 except queue.Empty:
                     yield "waiting", "", None
                     empty_since = None if self._has_workers() else empty_since or time.monotonic()
@@ -144,12 +146,12 @@ class Cluster:
             return failed(job, f"what it gave could not be kept: {type(problem).__name__}: {problem}")
 
 
-def _tell(told: queue.Queue[tuple[str, Any]], lesson: str, future: Any) -> None:
-    told.put((lesson, future))
+def _report(news: queue.Queue[tuple[str, Any]], lesson: str, future: Any) -> None:
+    news.put((lesson, future))
 
 
-def _errand(job: Job, topic: str) -> Errand:
-    return Errand(
+def _remote(job: Job, topic: str) -> RemoteJob:
+    return RemoteJob(
         job.path.name,
         job.path.read_bytes(),
         job.folders.profile,
@@ -164,23 +166,23 @@ def _errand(job: Job, topic: str) -> Errand:
 # ---- on a worker
 
 
-def _carry_out(errand: Errand) -> Outcome:
+def _run_on_worker(job: RemoteJob) -> Outcome:
     """Run a lesson in a process of its own, which a thread of the worker waits for."""
     from distributed import get_worker
 
     worker: Any = get_worker()
     key = worker.get_current_task()
-    worker.log_event(errand.topic, errand.name.removesuffix(".ipynb"))
+    worker.log_event(job.topic, job.name.removesuffix(".ipynb"))
 
     def wanted() -> bool:
         task = worker.state.tasks.get(key)
         return task is not None and task.state != "cancelled"
 
-    return in_process(errand, wanted, where=worker.address)
+    return in_process(job, wanted, where=worker.address)
 
 
-def in_process(errand: Errand, wanted: Callable[[], bool], *, where: str) -> Outcome:
-    """What `errand` gives in a process of its own; ended as soon as it is not `wanted`.
+def in_process(job: RemoteJob, wanted: Callable[[], bool], *, where: str) -> Outcome:
+    """What a lesson gives in a process of its own; ended as soon as it is not `wanted`.
 
     The process reads from a pipe that nobody writes to. However this one ends, the pipe does, too, and with
     it the process.
@@ -188,11 +190,11 @@ def in_process(errand: Errand, wanted: Callable[[], bool], *, where: str) -> Out
     code = "from course_utils.tools.running import cluster; cluster.serve()"
     with tempfile.TemporaryDirectory(prefix="course-", ignore_cleanup_errors=True) as scratch:
         folder = Path(scratch)
-        write_whole(folder / "errand", pickle.dumps(errand))
+        write_whole(folder / "job", pickle.dumps(job))
         with (
-            open(folder / "said", "wb") as said,
+            open(folder / "output", "wb") as output,
             subprocess.Popen(
-                [sys.executable, "-c", code, scratch], stdin=subprocess.PIPE, stdout=said, stderr=said
+                [sys.executable, "-c", code, scratch], stdin=subprocess.PIPE, stdout=output, stderr=output
             ) as process,
         ):
             while process.poll() is None and wanted():
@@ -205,27 +207,27 @@ def in_process(errand: Errand, wanted: Callable[[], bool], *, where: str) -> Out
         if (folder / "outcome").exists():
             outcome: Outcome = pickle.loads((folder / "outcome").read_bytes())
             return outcome
-        last = (folder / "said").read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
+        last = (folder / "output").read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
     reason = f"its process on {where} ended with status {process.returncode}, killed or out of memory"
-    return _refused(errand, "\n".join([reason, *last]))
+    return _refused(job, "\n".join([reason, *last]))
 
 
 def serve() -> None:
-    """In that process: carry out the errand of the folder that is named as argument."""
+    """In that process: run the lesson of the folder that is named as argument."""
     threading.Thread(target=_end_with_the_pipe, daemon=True).start()
     from course_utils.tools.running.execute import attempt
 
     folder = Path(sys.argv[1])
     tempfile.tempdir = str(folder)  # whoever waits for this process removes it
-    errand: Errand = pickle.loads((folder / "errand").read_bytes())
-    path = folder / errand.name
-    write_whole(path, errand.notebook)
-    if other := differences(errand.standing, standing(path)):
+    job: RemoteJob = pickle.loads((folder / "job").read_bytes())
+    path = folder / job.name
+    write_whole(path, job.notebook)
+    if other := differences(job.standing, standing(path)):
         cure = "install the same course there"
-        outcome = _refused(errand, f"the worker's course is another one: {'; '.join(other)}; {cure}")
+        outcome = _refused(job, f"the worker's course is another one: {'; '.join(other)}; {cure}")
     else:
-        folders = Folders(folder, errand.profile)
-        outcome = attempt(Job(path, folders, errand.parameters, *errand.limits, errand.fingerprint))
+        folders = Folders(folder, job.profile)
+        outcome = attempt(Job(path, folders, job.parameters, *job.limits, job.fingerprint))
     write_whole(folder / "outcome", pickle.dumps(outcome))
 
 
@@ -236,24 +238,24 @@ def differences(
 
     Builds of one torch (CPU, CUDA) and patch releases of one Python count as the same.
     """
-    found = []
+    reasons = []
     for name, ours in here["versions"].items():
         theirs = there["versions"][name]
         if _release(name, ours) != _release(name, theirs):
-            found.append(f"{name} {theirs or 'missing'}, here {ours}")
+            reasons.append(f"{name} {theirs or 'missing'}, here {ours}")
     files = {*here["files"], *there["files"]}
     other = sorted(file for file in files if here["files"].get(file) != there["files"].get(file))
-    found += [f"course_utils/{file} differs" for file in other[:most]]
-    return found + ([f"and {len(other) - most} more files"] if len(other) > most else [])
+    reasons += [f"course_utils/{file} differs" for file in other[:most]]
+    return reasons + ([f"and {len(other) - most} more files"] if len(other) > most else [])
 
 
 def _release(name: str, version: str) -> str:
     return ".".join(version.split(".")[:2]) if name == "python" else version.partition("+")[0]
 
 
-def _refused(errand: Errand, reason: str) -> Outcome:
-    lesson = errand.name.removesuffix(".ipynb")
-    return Outcome(Result(lesson, profile=errand.profile, state="failed", error=reason))
+def _refused(job: RemoteJob, reason: str) -> Outcome:
+    lesson = job.name.removesuffix(".ipynb")
+    return Outcome(Result(lesson, profile=job.profile, state="failed", error=reason))
 
 
 def _end_with_the_pipe() -> None:

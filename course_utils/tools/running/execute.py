@@ -104,8 +104,8 @@ def _papermill_twice(source: nbformat.NotebookNode, job: Job, folder: Path, **op
             if "before replying" not in str(problem):
                 raise
             if last:
-                said = log.read_text(encoding="utf-8", errors="replace").strip() if log.exists() else ""
-                raise RuntimeError(f"{problem}\n{said}".strip()) from None
+                output = log.read_text(encoding="utf-8", errors="replace").strip() if log.exists() else ""
+                raise RuntimeError(f"{problem}\n{output}".strip()) from None
 
 
 def _papermill(

@@ -62,13 +62,13 @@ def modules(path: Path, package: Path = PACKAGE) -> set[Path]:
 
 def reached(files: Iterable[Path], package: Path = PACKAGE) -> set[Path]:
     """These files of `package`, and those that they import, directly or through others."""
-    waiting, found = set(files), set[Path]()
+    waiting, seen = set(files), set[Path]()
     while waiting:
         file = waiting.pop()
-        found.add(file)
+        seen.add(file)
         inside = ".".join([package.name, *file.relative_to(package).parts[:-1]])
-        waiting |= _imported(file.read_text(encoding="utf-8"), package, inside) - found
-    return found
+        waiting |= _imported(file.read_text(encoding="utf-8"), package, inside) - seen
+    return seen
 
 
 def everything() -> bool:
@@ -91,11 +91,11 @@ def _files(name: str, package: Path) -> list[Path]:
     head, *rest = name.split(".")
     if head != package.name:
         return []
-    folder, found = package, [package / "__init__.py"]
+    folder, files = package, [package / "__init__.py"]
     for part in rest:
-        found += [folder / f"{part}.py", folder / part / "__init__.py"]
+        files += [folder / f"{part}.py", folder / part / "__init__.py"]
         folder /= part
-    return [file for file in found if file.is_file()]
+    return [file for file in files if file.is_file()]
 
 
 def _digest(file: Path) -> str:

@@ -29,14 +29,14 @@ def environment(records: str | Path, scratch: str | Path) -> dict[str, str]:
     spec = Path(scratch) / "jupyter" / "kernels" / "python3" / "kernel.json"
     quiet = get_kernel_dict(extra_arguments=["--log-level=CRITICAL"])  # its argv begins with sys.executable
     write_whole(spec, json.dumps(quiet))
-    found = os.environ.get("JUPYTER_PATH")
+    inherited = os.environ.get("JUPYTER_PATH")
     return {
         "COURSE_RECORD_DIR": str(records),
         "COURSE_HEADLESS": "1",
         "COURSE_COLLECT_CLAIMS": "1",
         "OMP_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
-        "JUPYTER_PATH": str(Path(scratch) / "jupyter") + (os.pathsep + found if found else ""),
+        "JUPYTER_PATH": str(Path(scratch) / "jupyter") + (os.pathsep + inherited if inherited else ""),
         "IPYTHONDIR": str(Path(scratch) / "ipython"),
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # else the debugger warns on stderr at every start

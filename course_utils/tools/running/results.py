@@ -125,21 +125,23 @@ def complaints(record: Mapping[str, Any] | None, profile: str, *, finished: bool
         profile: the profile that was asked for.
         finished: whether all of its cells ran; a lesson that broke off may lack claims and sizes.
     """
-    found = [
+    problems = [
         f"false claim {claim['id']}: {claim['sentence']}"
         f" (measured {claim['measured']}, bounds {claim['bounds']})"
         for claim in (record["claims"] if record else [])
         if claim["verdict"] == "fails"
     ]
     if record and record.get("profile") != profile:
-        found.append(
+        problems.append(
             f"ran at PROFILE={record.get('profile')!r}, not {profile!r}: pass PROFILE to profiles.start"
         )
     if profile == "smoke" and finished:
         sizes = record.get("sizes", {}) if record else {}
         larger = [name for name, size in sizes.items() if size["smoke"] > size["standard"]]
         if larger:
-            found.append(f"larger at smoke than at standard: {', '.join(larger)}")
+            problems.append(f"larger at smoke than at standard: {', '.join(larger)}")
         elif not any(size["smoke"] < size["standard"] for size in sizes.values()):
-            found.append("nothing is smaller at smoke: declare sizes with run.sizes(...) and record a claim")
-    return found
+            problems.append(
+                "nothing is smaller at smoke: declare sizes with run.sizes(...) and record a claim"
+            )
+    return problems

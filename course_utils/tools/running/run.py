@@ -61,23 +61,15 @@ def run(
         KeyboardInterrupt: after workers and kernels have been ended.
     """
     require(workers >= 1, "workers >= 1", workers=workers)
-    only = list(only)
-    wanted = {"PROFILE": "standard", **(parameters or {})}
-    paths = lessons.find(notebooks, only)
-    _check_all(paths, wanted)
-    folders = Folders(Path(build).resolve(), wanted["PROFILE"])
-    chosen = limits or LIMITS[folders.profile]
-    jobs = [Job(p.resolve(), folders, wanted, *chosen, fingerprint(p, wanted)) for p in paths]
-    if not only:
-        _forget_others(folders.records, keep={path.stem for path in paths})
-    before = {job.path.stem: last_result(folders.records, job.path.stem) for job in jobs}
+    jobs = _jobs(notebooks, Path(build).resolve(), parameters or {}, list(only), limits)
+    before = {job.path.stem: last_result(job.folders.records, job.path.stem) for job in jobs}
     done = {
-        job.path.stem: found
+        job.path.stem: earlier
         for job in jobs
-        if changed and (found := before[job.path.stem]) and _still_holds(job, found)
+        if changed and (earlier := before[job.path.stem]) and _still_holds(job, earlier)
     }
     left = [job for job in jobs if job.path.stem not in done]
-    seconds = {job.path.stem: found.seconds if (found := before[job.path.stem]) else None for job in left}
+    seconds = {job.path.stem: earlier.seconds if (earlier := before[job.path.stem]) else None for job in left}
     left.sort(key=lambda job: -(seconds[job.path.stem] or float("inf")))  # the longest first
     with contextlib.ExitStack() as stack:
         source = _events(left, min(workers, len(left)))
@@ -87,22 +79,50 @@ def run(
             cluster = stack.enter_context(Cluster(scheduler))
             source, workers = cluster.events(left), max(1, cluster.size())
         progress = stack.enter_context(Progress(seconds, workers=workers, bar=bar))
-        events = stack.enter_context(contextlib.closing(source))
         progress.unchanged(done)
-        for event, lesson, result in events:
-            if event == "started":
-                progress.started(lesson)
-            elif result is not None:
-                done[lesson] = result
-                progress.finished(result)
-            progress.tick()
+        done |= _follow(stack.enter_context(contextlib.closing(source)), progress)
     return [done[job.path.stem] for job in jobs]
 
 
-def _still_holds(job: Job, found: Result) -> bool:
+def _jobs(
+    notebooks: str | Path,
+    build: Path,
+    parameters: Mapping[str, Any],
+    only: Sequence[str],
+    limits: tuple[float, float, float] | None,
+) -> list[Job]:
+    """The lessons asked for, each of which takes the parameters; others leave no record behind."""
+    wanted = {"PROFILE": "standard", **parameters}
+    paths = lessons.find(notebooks, only)
+    _check_all(paths, wanted)
+    folders = Folders(build, wanted["PROFILE"])
+    if not only:
+        _forget_others(folders.records, keep={path.stem for path in paths})
+    seconds = limits or LIMITS[folders.profile]
+    return [Job(path.resolve(), folders, wanted, *seconds, fingerprint(path, wanted)) for path in paths]
+
+
+def _follow(events: Iterable[Event], progress: Progress) -> dict[str, Result]:
+    """Show the progress of lessons until all have ended; what became of each."""
+    results = {}
+    for event, lesson, result in events:
+        if event == "started":
+            progress.started(lesson)
+        elif result is not None:
+            results[lesson] = result
+            progress.finished(result)
+        progress.tick()
+    return results
+
+
+def _still_holds(job: Job, earlier: Result) -> bool:
     """Whether an earlier result is what a run would give again, and all that the run left is there."""
     left = job.folders.executed / job.path.name, job.folders.records / record_name(job.path.name)
-    return found.state == "passed" and found.fingerprint == job.fingerprint and all(p.is_file() for p in left)
+    return (
+        earlier.state == "passed"
+        and earlier.fingerprint == job.fingerprint
+        and all(p.is_file() for p in left)
+    )
 
 
 def _forget_others(records: Path, *, keep: set[str]) -> None:
@@ -132,10 +152,10 @@ def _events(jobs: Sequence[Job], workers: int) -> Generator[Event, None, None]:
     for job in jobs:
         waiting.put(job)
     happened: queue.Queue[Event] = queue.Queue()
-    crew = [_Worker(waiting, happened.put) for _ in range(workers)]
+    threads = [_Worker(waiting, happened.put) for _ in range(workers)]
     left = len(jobs)
     try:
-        for worker in crew:
+        for worker in threads:
             worker.start()
         while left:
             try:
@@ -145,9 +165,9 @@ def _events(jobs: Sequence[Job], workers: int) -> Generator[Event, None, None]:
             left -= event[0] == "finished"
             yield event
     finally:
-        for worker in crew:
+        for worker in threads:
             worker.end(now=left > 0)
-        for worker in crew:
+        for worker in threads:
             worker.join()
 
 

@@ -29,7 +29,7 @@ _ITEM = re.compile(r"^([A-Za-z_*][\w*]*(?:, [A-Za-z_*][\w*]*)*): (.*)$")
 
 def modules(package: Path = PACKAGE) -> list[str]:
     """The public modules in the order of the package's own map, then those it does not name."""
-    there = {
+    names = {
         path.stem if path.suffix else path.name
         for path in package.iterdir()
         if (path.suffix == ".py" or (path / "__init__.py").exists()) and not path.name.startswith("_")
@@ -37,7 +37,7 @@ def modules(package: Path = PACKAGE) -> list[str]:
     order = re.findall(
         r"[a-z_]+", ast.get_docstring(ast.parse((package / "__init__.py").read_text("utf-8"))) or ""
     )
-    return sorted(there, key=lambda name: (order.index(name) if name in order else len(order), name))
+    return sorted(names, key=lambda name: (order.index(name) if name in order else len(order), name))
 
 
 def first_line(module: str, package: Path = PACKAGE) -> str:
@@ -53,20 +53,20 @@ def directives(module: str) -> list[str]:
     What `__all__` takes from another public module is left to that module's page.
     """
     full = f"course_utils.{module}"
-    there = importlib.import_module(full)
-    named = getattr(there, "__all__", None)
+    loaded = importlib.import_module(full)
+    named = getattr(loaded, "__all__", None)
     if named is None:
-        inside = _public_modules(there)
+        inside = _public_modules(loaded)
         one = [f".. automodule:: {full}", *([] if inside else ["   :members:"])]
         return one + [line for name in inside for line in ("", f".. automodule:: {name}", "   :members:")]
-    words = re.findall(r"\w+", there.__doc__ or "")
-    own = [name for name in named if not _at_home_elsewhere(getattr(there, name), full)]
+    words = re.findall(r"\w+", loaded.__doc__ or "")
+    own = [name for name in named if not _at_home_elsewhere(getattr(loaded, name), full)]
     own.sort(key=lambda name: (words.index(name) if name in words else len(words), named.index(name)))
-    found = [f".. automodule:: {full}", ""]
+    lines = [f".. automodule:: {full}", ""]
     for name in own:
-        kind = _kind(getattr(there, name))
-        found += [f".. auto{kind}:: {full}.{name}", *(["   :members:"] if kind == "class" else []), ""]
-    return found
+        kind = _kind(getattr(loaded, name))
+        lines += [f".. auto{kind}:: {full}.{name}", *(["   :members:"] if kind == "class" else []), ""]
+    return lines
 
 
 def _public_modules(package: ModuleType) -> list[str]:
@@ -85,7 +85,7 @@ def pages(lessons: Sequence[Lesson]) -> dict[str, str]:
         for name in names
     ]
     tree = "\n".join(names)
-    found = {
+    texts = {
         "index.md": "# API reference\n\nThe companion package `course_utils`, from its docstrings, in "
         "teaching order. Names, arguments and defaults are PyTorch's wherever PyTorch has the thing.\n\n"
         + "\n".join(["| module | what it holds | lessons |", "|---|---|---|", *rows])
@@ -93,20 +93,20 @@ def pages(lessons: Sequence[Lesson]) -> dict[str, str]:
     }
     for name in names:
         used = _lessons(name, lessons)
-        found[f"{name}.md"] = (
+        texts[f"{name}.md"] = (
             f"# {name}\n\n"
             + (f"Used in lessons {used}.\n\n" if used != "–" else "")
             + "\n".join(["```{eval-rst}", *directives(name), "```", ""])
         )
-    return found
+    return texts
 
 
 def as_rst(lines: Sequence[str]) -> list[str]:
     """A docstring of the package as reStructuredText."""
-    found: list[str] = []
+    rst: list[str] = []
     for kind, text in _blocks(textwrap.dedent("\n".join(lines)).split("\n")):
-        found += _translated(kind, text) + [""]
-    return found
+        rst += _translated(kind, text) + [""]
+    return rst
 
 
 def escaped(text: str) -> str:
@@ -131,27 +131,27 @@ def _glue(parts: Sequence[str], k: int) -> str:
 
 def _blocks(lines: Sequence[str]) -> list[tuple[str, list[str]]]:
     """Paragraphs, indented lines and sections, in order: (kind, lines)."""
-    found: list[tuple[str, list[str]]] = []
+    blocks: list[tuple[str, list[str]]] = []
     for line in lines:
         section = _SECTION.match(line)
-        kind = found[-1][0] if found else ""
+        kind = blocks[-1][0] if blocks else ""
         if section:
-            found.append((section[1], [section[2] or ""]))
+            blocks.append((section[1], [section[2] or ""]))
         elif line.startswith("    ") and kind:
             if kind == "text":
-                found.append(("literal", [line]))
+                blocks.append(("literal", [line]))
             else:
-                found[-1][1].append(line)
+                blocks[-1][1].append(line)
         elif not line.strip():
-            if found and kind in ("literal", *SECTIONS):
-                found[-1][1].append("")
-            elif found:
-                found.append(("text", []))
+            if blocks and kind in ("literal", *SECTIONS):
+                blocks[-1][1].append("")
+            elif blocks:
+                blocks.append(("text", []))
         elif kind == "text":
-            found[-1][1].append(line)
+            blocks[-1][1].append(line)
         else:
-            found.append(("text", [line]))
-    return [(kind, text) for kind, text in found if any(line.strip() for line in text)]
+            blocks.append(("text", [line]))
+    return [(kind, text) for kind, text in blocks if any(line.strip() for line in text)]
 
 
 def _translated(kind: str, lines: list[str]) -> list[str]:
@@ -169,16 +169,16 @@ def _translated(kind: str, lines: list[str]) -> list[str]:
 
 def _items(lines: Sequence[str]) -> list[tuple[str, str]]:
     """(name, text) of the lines `name: text`; what is indented below belongs to the one above."""
-    found: list[tuple[str, str]] = []
+    items: list[tuple[str, str]] = []
     for line in lines:
         match = _ITEM.match(line)
         if match:
-            found.append((match[1], match[2]))
-        elif line.strip() and found:
-            found[-1] = (found[-1][0], f"{found[-1][1]} {line.strip()}")
+            items.append((match[1], match[2]))
+        elif line.strip() and items:
+            items[-1] = (items[-1][0], f"{items[-1][1]} {line.strip()}")
         elif line.strip():
-            found.append(("", line.strip()))
-    return found
+            items.append(("", line.strip()))
+    return items
 
 
 def _kind(value: Any) -> str:

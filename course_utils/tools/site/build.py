@@ -26,17 +26,17 @@ def assemble(target: Path, *, docs: Path, notebooks: Path, build: Path) -> list[
         build: where runs keep their records.
     Raises: LessonError where there is no lesson.
     """
-    found = [Lesson(path) for path in course.find(notebooks)]
+    lessons = [Lesson(path) for path in course.find(notebooks)]
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
-    names = {lesson.number: lesson.name for lesson in found}
-    for lesson in found:
+    names = {lesson.number: lesson.name for lesson in lessons}
+    for lesson in lessons:
         lesson_page.write(lesson, names, target)
-    for name, text in generated(found, build=build).items():
+    for name, text in generated(lessons, build=build).items():
         write_whole(target / name, text)
     shutil.copytree(docs, target, ignore=shutil.ignore_patterns(*NOT_COPIED), dirs_exist_ok=True)
     _name_every_page(target)
-    return found
+    return lessons
 
 
 def make(notebooks: Path, build: Path, *, strict: bool = True) -> int:
@@ -52,10 +52,10 @@ def generated(lessons: list[Lesson], *, build: Path) -> dict[str, str]:
     parts = course.parts((PROJECT / "README.md").read_text(encoding="utf-8"))
     return {
         "lessons.md": pages.lessons_page(lessons, parts),
-        "claims.md": claims_page.page(lessons, claims_page.records(build)),
+        "claims.md": claims_page.page(lessons, claims_page.measured_values(build)),
         "gallery.md": pages.gallery(lessons),
         "mistakes.md": pages.mistakes(lessons),
-        "reading.md": pages.reading(lessons),
+        "reading.md": pages.reading_list(lessons),
         "map.md": lesson_map.page(lessons, parts),
         "contributing.md": contributing.replace("](docs/", "]("),
         "instructor.md": "# Instructor guide\n\nNot written yet.\n",
@@ -71,8 +71,8 @@ def _name_every_page(target: Path) -> None:
         return
     text = index.read_text(encoding="utf-8")
     named = set(re.findall(r"^[\w/]+$", text, re.MULTILINE)) | {"index"}
-    there = [str(path.relative_to(target).with_suffix("")) for path in sorted(target.rglob("*.md"))]
-    more = [name for name in there if name not in named and not name.startswith(("_", "api/"))]
+    names = [str(path.relative_to(target).with_suffix("")) for path in sorted(target.rglob("*.md"))]
+    more = [name for name in names if name not in named and not name.startswith(("_", "api/"))]
     if more:
         tree = "\n".join(more)
         write_whole(index, f"{text}\n```{{toctree}}\n:hidden:\n:caption: More\n\n{tree}\n```\n")

@@ -23,18 +23,18 @@ HEADS = ("Verdict", "Claim", "Measured", "Bounds", "Seeds")
 
 
 @dataclass(frozen=True)
-class Records:
+class Measured:
     """Claim id -> what was measured, and one line that says where."""
 
     claims: Mapping[str, Mapping[str, Any]]
     provenance: str
 
 
-def records(build: Path, kept: Path = recorded.FOLDER) -> Records:
+def measured_values(build: Path, folder: Path = recorded.FOLDER) -> Measured:
     """The values to show: the shipped record, and over it the last run at `standard` in `build`."""
     claims: dict[str, Mapping[str, Any]] = {}
     sources = []
-    if shipped := recorded.newest("claims", kept):
+    if shipped := recorded.newest("claims", folder):
         claims |= by_id(shipped.rows)
         sources.append(shipped.provenance)
     run = [claim for claim in read(build / "records" / "standard") if claim.get("profile") == "standard"]
@@ -42,10 +42,10 @@ def records(build: Path, kept: Path = recorded.FOLDER) -> Records:
     if run:
         versions = {f"{name} {number}" for claim in run for name, number in claim.get("versions", {}).items()}
         sources.append(f"the last run of this copy of the course ({', '.join(sorted(versions))})")
-    return Records(claims, "; ".join(sources))
+    return Measured(claims, "; ".join(sources))
 
 
-def page(lessons: Sequence[Lesson], values: Records) -> str:
+def page(lessons: Sequence[Lesson], values: Measured) -> str:
     """The ledger as MyST markdown."""
     count = sum(len(lesson.claims) for lesson in lessons)
     measured = sum(_value(claim, values) is not None for lesson in lessons for claim in lesson.claims)
@@ -69,7 +69,7 @@ def page(lessons: Sequence[Lesson], values: Records) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def table(lesson: Lesson, values: Records) -> str:
+def table(lesson: Lesson, values: Measured) -> str:
     """One lesson's claims as HTML; on a narrow screen each row stands as a card."""
     heads = "".join(f'<th scope="col">{head}</th>' for head in HEADS)
     rows = "\n".join(_row(lesson, claim, _value(claim, values)) for claim in lesson.claims)
@@ -106,14 +106,14 @@ def _row(lesson: Lesson, claim: Claim, record: Mapping[str, Any] | None) -> str:
     )
 
 
-def _value(claim: Claim, values: Records) -> Mapping[str, Any] | None:
+def _value(claim: Claim, values: Measured) -> Mapping[str, Any] | None:
     record = values.claims.get(claim.id)
     if record is None or record.get("sentence") != claim.sentence:
         return None
     return record if asked_for(record) == claim.bounds else None
 
 
-def _provenance(count: int, measured: int, values: Records) -> str:
+def _provenance(count: int, measured: int, values: Measured) -> str:
     if not measured:
         return "No measured values are recorded yet: `make course` measures them, then build the site again."
     some = "All values" if measured == count else f"{measured} value{'' if measured == 1 else 's'}"

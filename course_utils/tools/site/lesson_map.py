@@ -18,11 +18,11 @@ _GAP, _LANE = 20, 12  # between two neighbours of a row; what an arrow takes tha
 
 def levels(needs: Mapping[str, Sequence[str]]) -> dict[str, int]:
     """Number -> the longest chain of lessons before it; a need that is no lesson here does not count."""
-    found: dict[str, int] = {}
+    level: dict[str, int] = {}
     for number in sorted(needs):  # a lesson needs earlier ones only
-        before = [found[need] for need in needs[number] if need in found]
-        found[number] = max(before, default=-1) + 1
-    return found
+        before = [level[need] for need in needs[number] if need in level]
+        level[number] = max(before, default=-1) + 1
+    return level
 
 
 def reduced(needs: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
@@ -82,11 +82,11 @@ def _spread(row: Sequence[str], lessons: Mapping[str, int]) -> dict[str, float]:
     """The middles of a row's boxes and lanes, side by side and centred at 0."""
     widths = [_WIDTH if item in lessons else _LANE for item in row]
     left = -(sum(widths) + _GAP * (len(row) - 1)) / 2
-    found = {}
+    middles = {}
     for item, width in zip(row, widths, strict=True):
-        found[item] = left + width / 2
+        middles[item] = left + width / 2
         left += width + _GAP
-    return found
+    return middles
 
 
 def drawing(lessons: Sequence[Lesson], parts: Mapping[str, str] = NO_PARTS) -> str:

@@ -80,12 +80,12 @@ def linked(text: str, names: Mapping[str, str]) -> str:
 
 def files(lesson: Lesson) -> dict[str, bytes]:
     """Path below the site's source -> content: figures, the last frame of each film, the notebook itself."""
-    found = {f"{NOTEBOOKS}/{lesson.path.name}": lesson.path.read_bytes()}
+    contents = {f"{NOTEBOOKS}/{lesson.path.name}": lesson.path.read_bytes()}
     for shown in lesson.pictures:
-        found[f"{FIGURES}/{lesson.name}/{shown.name}"] = shown.content
+        contents[f"{FIGURES}/{lesson.name}/{shown.name}"] = shown.content
         if shown.moves:
-            found[f"{FIGURES}/{lesson.name}/{still_of(shown.name)}"] = last_frame(shown.content)
-    return found
+            contents[f"{FIGURES}/{lesson.name}/{still_of(shown.name)}"] = last_frame(shown.content)
+    return contents
 
 
 def figure(src: str, alt: str, content: bytes, *, caption: str = "", lazy: bool = True) -> str:

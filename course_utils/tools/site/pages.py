@@ -21,8 +21,8 @@ def lessons_page(lessons: Sequence[Lesson], parts: Mapping[str, str] = NO_PARTS)
     Args:
         parts: number -> part of the course, as `lessons.parts` reads them.
     """
-    said = sorted(lesson.minutes for lesson in lessons if lesson.minutes)
-    sitting = f"Each is one sitting, of {said[0]} to {said[-1]} minutes. " if said else ""
+    lengths = sorted(lesson.minutes for lesson in lessons if lesson.minutes)
+    sitting = f"Each is one sitting, of {lengths[0]} to {lengths[-1]} minutes. " if lengths else ""
     text = [
         "# Lessons",
         f"{sitting}The pages show the committed outputs; the notebooks are for working: `make lab` opens "
@@ -87,7 +87,7 @@ def mistakes(lessons: Sequence[Lesson]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def reading(lessons: Iterable[Lesson]) -> str:
+def reading_list(lessons: Iterable[Lesson]) -> str:
     """The lessons' "Further reading", lesson by lesson."""
     parts = ["# Reading list", "What each lesson names at its end, with why it is worth reading."]
     for lesson in lessons:
@@ -104,15 +104,15 @@ def bugs(lesson: Lesson) -> list[tuple[str, str]]:
     The anchor is the code cell that follows, the section's heading where none does.
     """
     cells = lesson.sections.get("What goes wrong", [])
-    found = []
+    entries = []
     for place, cell in enumerate(cells):
         if cell.cell_type == "markdown":
             after = next(
                 (f"cell-{one.id}" for one in cells[place:] if one.cell_type == "code"), "what-goes-wrong"
             )
             paragraphs = re.split(r"\n\s*\n", cell.source)
-            found += [(text.strip(), after) for text in paragraphs if re.match(r"\*\*[^*]+\*\*", text)]
-    return found
+            entries += [(text.strip(), after) for text in paragraphs if re.match(r"\*\*[^*]+\*\*", text)]
+    return entries
 
 
 def _shown_mistakes(lesson: Lesson) -> list[str]:

@@ -41,7 +41,7 @@ TESTS = (
     "test_profiles", "test_workflows", "exercises/*", "figures/__init__", "recorded/__init__",
     "recorded/test_record", "tools/__init__", "tools/test_cells",
     "tools/test_start", "tools/test_doctor", "tools/test_lab", "tools/test_ledger",
-    "tools/test_normalize", "tools/running/__init__", "tools/running/test_fingerprints",
+    "tools/test_in_place", "tools/running/__init__", "tools/running/test_fingerprints",
     "tools/running/test_run", "tools/template/__init__", "tools/template/test_lesson",
 )  # fmt: skip
 TEXTS = {
@@ -119,20 +119,20 @@ def new_course(folder: Path, project: Path) -> None:
 def _machinery(project: Path) -> set[Path]:
     """The files to copy. A module comes with everything of the package that it imports."""
     package = project / "course_utils"
-    found = {path for pattern in MODULES for path in _files(package, pattern)}
-    found |= fingerprints.reached((path for path in found if path.suffix == ".py"), package)
+    files = {path for pattern in MODULES for path in _files(package, pattern)}
+    files |= fingerprints.reached((path for path in files if path.suffix == ".py"), package)
     patterns = (*FILES, *(f"tests/{name}.py" for name in TESTS))
-    return found | {path for pattern in patterns for path in _files(project, pattern)}
+    return files | {path for pattern in patterns for path in _files(project, pattern)}
 
 
 def _files(folder: Path, pattern: str) -> Iterator[Path]:
     """The files of a pattern, at least one."""
-    found = [path for path in folder.glob(pattern) if path.is_file() and "__pycache__" not in path.parts]
-    if not found:
+    files = [path for path in folder.glob(pattern) if path.is_file() and "__pycache__" not in path.parts]
+    if not files:
         raise LessonError(
             f"need {pattern} in {folder}: a new course is made from a whole one, its tests included"
         )
-    yield from found
+    yield from files
 
 
 def _say_what_it_is(draft: Path, project: Path) -> None:

@@ -13,7 +13,7 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from course_utils._files import write_whole
-from course_utils.tools import lessons, normalize
+from course_utils.tools import in_place, lessons
 from course_utils.tools.lessons import LessonError
 
 HERE = Path(__file__).parent
@@ -53,7 +53,7 @@ def new_lesson(name: str, project: Path) -> list[Path]:
             draft = Path(scratch) / place.name
             text = filled("lesson.txt", number, topic).replace("@next@", after(name, place.parent))
             lessons.write(draft, notebook(text))
-            if failed := normalize.regenerate(scratch, workers=1):
+            if failed := in_place.execute(scratch, workers=1):
                 raise LessonError(f"the new lesson does not run here:\n{failed[name]}")
             write_whole(place, draft.read_bytes())
         write_whole(readme, table)
@@ -80,7 +80,7 @@ def title(topic: str) -> str:
 def notebook(text: str) -> nbformat.NotebookNode:
     """A notebook from cells that begin with a line `%% markdown id` or `%% code id [tag]`."""
     made: nbformat.NotebookNode = new_notebook()  # type: ignore[no-untyped-call]
-    made.metadata.kernelspec = dict(normalize.KERNEL)
+    made.metadata.kernelspec = dict(in_place.KERNEL)
     for part in re.split(r"^%% ", text, flags=re.MULTILINE)[1:]:
         head, source = part.split("\n", 1)
         kind, id, *tags = head.split()
@@ -120,10 +120,10 @@ def _checked(name: str, project: Path) -> tuple[str, str]:
     number, topic = name[:2], name[3:]
     if keyword.iskeyword(topic):
         raise LessonError(f"need a topic that Python can import, got {topic!r}")
-    there = [*(project / "notebooks").glob(f"{number}_*.ipynb")]
-    there += (project / "course_utils" / "exercises").glob(f"lesson_{number}_*.py")
-    if there:
-        raise LessonError(f"need a number that is free, got {number}: there is {there[0].name}")
+    taken = [*(project / "notebooks").glob(f"{number}_*.ipynb")]
+    taken += (project / "course_utils" / "exercises").glob(f"lesson_{number}_*.py")
+    if taken:
+        raise LessonError(f"need a number that is free, got {number}: there is {taken[0].name}")
     return number, topic
 
 

@@ -23,7 +23,7 @@ from distributed import LocalCluster
 from course_utils.tools.cli import commands
 from course_utils.tools.lessons import LessonError
 from course_utils.tools.running import cluster as clusters
-from course_utils.tools.running.cluster import Cluster, Errand, differences, in_process
+from course_utils.tools.running.cluster import Cluster, RemoteJob, differences, in_process
 from course_utils.tools.running.fingerprints import standing
 from course_utils.tools.running.results import Folders, Job, Result
 from course_utils.tools.running.run import run
@@ -179,10 +179,10 @@ def test_nothing_runs_where_no_scheduler_answers(tmp_path: Path, monkeypatch: py
 # ---- on a worker
 
 
-def errand(path: Path, **other: Any) -> Errand:
+def remote(path: Path, **other: Any) -> RemoteJob:
     settled = {"profile": "standard", "parameters": {"PROFILE": "standard"}, "limits": LIMITS}
     settled |= {"fingerprint": "f", "standing": standing(path), "topic": "t"}
-    return Errand(path.name, path.read_bytes(), **{**settled, **other})
+    return RemoteJob(path.name, path.read_bytes(), **{**settled, **other})
 
 
 def test_a_worker_with_another_course_says_so(tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ def test_a_worker_with_another_course_says_so(tmp_path: Path) -> None:
     here = standing(path)
     assert "losses/regression.py" in here["files"]
     other = {**here, "files": {**here["files"], "losses/regression.py": "abc"}}
-    outcome = in_process(errand(path, standing=other), lambda: True, where="tcp://there")
+    outcome = in_process(remote(path, standing=other), lambda: True, where="tcp://there")
     assert outcome.result.state == "failed"
     assert outcome.result.error == (
         "the worker's course is another one: course_utils/losses/regression.py differs; "
@@ -205,14 +205,14 @@ def test_process_that_ends_without_an_answer_is_a_failed_lesson(
 ) -> None:
     path = lesson(tmp_path / "98_one.ipynb", "1")
     monkeypatch.setattr(sys, "executable", shutil.which("false"))
-    outcome = in_process(errand(path), lambda: True, where="tcp://there")
+    outcome = in_process(remote(path), lambda: True, where="tcp://there")
     assert outcome.result.state == "failed"
     assert "its process on tcp://there ended with status 1" in outcome.result.error
 
 
-def test_an_errand_holds_no_path(tmp_path: Path) -> None:
+def test_a_job_for_a_worker_holds_no_path(tmp_path: Path) -> None:
     path = lesson(tmp_path / "01_one.ipynb", "1")
-    assert os.fsencode(tmp_path) not in pickle.dumps(clusters._errand(job(path, tmp_path / "build"), "t"))
+    assert os.fsencode(tmp_path) not in pickle.dumps(clusters._remote(job(path, tmp_path / "build"), "t"))
 
 
 SAME = {"versions": {"python": "3.11.7", "torch": "2.13.0+cpu"}, "files": {"a.py": "1", "b.py": "2"}}

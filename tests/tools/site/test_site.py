@@ -184,7 +184,7 @@ def test_links_to_claims_work_wherever_the_text_is_shown(lesson: Lesson) -> None
     assert 'It climbs <a href="#claim-42-falls">by 1</a>.' in wrong
     assert 'climbs <a href="lessons/42_falling.html#claim-42-falls">by 1</a>.' in pages.mistakes([lesson])
     assert "[43](43_rising.ipynb)" in next(cell.source for cell in page.cells if cell.id == "reading")
-    assert "Next" not in pages.reading([lesson])  # what comes next is nothing to read
+    assert "Next" not in pages.reading_list([lesson])  # what comes next is nothing to read
     text = "ahead by [23 points [15, 32]](#claim-42-falls), see [43](43_rising.ipynb) and [that](a.md)"
     assert links.taken_out(text) == "ahead by 23 points [15, 32], see 43 and [that](a.md)"
     assert "[43](lessons/43_rising.ipynb)" in links.from_another_page(text, "42_falling")
@@ -278,7 +278,7 @@ def record(**changed: Any) -> dict[str, Any]:
 
 
 def test_ledger_shows_value_bounds_seeds_and_link(lesson: Lesson) -> None:
-    page = claims_page.page([lesson], claims_page.Records({"42.falls": record()}, "a machine"))
+    page = claims_page.page([lesson], claims_page.Measured({"42.falls": record()}, "a machine"))
     assert "1 <small>[0.95, 1.05]</small>" in page
     assert ">0.9 to 1.1</td>" in page
     assert ">12</td>" in page
@@ -291,7 +291,7 @@ def test_ledger_shows_value_bounds_seeds_and_link(lesson: Lesson) -> None:
 def check_stale(module: Any, lesson: Lesson) -> None:
     for changed in ({"sentence": "It rises."}, {"bounds": {"at_most": 1.2}}, {"id": "42.other"}):
         row = record(**changed)
-        page = module.page([lesson], module.Records({row["id"]: row}, "a machine"))
+        page = module.page([lesson], module.Measured({row["id"]: row}, "a machine"))
         assert "not yet recorded" in page, changed
         assert "[0.95, 1.05]" not in page, changed
 
@@ -321,14 +321,14 @@ def test_the_last_run_wins_over_the_shipped_record(tmp_path: Path) -> None:
     (folder / "claims-42.json").write_text(json.dumps(run))
     (folder / "claims-43.json").write_text('{"cut off')
     with pytest.warns(UserWarning, match=r"^claims-43\.json is left out"):
-        found = claims_page.records(tmp_path, kept)
+        found = claims_page.measured_values(tmp_path, kept)
     assert found.claims["42.falls"]["measured"] == 1.01
     assert found.claims["42.old"]["measured"]["mean"] == 1.0
     assert "torch 9.9" in found.provenance
 
 
 def test_without_records_the_ledger_says_so(lesson: Lesson, tmp_path: Path) -> None:
-    page = claims_page.page([lesson], claims_page.records(tmp_path, tmp_path))
+    page = claims_page.page([lesson], claims_page.measured_values(tmp_path, tmp_path))
     assert "not yet recorded" in page
     assert "No measured values" in page
 
@@ -419,7 +419,7 @@ def test_no_arrow_of_the_map_meets_a_box() -> None:
 
 def test_collected_pages(lesson: Lesson) -> None:
     assert "[42 · Falling](lessons/42_falling.ipynb) | Why does it fall? |" in pages.lessons_page([lesson])
-    assert "Someone (1999)" in pages.reading([lesson])
+    assert "Someone (1999)" in pages.reading_list([lesson])
     assert 'href="lessons/42_falling.html#cell-draw"' in pages.gallery([lesson])
     assert pages.bugs(lesson) == [
         ("**The lost minus.** It climbs [by 1](#claim-42-falls).", "cell-climb"),

@@ -16,7 +16,7 @@ from types import ModuleType
 import pytest
 
 from course_utils.exercises.engine import catalogue
-from course_utils.tools import normalize
+from course_utils.tools import in_place
 from course_utils.tools.lessons import LessonError
 from course_utils.tools.template import lesson
 from tests.notebooks import rules, second_edition
@@ -203,7 +203,7 @@ def test_a_failure_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             raise problem
         return {NAME: "no kernel"}
 
-    monkeypatch.setattr(normalize, "regenerate", fail)
+    monkeypatch.setattr(in_place, "execute", fail)
     with pytest.raises(problem or LessonError):
         lesson.new_lesson(NAME, tmp_path)
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["README.md"]

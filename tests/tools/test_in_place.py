@@ -13,7 +13,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from course_utils.tools import lessons, normalize
+from course_utils.tools import in_place, lessons
 from course_utils.tools.running.results import Result
 from tests.sample import lesson
 
@@ -50,8 +50,8 @@ def book(*outputs: nbformat.NotebookNode) -> nbformat.NotebookNode:
 def test_traces_of_the_moment_are_removed() -> None:
     outputs = [new_output("stream", name="stdout", text=text) for text in ("one\n", "two\n")]
     result = new_output("execute_result", data={"text/plain": "1"}, execution_count=9)
-    found = normalize.normalized(book(*outputs, result), before=new_notebook())
-    assert found.metadata == {"kernelspec": normalize.KERNEL, "language_info": normalize.LANGUAGE}
+    found = in_place.normalized(book(*outputs, result), before=new_notebook())
+    assert found.metadata == {"kernelspec": in_place.KERNEL, "language_info": in_place.LANGUAGE}
     assert "version" not in found.metadata.language_info
     assert [cell.source for cell in found.cells] == ["# Title", "SEED = 0", "1"]
     assert [cell.metadata for cell in found.cells] == [{}, {"tags": ["parameters"]}, {}]
@@ -68,7 +68,7 @@ def test_text_and_results_keep_their_order() -> None:
         figure(png(1)),
         new_output("stream", name="stdout", text="b"),
     ]
-    found = normalize.normalized(book(*parts), before=new_notebook()).cells[-1].outputs
+    found = in_place.normalized(book(*parts), before=new_notebook()).cells[-1].outputs
     assert [output.output_type for output in found] == ["stream", "display_data", "stream"]
     assert found[1].metadata["image/png"]["alt"] == "A square."
 
@@ -77,11 +77,11 @@ def test_figure_changes_only_with_its_pixels() -> None:
     committed = book(figure(png(7, comment="old encoder")))
     committed.cells.pop(2)
     committed.cells[2].id = "parameters-2"
-    same = normalize.normalized(book(figure(png(7, comment="new encoder"))), before=committed)
+    same = in_place.normalized(book(figure(png(7, comment="new encoder"))), before=committed)
     assert same.cells[-1].outputs[0].data["image/png"] == png(7, comment="old encoder")
-    other = normalize.normalized(book(figure(png(8))), before=committed)
+    other = in_place.normalized(book(figure(png(8))), before=committed)
     assert other.cells[-1].outputs[0].data["image/png"] == png(8)
-    assert not normalize.same_pixels("bm90IGEgcGljdHVyZQ==", png(1))
+    assert not in_place.same_pixels("bm90IGEgcGljdHVyZQ==", png(1))
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_figure_changes_only_with_its_pixels() -> None:
 )
 def test_what_must_not_be_committed(output: nbformat.NotebookNode, message: str) -> None:
     with pytest.raises(lessons.LessonError, match=message):
-        normalize.normalized(book(output), before=new_notebook())
+        in_place.normalized(book(output), before=new_notebook())
 
 
 def test_a_lesson_changed_meanwhile_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,9 +108,9 @@ def test_a_lesson_changed_meanwhile_stays_as_it_is(tmp_path: Path, monkeypatch: 
         path.write_bytes(path.read_bytes() + b"\n")  # a save in the editor
         return [Result("01_one")]
 
-    monkeypatch.setattr(normalize, "run", run)
+    monkeypatch.setattr(in_place, "run", run)
     saved = path.read_bytes() + b"\n"
-    left = normalize.regenerate(tmp_path)
+    left = in_place.execute(tmp_path)
     assert left == {"01_one": "it was changed while it was executed; execute it again"}
     assert path.read_bytes() == saved
 
@@ -123,10 +123,10 @@ def test_a_folder_that_cannot_be_written_is_said_before_anything_runs(
     def refuse(dir: Path) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(normalize.tempfile, "TemporaryFile", refuse)
-    monkeypatch.setattr(normalize, "run", lambda *args, **kwargs: pytest.fail("ran"))
+    monkeypatch.setattr(in_place.tempfile, "TemporaryFile", refuse)
+    monkeypatch.setattr(in_place, "run", lambda *args, **kwargs: pytest.fail("ran"))
     with pytest.raises(lessons.LessonError, match="cannot be written: Permission denied"):
-        normalize.regenerate(tmp_path)
+        in_place.execute(tmp_path)
 
 
 def test_regenerating_twice_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_regenerating_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     good = lesson(tmp_path / "01_good.ipynb", drawing, "PROFILE")
     bad = lesson(tmp_path / "02_bad.ipynb", "1 / 0")
     before = bad.read_bytes()
-    left = normalize.regenerate(tmp_path)
+    left = in_place.execute(tmp_path)
     assert list(left) == ["02_bad"]
     assert "ZeroDivisionError" in left["02_bad"]
     assert bad.read_bytes() == before, "a lesson that fails stays as it was"
@@ -148,6 +148,6 @@ def test_regenerating_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     assert [cell.execution_count for cell in cells if cell.cell_type == "code"] == [1, 2, 3]
     assert cells[2].outputs[0].text == "one\ntwo\n"
     assert cells[3].outputs[0].data["text/plain"] == "'standard'"
-    assert normalize.regenerate(tmp_path, only=["01"]) == {}
+    assert in_place.execute(tmp_path, only=["01"]) == {}
     assert good.read_bytes() == first
     assert sorted(path.name for path in tmp_path.iterdir()) == ["01_good.ipynb", "02_bad.ipynb"]

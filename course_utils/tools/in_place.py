@@ -29,7 +29,7 @@ LANGUAGE = {
 CELL_METADATA = ("tags", "jupyter", "slideshow", "editable", "deletable", "mystnb", "collapsed")  # kept
 
 
-def regenerate(notebooks: str | Path, *, only: Iterable[str] = (), workers: int = 2) -> dict[str, str]:
+def execute(notebooks: str | Path, *, only: Iterable[str] = (), workers: int = 2) -> dict[str, str]:
     """Execute lessons at `standard` and put the normalised results in their place, each whole.
 
     A lesson that fails, that writes to stderr, or that somebody changed while it was executed stays as it is.
@@ -114,21 +114,21 @@ def _identity(id: str, position: int, taken: set[str]) -> str:
 
 def _outputs(outputs: list[Any], count: int) -> list[Any]:
     """Outputs with neighbouring streams joined and everything of the moment removed."""
-    kept: list[Any] = []
+    normal: list[Any] = []
     for output in outputs:
         if output.output_type == "error":
             raise lessons.LessonError(f"cell [{count}] has an error among its outputs: {output.ename}")
         if output.output_type == "stream":
             if output.name == "stderr":
                 raise lessons.LessonError(f"cell [{count}] wrote to stderr: {output.text.strip()[:500]}")
-            if kept and kept[-1].output_type == "stream":
-                kept[-1].text += output.text
+            if normal and normal[-1].output_type == "stream":
+                normal[-1].text += output.text
                 continue
         elif output.output_type == "execute_result":
             output.execution_count = count
         output.pop("transient", None)
-        kept.append(output)
-    return kept
+        normal.append(output)
+    return normal
 
 
 def _keep_figures(executed: nbformat.NotebookNode, before: nbformat.NotebookNode) -> None:
