@@ -25,17 +25,19 @@ import re
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from course_utils import claim_lines, markup, profiles
-from course_utils._checks import require
+from course_utils._checks import is_tensor, loaded_torch, require
 from course_utils._files import write_whole
 from course_utils.claim_lines import Block
 from course_utils.claim_records import record_folder
 from course_utils.intervals import Interval
+
+if TYPE_CHECKING:
+    import torch
 
 
 class ClaimError(AssertionError):
@@ -201,9 +203,10 @@ def _ends(measured: float | Interval | torch.Tensor) -> tuple[float, float, int 
     if isinstance(measured, Interval):
         value = {name: _json(getattr(measured, name)) for name in ("mean", "low", "high", "n", "level")}
         return measured.low, measured.high, measured.n, value
-    plain = measured.detach() if isinstance(measured, torch.Tensor) else measured
+    plain = measured.detach() if is_tensor(measured) else measured
     number = float(plain)
-    logical = isinstance(plain, (bool, np.bool_)) or getattr(plain, "dtype", None) == torch.bool
+    dtype = str(getattr(plain, "dtype", "")).removeprefix("torch.")
+    logical = isinstance(plain, bool) or dtype == "bool"
     return number, number, None, bool(plain) if logical else _json(number)
 
 
@@ -264,17 +267,19 @@ def _write(lesson: str, run: profiles.Run, claims: dict[str, dict[str, Any]]) ->
         "profile": run.profile,
         "seed": run.seed,
         "device": run.device,
-        "versions": {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-        },
+        "versions": _versions(),
         "sizes": run.declared,
         "claims": list(claims.values()),
     }
     write_whole(
         record_folder() / f"claims-{lesson}.json", json.dumps(record, indent=1, ensure_ascii=False) + "\n"
     )
+
+
+def _versions() -> dict[str, str]:
+    torch = loaded_torch()
+    found = {"python": platform.python_version(), "numpy": np.__version__}
+    return found | ({"torch": str(torch.__version__)} if torch else {})
 
 
 class _Waiting:
@@ -321,7 +326,7 @@ def _flush() -> None:
 
 
 def _numbers(values: Any) -> Iterator[float]:
-    if isinstance(values, torch.Tensor):
+    if is_tensor(values):
         yield from (float(value) for value in values.detach().flatten())
     elif isinstance(values, Iterable):
         for value in values:

@@ -1,4 +1,9 @@
-"""Early stopping: stop when the validation value has not improved for a while, and keep the best weights."""
+"""Early stopping: stop when the validation value has not improved for a while, and keep the best weights.
+
+Patience        the rule: which value is the best, and when to stop
+EarlyStopping   the rule for a model in training, with its best weights in memory or in a file
+patient_stop    the rule on curves that were recorded to their end
+"""
 
 from __future__ import annotations
 
@@ -18,16 +23,79 @@ from course_utils._checks import is_whole, require
 from course_utils._files import write_whole
 
 
-class EarlyStopping:
-    """Stop after `patience` updates in a row without an improvement on the best value.
+class Patience:
+    """Which value of a series is the best so far, and when to stop waiting for a better one.
 
         improved     value < best - min_delta  (mode "min")   value > best + min_delta  (mode "max")
-        improved:    best <- value, keep a copy of the weights, since_best <- 0
+        improved:    best <- value, since_best <- 0
         otherwise:   since_best <- since_best + 1; stop when since_best = patience
 
-    The count starts again at every improvement. NaN never improves: it counts as worse, with a warning.
-    Once stopped, `update` keeps returning True and changes nothing. Two more reasons to stop: a `target` that
-    the value has reached, and a `time_limit`.
+    The count starts again at every improvement. NaN never improves. Once stopped, nothing changes any more.
+
+        rule = Patience(2)
+        [rule.count(value) for value in (3.0, 1.0, 2.0, 1.0)]   # [True, True, False, False]
+        rule.stopped, rule.best_step                            # True, 1
+
+    Args:
+        patience: values without improvement that stop the run, >= 1.
+        min_delta: >= 0, in the units of the value; an improvement must be larger than this.
+        mode: "min" for a loss, "max" for an accuracy.
+
+    Attributes:
+        best_value: best value so far (inf or -inf before the first).
+        best_step: the value's number, counted from 0; None before the first.
+        step: values seen.
+        since_best: values since the best one.
+        stopped: whether the run has been told to stop.
+    Raises: ValueError for settings out of range.
+    """
+
+    def __init__(self, patience: int = 10, min_delta: float = 0.0, *, mode: str = "min") -> None:
+        require(is_whole(patience) and patience >= 1, "a whole number patience >= 1", patience=patience)
+        require(0 <= min_delta < math.inf, "min_delta >= 0 and finite", min_delta=min_delta)
+        require(mode in ("min", "max"), 'mode "min" or "max"', mode=mode)
+        self.patience, self.min_delta, self.mode = int(patience), float(min_delta), mode
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything seen."""
+        self.best_value = math.inf if self.mode == "min" else -math.inf
+        self.best_step: int | None = None
+        self.step = 0
+        self.since_best = 0
+        self.stopped = False
+
+    def improved(self, value: float) -> bool:
+        if self.mode == "min":
+            return value < self.best_value - self.min_delta
+        return value > self.best_value + self.min_delta
+
+    def count(self, value: float) -> bool:
+        """Take the newest value; True means that it is the best so far."""
+        if self.stopped:
+            return False
+        improved = self.improved(value)
+        self._note(value, better=improved)
+        self.stopped = self._is_exhausted()
+        return improved
+
+    def _note(self, value: float, *, better: bool, counts: bool = True) -> None:
+        if better:
+            self.best_value, self.best_step, self.since_best = value, self.step, 0
+        elif counts:
+            self.since_best += 1
+        self.step += 1
+
+    def _is_exhausted(self) -> bool:
+        return self.since_best >= self.patience
+
+
+class EarlyStopping(Patience):
+    """Stop after `patience` updates in a row without an improvement on the best value.
+
+    The rule is that of `Patience`; at each improvement a copy of the weights is kept. NaN counts as worse,
+    with a warning. Once stopped, `update` keeps returning True and changes nothing. Two more reasons to stop:
+    a `target` that the value has reached, and a `time_limit`.
 
         stopper = EarlyStopping(patience=5, path="best.pt")
         for epoch in range(100):
@@ -36,9 +104,7 @@ class EarlyStopping:
                 break
 
     Args:
-        patience: updates without improvement that stop the run, >= 1.
-        min_delta: >= 0, in the units of the value; an improvement must be larger than this.
-        mode: "min" for a loss, "max" for an accuracy.
+        patience, min_delta, mode: as for `Patience`, whose attributes it has; it counts updates.
         restore_best: keep the best weights in memory and load them into the model on stopping. A loop that
             runs to its end without stopping calls `restore(model)` itself.
         path: file for the best state. It is written whole at each improvement: a crash at any
@@ -52,12 +118,7 @@ class EarlyStopping:
             `reset`), so make the stopper right before the run; a resumed run goes on counting.
         clock: what gives the time, in seconds.
 
-    Attributes:
-        best_value: best value so far (inf or -inf before the first).
-        best_step: the update that gave it, counted from 0; None before the first.
-        step: updates seen.
-        since_best: updates since the best one.
-        stopped: whether the run has been told to stop.
+    Attributes: those of `Patience`, and
         stopped_by: why, "patience", "target" or "time limit"; None before.
         elapsed: seconds counted towards the limit; 0.0 without one.
 
@@ -79,37 +140,24 @@ class EarlyStopping:
         time_limit: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        require(is_whole(patience) and patience >= 1, "a whole number patience >= 1", patience=patience)
         whole = is_whole(start_from) and start_from >= 0
         require(whole, "a whole number start_from >= 0", start_from=start_from)
         require(target is None or math.isfinite(target), "a finite target, or None", target=target)
         some = time_limit is None or 0 < time_limit < math.inf
         require(some, "time_limit > 0 and finite, or None", time_limit=time_limit)
-        require(0 <= min_delta < math.inf, "min_delta >= 0 and finite", min_delta=min_delta)
-        require(mode in ("min", "max"), 'mode "min" or "max"', mode=mode)
-        self.patience, self.min_delta, self.mode = int(patience), float(min_delta), mode
         self.start_from, self.target, self.time_limit = int(start_from), target, time_limit
         self.clock = clock
+        super().__init__(patience, min_delta, mode=mode)
         self.restore_best = restore_best
         self.path = None if path is None else Path(path)
-        self.reset()
 
     def reset(self) -> None:
         """Forget everything seen; the file at `path` stays."""
-        self.best_value = math.inf if self.mode == "min" else -math.inf
-        self.best_step: int | None = None
-        self.step = 0
-        self.since_best = 0
-        self.stopped = False
+        super().reset()
         self.stopped_by: str | None = None
         self.elapsed = 0.0
         self._seen = self._now()
         self._best_model: dict[str, Any] | None = None
-
-    def improved(self, value: float) -> bool:
-        if self.mode == "min":
-            return value < self.best_value - self.min_delta
-        return value > self.best_value + self.min_delta
 
     def reached(self, value: float) -> bool:
         """Whether `value` is the target or better."""
@@ -128,19 +176,15 @@ class EarlyStopping:
                 RuntimeWarning,
                 stacklevel=2,
             )
-        step, self.step = self.step, self.step + 1
-        looked_at, reached = step >= self.start_from, self.reached(value)
+        looked_at, reached = self.step >= self.start_from, self.reached(value)
         better = looked_at and (self.improved(value) or reached)
-        if better:
-            self.best_value, self.best_step, self.since_best = value, step, 0
-        elif looked_at:
-            self.since_best += 1
+        self._note(value, better=better, counts=looked_at)
         self._count_time()
         if self.time_limit is not None and self.elapsed >= self.time_limit:
             self.stopped_by = "time limit"
         elif looked_at and reached:
             self.stopped_by = "target"
-        elif self.since_best >= self.patience:
+        elif self._is_exhausted():
             self.stopped_by = "patience"
         self.stopped = self.stopped_by is not None
         if better:
@@ -240,3 +284,22 @@ def _number(value: Any) -> float:
     got = {"shape": tuple(value.shape)} if hasattr(value, "shape") else {"value": value}
     require(one and count == 1, "one number", cure="reduce the validation losses to their mean", **got)
     return float(value.item() if hasattr(value, "item") else value)
+
+
+def patient_stop(values: Tensor, patience: int) -> tuple[Tensor, Tensor]:
+    """Where early stopping would have ended each of S recorded runs, and what it would have kept.
+
+    Args:
+        values: validation losses (S, K); a run that never stops ends at its last.
+        patience: measurements in a row without a new lowest value that stop a run, >= 1.
+    Returns: the measurements of the stop and of the best before it, (S,) each, counted from 0.
+    """
+    require(values.ndim == 2, "values (S, K)", shape=tuple(values.shape))
+    stops, best = [], []
+    for row in values.tolist():
+        rule = Patience(patience)
+        for value in row:
+            rule.count(value)
+        stops.append(rule.step - 1)
+        best.append(rule.best_step or 0)
+    return torch.tensor(stops, dtype=torch.int64), torch.tensor(best, dtype=torch.int64)

@@ -11,12 +11,11 @@ A lesson has one cell with three parameters and one that starts the run and decl
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import time
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-
-import torch
 
 from course_utils._checks import require
 
@@ -67,7 +66,7 @@ _current = Run("standard", 0, "cpu")
 
 
 def start(profile: str = "standard", seed: int = 0, device: str = "cpu") -> Run:
-    """Begin a lesson: check its three parameters and seed torch's global generator.
+    """Begin a lesson: check its three parameters and seed torch's global generator, where there is torch.
 
     Args:
         profile: "smoke", "standard" or "full".
@@ -89,7 +88,10 @@ def start(profile: str = "standard", seed: int = 0, device: str = "cpu") -> Run:
     require(_has(device), "a DEVICE that this machine has", DEVICE=device, cure='use DEVICE="cpu"')
     global _current
     _current = Run(profile, seed, device)
-    torch.manual_seed(seed)
+    if importlib.util.find_spec("torch"):
+        import torch  # here, so that whoever does not begin a lesson does not wait for it
+
+        torch.manual_seed(seed)
     return _current
 
 
@@ -104,8 +106,12 @@ def headless() -> bool:
 
 
 def _has(device: str) -> bool:
+    if device == "cpu":
+        return True
     try:
+        import torch
+
         torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, TypeError):
+    except (ImportError, RuntimeError, AssertionError, TypeError):
         return False
     return True

@@ -8,7 +8,7 @@ The value 1.0 is the peak rate, the one given to the optimizer; `floor` is a mul
 keeps a state, so resuming at step t needs t alone; copied or pickled, with a scheduler or a net that holds
 it, it gives the same rates. A step that is negative or not an integer is a ValueError.
 
-A schedule for each parameter group: `LambdaLR(optimizer, [rate, other])`, and `set_rate` takes the same list.
+A schedule for each parameter group: `LambdaLR(optimizer, [rate, other])`, and `set_lr` takes the same list.
 """
 
 from __future__ import annotations
@@ -343,7 +343,7 @@ def _stable(t: int, begin: int, decay: int, floor: float, fall: Callable[[float]
     return _between(floor, fall(min(max(t - begin, 0), decay) / decay))
 
 
-def set_rate(optimizer: Optimizer, schedule: Schedule | Sequence[Schedule], step: int) -> None:
+def set_lr(optimizer: Optimizer, schedule: Schedule | Sequence[Schedule], step: int) -> None:
     """Give every group the rate `initial_lr * schedule(step)`; the first call notes `initial_lr`.
 
     A rate that someone else has set since the last call is the new `initial_lr`, so that a second run does

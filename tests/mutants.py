@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
+
+import pytest
 
 
 def mutant(module: str, old: str, new: str) -> ModuleType:
@@ -30,3 +34,41 @@ def mutant(module: str, old: str, new: str) -> ModuleType:
     finally:
         del sys.modules[changed.__name__]
     return changed
+
+
+def mistakes(
+    module: str,
+    table: Mapping[str, tuple[Any, ...]] | Sequence[Any],
+    *,
+    check: Callable[..., None] | None = None,
+    of: str = "",
+) -> Callable[..., None]:
+    """A test: each mistake, planted in `module`, makes its check raise an AssertionError.
+
+        test_mistakes_are_caught = mistakes("course_utils.losses.margins", MUTANTS)
+
+    Args:
+        table: id -> (old text, new text, check), or (old, new) where one check is for all; or a list of such,
+            `pytest.param` with an id. The check may come first. It is called with the changed module.
+        check: for all mistakes.
+        of: a name in the changed module that the check is called with, instead of the module.
+    """
+    listed = [(getattr(row, "id", None), row) for row in table]
+    every = [check] if check else []
+    rows = [
+        pytest.param(*_ordered([*getattr(row, "values", row), *every]), id=id)
+        for id, row in (table.items() if isinstance(table, Mapping) else listed)
+    ]
+
+    @pytest.mark.parametrize(("old", "new", "notices"), rows)
+    def test(old: str, new: str, notices: Callable[..., None]) -> None:
+        changed = mutant(module, old, new)
+        with pytest.raises(AssertionError):
+            notices(getattr(changed, of) if of else changed)
+
+    return test
+
+
+def _ordered(row: Sequence[Any]) -> list[Any]:
+    """The two texts first, then the check."""
+    return sorted(row, key=lambda value: not isinstance(value, str))

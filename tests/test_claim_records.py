@@ -49,10 +49,13 @@ def test_a_record_of_an_earlier_edition_is_read(tmp_path: Path) -> None:
     ("broken", "why"),
     [
         ('{"cut off', "Unterminated"),
-        ("[]", "holds no list of claims"),
-        ('{"claims": {}}', "holds no list of claims"),
-        ('{"claims": [{"id": "02.x"}]}', "lacks one of id, sentence"),
-        ('{"claims": ["02.x"]}', "lacks one of id, sentence"),
+        ("[]", "the record is a list"),
+        ('{"lesson": "02"}', "the record lacks claims"),
+        ('{"claims": {}}', "claims of the record is a dict"),
+        ('{"claims": [{"id": "02.x"}]}', r"claim 02\.x lacks sentence, measured, bounds, verdict"),
+        ('{"claims": ["02.x"]}', "claim number 1 is a str"),
+        ('{"claims": [], "sizes": {"n": {"smoke": 1}}}', "size n lacks standard, full"),
+        ("[" * 100_000, "nested without an end"),
         ("\udce9", "can't decode"),
     ],
 )
@@ -63,6 +66,46 @@ def test_a_broken_record_is_named_and_the_others_are_read(tmp_path: Path, broken
     with pytest.warns(UserWarning, match=rf"^claims-02\.json is left out: .*{why}"):
         found = [one["id"] for one in claim_records.read(tmp_path)]
     assert found == ["01.a", "03.c"]
+
+
+def test_a_broken_record_goes_to_whoever_asks(tmp_path: Path) -> None:
+    (tmp_path / "claims-02.json").write_text("[]")
+    lines: list[str] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert list(claim_records.read(tmp_path, left_out=lines.append)) == []
+    assert lines == ["claims-02.json is left out: the record is a list, not a table of names"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"verdict": "perhaps"}, "the verdict of claim 02.x is 'perhaps'"),
+        ({"bounds": []}, "bounds of claim 02.x is a list"),
+        ({"bounds": {"about": 1.0}}, "one of about and tol without the other"),
+        ({"bounds": {"at_most": "1"}}, "at_most of the bounds of claim 02.x is a str"),
+        ({"measured": None}, "measured of claim 02.x is a NoneType"),
+        ({"measured": {"mean": 1.0}}, "what claim 02.x measured lacks level, n, low, high"),
+        (
+            {"measured": {"mean": "one", "low": 0.0, "high": 2.0, "level": 0.99, "n": 4}},
+            "could not convert string to float",
+        ),
+        ({"used": "half"}, "used of claim 02.x is a str"),
+        ({"seeds": 1.5}, "seeds of claim 02.x is a float"),
+    ],
+)
+def test_what_is_wrong_with_a_claim_is_said(changed: dict[str, Any], why: str) -> None:
+    record = {"claims": [claim("02.x", "S.") | changed]}
+    with pytest.raises(ValueError, match=why):
+        claim_records.parse(json.dumps(record).encode())
+
+
+def test_what_is_not_finite_is_sound() -> None:
+    wild = {"mean": "nan", "low": "-inf", "high": "inf", "level": 0.99, "n": 4}
+    record = {"claims": [claim("02.x", "S.", wild), claim("02.y", "S.", "nan"), claim("02.z", "S.", True)]}
+    assert [one["measured"] for one in claim_records.parse(json.dumps(record).encode())["claims"]] == [
+        wild, "nan", True,
+    ]  # fmt: skip
 
 
 def test_sound_records_warn_of_nothing(tmp_path: Path) -> None:

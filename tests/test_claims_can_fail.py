@@ -232,12 +232,14 @@ REWRITTEN = {
         "claim('x', 'X.', a - a, at_least=c - d)",
         "claim('x', 'X.', a - __planted__('noise', b), at_least=c - d)",
     ],
-    "r = (a - 1) / b": ["r = b / (a - 1)", "r = (a - 1) / (a - 1)", "r = (a - 1) / __planted__('noise', b)"],
+    "r = (a + 1) / b": ["r = b / (a + 1)", "r = (a + 1) / (a + 1)", "r = (a + 1) / __planted__('noise', b)"],
     "worst = largest(gap(f(x), x) for x in y)": [
         "worst = largest((gap(x, f(x)) for x in y))",
         "worst = largest((gap(f(x), f(x)) for x in y))",
         "worst = largest((gap(f(x), __planted__('noise', x)) for x in y))",
     ],
+    "worst = abs(x - 1)": ["worst = abs(__planted__('noise', x) - 1)"],
+    "x = f(a, b) * 2 - 1 / 2": ["x = __planted__('noise', f(a, b) * 2) - 1 / 2"],
     "x = f(a, b)": [],
 }
 

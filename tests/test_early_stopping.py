@@ -21,8 +21,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 import course_utils.early_stopping
+from course_utils import early_stopping
 from course_utils.early_stopping import EarlyStopping
-from tests.mutants import mutant
+from tests.mutants import mistakes, mutant
 
 SETTINGS = settings(max_examples=150, deadline=None, derandomize=True)
 VALUES = st.lists(st.one_of(st.integers(-3, 3).map(float), st.just(math.nan)), min_size=1, max_size=15)
@@ -437,6 +438,36 @@ def test_value_must_be_one_number() -> None:
             EarlyStopping().update(wrong, nn.Linear(1, 1))  # type: ignore[arg-type]
 
 
+def check_patient_stop(module: Any) -> None:
+    """As the definition says, run by run, on values with ties and one NaN."""
+    values = torch.randint(0, 12, (60, 15), generator=torch.Generator().manual_seed(3)).double()
+    values[0, 4] = math.nan
+    stopped_early = 0
+    for patience in (1, 2, 3, 6):
+        stop, best = module.patient_stop(values, patience)
+        for s, row in enumerate(values.tolist()):
+            end, first_best = by_definition(row, patience, 0.0, "min")
+            assert (int(stop[s]), int(best[s])) == (min(end, 14), first_best)
+            stopped_early += end < 14
+    assert stopped_early > 100
+
+
+def test_patient_stop() -> None:
+    check_patient_stop(early_stopping)
+    with pytest.raises(ValueError, match="patience >= 1"):
+        early_stopping.patient_stop(torch.zeros(2, 3), 0)
+    with pytest.raises(ValueError, match=r"values \(S, K\)"):
+        early_stopping.patient_stop(torch.zeros(3), 1)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("rule.step - 1", "rule.step"), ("rule.best_step or 0", "rule.since_best")]
+)
+def test_mistakes_of_patient_stop_are_caught(old: str, new: str) -> None:
+    with pytest.raises(AssertionError):
+        check_patient_stop(mutant("course_utils.early_stopping", old, new))
+
+
 def test_repr_shows_the_settings() -> None:
     text = repr(EarlyStopping(3, 0.5, mode="max", path="a.pt"))
     assert text == "EarlyStopping(patience=3, min_delta=0.5, mode='max', restore_best=True, path='a.pt')"
@@ -453,7 +484,9 @@ MUTANTS = [
     ),
     pytest.param(check_rule, "value < self.best_value", "value > self.best_value", id="greater-under-min"),
     pytest.param(check_rule, "self.best_value + self.min_delta", "self.best_value", id="min-delta-forgotten"),
-    pytest.param(check_rule, "= value, step, 0\n", "= value, step, self.since_best\n", id="count-not-reset"),
+    pytest.param(
+        check_rule, "= value, self.step, 0\n", "= value, self.step, self.since_best\n", id="count-not-reset"
+    ),
     pytest.param(
         check_rule, "self.stopped and self.restore_best and", "self.restore_best and", id="restores-always"
     ),
@@ -463,7 +496,7 @@ MUTANTS = [
     ),
     pytest.param(check_resume, '= state["since_best"]', "= 0", id="count-lost-on-resume"),
     pytest.param(check_more, "step >= self.start_from", "step > self.start_from", id="one-more-exempt"),
-    pytest.param(check_more, "elif looked_at:", "else:", id="exempt-updates-count"),
+    pytest.param(check_more, "elif counts:", "else:", id="exempt-updates-count"),
     pytest.param(check_more, "better = looked_at and (", "better = (", id="exempt-updates-are-the-best"),
     pytest.param(check_more, "value <= self.target", "value < self.target", id="beyond-the-target"),
     pytest.param(check_more, "(self.improved(value) or reached)", "self.improved(value)", id="old-best-kept"),
@@ -474,11 +507,7 @@ MUTANTS = [
 ]
 
 
-@pytest.mark.parametrize(("check", "old", "new"), MUTANTS)
-def test_mistake_is_caught(check: Any, old: str, new: str) -> None:
-    wrong = mutant("course_utils.early_stopping", old, new).EarlyStopping
-    with pytest.raises(AssertionError):
-        check(wrong)
+test_mistake_is_caught = mistakes("course_utils.early_stopping", MUTANTS, of="EarlyStopping")
 
 
 def test_writing_in_place_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,7 @@ from course_utils.schedules import (
     multistep_decay,
     one_cycle,
     polynomial_decay,
-    set_rate,
+    set_lr,
     step_decay,
     triangular,
     warmup_stable_decay,
@@ -544,7 +544,7 @@ def test_a_schedule_for_each_group_as_lambda_lr_takes_it() -> None:
     ours, theirs = two_groups(), two_groups()
     scheduler = torch_lr.LambdaLR(theirs, each)
     for step in range(12):
-        set_rate(ours, each if step % 2 else tuple(each), step)
+        set_lr(ours, each if step % 2 else tuple(each), step)
         rates = [group["lr"] for group in ours.param_groups]
         assert rates == scheduler.get_last_lr()
         assert rates == [0.5 * each[0](step), 0.25 * each[1](step)]
@@ -553,20 +553,20 @@ def test_a_schedule_for_each_group_as_lambda_lr_takes_it() -> None:
     with pytest.raises(
         ValueError, match="need as many schedules as groups, got schedules=3, groups=2; pass one"
     ):
-        set_rate(ours, [*each, constant()], 0)
+        set_lr(ours, [*each, constant()], 0)
 
 
 def test_a_rate_set_between_two_runs_is_the_base_of_the_second() -> None:
     """`initial_lr` of the first run is stale then; without such a change the second run begins from it."""
     sgd = two_groups()
     for step in range(11):
-        set_rate(sgd, cosine_decay(10), step)
+        set_lr(sgd, cosine_decay(10), step)
     assert [group["lr"] for group in sgd.param_groups] == [0.0, 0.0]
     saved = copy.deepcopy(sgd.state_dict())
-    set_rate(sgd, constant(0.5), 0)
+    set_lr(sgd, constant(0.5), 0)
     assert [group["lr"] for group in sgd.param_groups] == [0.25, 0.125]
     sgd.load_state_dict(saved)
     sgd.param_groups[0]["lr"] = 2.0
     for step in range(3):
-        set_rate(sgd, constant(0.5), step)
+        set_lr(sgd, constant(0.5), step)
         assert [group["lr"] for group in sgd.param_groups] == [1.0, 0.125]

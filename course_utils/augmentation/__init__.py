@@ -5,14 +5,14 @@
     erasing    erase                              RandomErasing
     mixing     mixup cutmix to_probabilities      Mixup CutMix
     stacked    mix_within_seeds                   for a run over many seeds
-               Compose chains them, Transform is what they share
+               Compose chains them, RandomChoice takes one for each sample, Transform is what they share
 
 On the left, plain functions of a batch and fixed parameters, one value per sample. On the right, modules
 that draw those parameters and call the functions. Every module works on (N, C, H, W), draws once per
 sample, takes `generator=` when built or when called, and is off in eval mode, as dropout is.
 """
 
-from course_utils.augmentation._transform import Compose, Transform
+from course_utils.augmentation._transform import Compose, RandomChoice, Transform
 from course_utils.augmentation.color import (
     ColorJitter,
     adjust_brightness,
@@ -39,6 +39,7 @@ __all__ = [
     "Compose",
     "CutMix",
     "Mixup",
+    "RandomChoice",
     "RandomCrop",
     "RandomErasing",
     "RandomHorizontalFlip",

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
 from course_utils._checks import require
-from course_utils.augmentation._transform import Transform, from_working, pair, per_sample, to_working
+from course_utils._tensors import check_range
+from course_utils.augmentation._transform import (
+    Transform,
+    check_images,
+    from_working,
+    pair,
+    per_sample,
+    to_working,
+)
 
 SLACK = 1e-2  # how far outside [0, 1] rounding (bf16, interpolation) may have carried a pixel
 
@@ -14,17 +24,30 @@ SLACK = 1e-2  # how far outside [0, 1] rounding (bf16, interpolation) may have c
 def adjust_brightness(x: Tensor, factor: float | Tensor) -> Tensor:
     """x * factor, clamped to [0, 1]: 0 is black, 1 changes nothing.
 
+    Args:
+        x: images (N, 1 or 3, H, W), floating in [0, 1] or uint8, as for all `adjust_` functions.
+        factor: >= 0, one number, or one per sample.
+    Raises: ValueError for other images and factors.
     Agrees with: `kornia.enhance.adjust_brightness_accumulative`, torchvision's `adjust_brightness`.
     """
+    return from_working(_brightness(colors(x), _factor(factor)), x.dtype)
+
+
+def _brightness(x: Tensor, factor: float | Tensor) -> Tensor:
     return (x * per_sample(factor, x)).clamp_(0, 1)
 
 
 def adjust_contrast(x: Tensor, factor: float | Tensor) -> Tensor:
     """mean + factor * (x - mean), clamped to [0, 1], with the mean of the gray image: one number per sample.
 
+    Args, Raises: as `adjust_brightness`.
     Agrees with: `kornia.enhance.adjust_contrast_with_mean_subtraction`; torchvision, whose red weighs
         0.2989.
     """
+    return from_working(_contrast(colors(x), _factor(factor)), x.dtype)
+
+
+def _contrast(x: Tensor, factor: float | Tensor) -> Tensor:
     mean = gray(x.mean((-2, -1), keepdim=True)) if x.shape[1] == 3 else x.mean((-3, -2, -1), keepdim=True)
     weight = per_sample(factor, x)
     return torch.addcmul((1 - weight) * mean, x, weight).clamp_(0, 1)
@@ -33,9 +56,14 @@ def adjust_contrast(x: Tensor, factor: float | Tensor) -> Tensor:
 def adjust_saturation(x: Tensor, factor: float | Tensor) -> Tensor:
     """gray + factor * (x - gray), clamped to [0, 1]: 0 is a gray image, 1 changes nothing.
 
+    Args, Raises: as `adjust_brightness`.
     Agrees with: `kornia.enhance.adjust_saturation_with_gray_subtraction`; torchvision, whose red weighs
         0.2989.
     """
+    return from_working(_saturation(colors(x), _factor(factor)), x.dtype)
+
+
+def _saturation(x: Tensor, factor: float | Tensor) -> Tensor:
     if x.shape[1] == 1:
         return x
     return torch.lerp(gray(x), x, per_sample(factor, x)).clamp_(0, 1)
@@ -54,10 +82,15 @@ def adjust_hue(x: Tensor, turns: float | Tensor) -> Tensor:
 
     Args:
         turns: one number, or one per sample; -1/2 and 1/2 both give the opposite hue.
+    Raises: ValueError for other images than `adjust_brightness` takes.
     Source: Smith (1978), Color gamut transform pairs.
     Agrees with: torchvision's `adjust_hue(x, turns)`, and `kornia.enhance.adjust_hue(x, 2 * pi * turns)` up
         to kornia's eps of 1e-8.
     """
+    return from_working(_hue(colors(x), turns), x.dtype)
+
+
+def _hue(x: Tensor, turns: float | Tensor) -> Tensor:
     if x.shape[1] == 1:
         return x
     r, g, b = x.unbind(1)
@@ -72,6 +105,29 @@ def adjust_hue(x: Tensor, turns: float | Tensor) -> Tensor:
     h = torch.sub(h, (h / 6).floor_(), alpha=6)  # h mod 6
     shares = torch.stack([(h - 3).abs_() - 1, 2 - (h - 2).abs_(), 2 - (h - 4).abs_()], dim=1).clamp_(0, 1)
     return torch.addcmul(low.unsqueeze(1), spread.unsqueeze(1), shares).clamp_(0, 1)  # rounding may pass 1
+
+
+def colors(x: Tensor) -> Tensor:
+    """`x` in the working precision, checked to be gray or RGB images of numbers in [0, 1]."""
+    check_images(x)
+    require(x.shape[1] in (1, 3), "1 (gray) or 3 (RGB) channels", shape=tuple(x.shape))
+    y = to_working(x)
+    if x.dtype == torch.uint8:
+        return y
+    check_range(
+        "a pixel",
+        y,
+        0,
+        1,
+        slack=SLACK,
+        cure="change colors first, standardise afterwards; levels 0 ... 255 are uint8: x.to(torch.uint8)",
+    )
+    return y.clamp(0, 1)
+
+
+def _factor(factor: float | Tensor) -> float | Tensor:
+    check_range("factor", torch.as_tensor(factor), 0, math.inf, cure="0 is black, or gray; 1 changes nothing")
+    return factor
 
 
 def gray(x: Tensor) -> Tensor:
@@ -130,25 +186,13 @@ class ColorJitter(Transform):
         saturation: Tensor | None,
         hue: Tensor | None,
     ) -> Tensor:
-        require(x.shape[1] in (1, 3), "1 (gray) or 3 (RGB) channels", shape=tuple(x.shape))
-        y = to_working(x)
-        if x.dtype != torch.uint8:
-            least, most = (float(end) for end in y.detach().aminmax())
-            require(
-                least >= -SLACK and most <= 1 + SLACK,
-                "pixels in [0, 1]",
-                cure="jitter first, standardise afterwards",
-                least=least,
-                most=most,
-            )
-            if least < 0 or most > 1:
-                y = y.clamp(0, 1)
+        y = colors(x)
         if brightness is not None:
-            y = adjust_brightness(y, brightness)
+            y = _brightness(y, brightness)
         if contrast is not None:
-            y = adjust_contrast(y, contrast)
+            y = _contrast(y, contrast)
         if saturation is not None:
-            y = adjust_saturation(y, saturation)
+            y = _saturation(y, saturation)
         if hue is not None:
-            y = adjust_hue(y, hue)
+            y = _hue(y, hue)
         return from_working(y, x.dtype)

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from course_utils._checks import require
-from course_utils.augmentation._transform import Transform, from_working
+from course_utils._tensors import check_tensor
+from course_utils.augmentation._transform import Transform, check_images, fill_value, from_working
 from course_utils.augmentation.geometry import whole
 
 TRIES = 10  # candidate boxes per image, as torchvision
@@ -24,17 +25,33 @@ def box_mask(boxes: Tensor, height: int, width: int) -> Tensor:
     return (top <= row) & (row < bottom) & (left <= column) & (column < right)
 
 
-def erase(x: Tensor, boxes: Tensor, value: float | Tensor = 0.0) -> Tensor:
+def check_boxes(boxes: Tensor, x: Tensor) -> None:
+    check_tensor("boxes", boxes)
+    require(
+        not boxes.is_floating_point() and boxes.shape in ((len(x), 4), (1, 4)),
+        "boxes of whole numbers, shape (N, 4)",
+        cure="top, left, bottom, right in pixels",
+        shape=tuple(boxes.shape),
+        dtype=boxes.dtype,
+        samples=len(x),
+    )
+
+
+def erase(x: Tensor, boxes: Tensor, value: float | Sequence[float] | Tensor = 0.0) -> Tensor:
     """Paint `value` over one box per image.
 
     Args:
         boxes: integers (N, 4): top, left, bottom, right, ends excluded. An empty box erases nothing.
-        value: a number, or a tensor that broadcasts with x, in the units of the image.
+        value: one number, or one per channel, in the units of the image; or a tensor of x's dtype that
+            broadcasts with x.
+    Raises: ValueError for other images, boxes and values.
     Agrees with: `kornia.augmentation.RandomErasing`, given the same boxes.
     """
-    return torch.where(
-        box_mask(boxes, *x.shape[-2:]), torch.as_tensor(value, dtype=x.dtype, device=x.device), x
-    )
+    check_images(x)
+    check_boxes(boxes, x)
+    if not (isinstance(value, Tensor) and value.ndim > 1 and value.dtype == x.dtype):
+        value = fill_value(value, x)
+    return torch.where(box_mask(boxes, *x.shape[-2:]), value, x)
 
 
 class RandomErasing(Transform):
@@ -89,14 +106,7 @@ class RandomErasing(Transform):
     def paint(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
         if self.value == "random":
             return from_working(self.uniform(x, *x.shape[1:], generator=generator), x.dtype)
-        value = torch.as_tensor(self.value, dtype=x.dtype, device=x.device).reshape(-1)
-        require(
-            len(value) in (1, x.shape[1]),
-            "one value, or one per channel",
-            value=self.value,
-            shape=tuple(x.shape),
-        )
-        return value.reshape(1, -1, 1, 1)
+        return fill_value(self.value, x)
 
     def transform(self, x: Tensor, boxes: Tensor, value: Tensor) -> Tensor:
         return erase(x, boxes, value)

@@ -3,21 +3,42 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from numbers import Real
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from course_utils._checks import require
-from course_utils.augmentation._transform import Transform, from_working, pair, per_sample, to_working
+from course_utils._checks import is_whole, require
+from course_utils._tensors import check_tensor
+from course_utils.augmentation._transform import (
+    Transform,
+    check_images,
+    fill_value,
+    from_working,
+    pair,
+    per_sample,
+    to_working,
+    whole_per_sample,
+)
 
 
 def hflip(x: Tensor, flip: Tensor) -> Tensor:
     """Mirror left and right the samples where `flip`, a boolean of shape (N,), is true."""
+    check_images(x)
+    check_tensor("flip", flip)
+    require(
+        flip.dtype == torch.bool and flip.shape == (len(x),),
+        "one boolean per sample",
+        shape=tuple(flip.shape),
+        dtype=flip.dtype,
+        samples=len(x),
+    )
     return torch.where(flip.reshape(-1, 1, 1, 1), x.flip(-1), x)
 
 
-def rotate(x: Tensor, degrees: float | Tensor, *, fill: float = 0.0) -> Tensor:
+def rotate(x: Tensor, degrees: float | Tensor, *, fill: float | Sequence[float] = 0.0) -> Tensor:
     """Turn each image about its centre, counter-clockwise as displayed, with bilinear interpolation.
 
         output(p) = input(R p)     p = (x, y) in pixels from the centre ((W-1)/2, (H-1)/2), y downwards
@@ -28,9 +49,12 @@ def rotate(x: Tensor, degrees: float | Tensor, *, fill: float = 0.0) -> Tensor:
 
     Args:
         degrees: one angle, or one per sample, shape (N,).
+        fill: one number, or one per channel; for uint8 whole numbers in 0 ... 255.
+    Raises: ValueError for other images and fills.
     Agrees with: `kornia.geometry.transform.rotate`, `torchvision...rotate(interpolation=BILINEAR)`.
     """
-    source = to_working(x)
+    check_images(x)
+    source, outside = to_working(x), to_working(fill_value(fill, x))
     n, _, height, width = x.shape
     angle = per_sample(degrees, source)[:, 0] * (math.pi / 180)  # (N, 1, 1)
     cos, sin = angle.cos(), angle.sin()
@@ -40,37 +64,48 @@ def rotate(x: Tensor, degrees: float | Tensor, *, fill: float = 0.0) -> Tensor:
     grid = source.new_empty(n, height, width, 2)
     grid[..., 0] = 2 / width * cos * px - 2 / width * sin * py
     grid[..., 1] = 2 / height * sin * px + 2 / height * cos * py
-    outside = fill / 255 if x.dtype == torch.uint8 else fill
-    if outside != 0:  # grid_sample only knows zeros outside
+    filled = not (isinstance(fill, Real) and fill == 0)
+    if filled:  # grid_sample only knows zeros outside
         source = source - outside
     turned = F.grid_sample(source, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-    return from_working(turned + outside if outside != 0 else turned, x.dtype)
+    return from_working(turned + outside if filled else turned, x.dtype)
 
 
-def crop(x: Tensor, top: Tensor, left: Tensor, size: tuple[int, int]) -> Tensor:
+def crop(x: Tensor, top: int | Tensor, left: int | Tensor, size: tuple[int, int]) -> Tensor:
     """Cut one window of `size` (height, width) from each image.
 
     Args:
-        top, left: integers of shape (N,), the first row and column of the window, which is inside the image.
+        top, left: whole numbers, one or one per sample: the first row and column of the window, which is
+            inside the image.
     """
-    rows = top.reshape(-1, 1) + torch.arange(size[0], device=x.device)  # (N, h)
-    columns = left.reshape(-1, 1) + torch.arange(size[1], device=x.device)  # (N, w)
+    check_images(x)
+    top, left = whole_per_sample("top", top, x), whole_per_sample("left", left, x)
+    rows = top + torch.arange(size[0], device=x.device)  # (N, h)
+    columns = left + torch.arange(size[1], device=x.device)  # (N, w)
     return take(x, rows, columns)
 
 
-def shift(x: Tensor, down: Tensor, right: Tensor, *, fill: float = 0.0) -> Tensor:
-    """Move each image by whole pixels, integers of shape (N,); what comes in is `fill`.
+def shift(
+    x: Tensor, down: int | Tensor, right: int | Tensor, *, fill: float | Sequence[float] = 0.0
+) -> Tensor:
+    """Move each image by whole pixels; what comes in is `fill`.
 
+    Args:
+        down, right: whole numbers, one or one per sample.
+        fill: one number, or one per channel; for uint8 whole numbers in 0 ... 255.
+    Raises: ValueError for other images, steps and fills.
     Agrees with: `kornia.geometry.transform.translate`.
     """
+    check_images(x)
+    down, right = whole_per_sample("down", down, x), whole_per_sample("right", right, x)
     height, width = x.shape[-2:]
-    rows = torch.arange(height, device=x.device) - down.reshape(-1, 1)  # (N, H), where each row comes from
-    columns = torch.arange(width, device=x.device) - right.reshape(-1, 1)  # (N, W)
+    rows = torch.arange(height, device=x.device) - down  # (N, H), where each row comes from
+    columns = torch.arange(width, device=x.device) - right  # (N, W)
     inside = ((rows >= 0) & (rows < height))[:, None, :, None] & ((columns >= 0) & (columns < width))[
         :, None, None
     ]
     moved = take(x, rows.clamp(0, height - 1), columns.clamp(0, width - 1))
-    return torch.where(inside, moved, torch.as_tensor(fill, dtype=x.dtype, device=x.device))
+    return torch.where(inside, moved, fill_value(fill, x))
 
 
 def take(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
@@ -105,7 +140,7 @@ class RandomRotation(Transform):
 
     Args:
         degrees: d >= 0 for [-d, d], or (low, high), counter-clockwise, within [-360, 360].
-        fill: value of what comes from outside, in the units of the image.
+        fill: value of what comes from outside, one number or one per channel, in the units of the image.
     Agrees with: `kornia.augmentation.RandomRotation`, given the same angles.
     """
 
@@ -113,7 +148,7 @@ class RandomRotation(Transform):
         self,
         degrees: float | tuple[float, float],
         *,
-        fill: float = 0.0,
+        fill: float | Sequence[float] = 0.0,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__(generator)
@@ -122,6 +157,7 @@ class RandomRotation(Transform):
 
     def forward(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
         if self.degrees == (0.0, 0.0):  # exact: interpolation at angle 0 rounds in the last digit
+            check_images(x)
             return x
         return super().forward(x, generator=generator)
 
@@ -138,13 +174,19 @@ class RandomShift(Transform):
 
     Args:
         pixels: an integer >= 0, smaller than the image.
-        fill: value of the pixels that come in.
+        fill: value of the pixels that come in, one number or one per channel.
     """
 
-    def __init__(self, pixels: int, *, fill: float = 0.0, generator: torch.Generator | None = None) -> None:
+    def __init__(
+        self,
+        pixels: int,
+        *,
+        fill: float | Sequence[float] = 0.0,
+        generator: torch.Generator | None = None,
+    ) -> None:
         super().__init__(generator)
-        require(isinstance(pixels, int) and pixels >= 0, "a whole number pixels >= 0", pixels=pixels)
-        self.pixels = pixels
+        require(is_whole(pixels) and pixels >= 0, "a whole number pixels >= 0", pixels=pixels)
+        self.pixels = int(pixels)
         self.fill = fill
 
     def draw(self, x: Tensor, *, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
@@ -165,9 +207,9 @@ class RandomCrop(Transform):
     """Cut a window at a place drawn uniformly, after padding every side.
 
     Args:
-        size: the window, one number or (height, width), >= 1.
+        size: the window, one whole number or (height, width), >= 1.
         padding: pixels added on each side first, >= 0. `RandomCrop(32, padding=4)` is usual for CIFAR.
-        fill: value of the padding.
+        fill: value of the padding, one number or one per channel.
     Agrees with: `torchvision.transforms.RandomCrop`, in distribution, with one draw per image.
     """
 
@@ -176,14 +218,19 @@ class RandomCrop(Transform):
         size: int | tuple[int, int],
         padding: int = 0,
         *,
-        fill: float = 0.0,
+        fill: float | Sequence[float] = 0.0,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__(generator)
-        self.size = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
-        require(min(self.size) >= 1, "size >= 1", size=size)
-        require(isinstance(padding, int) and padding >= 0, "a whole number padding >= 0", padding=padding)
-        self.padding = padding
+        sizes = tuple(size) if isinstance(size, Sequence) else (size, size)
+        require(
+            len(sizes) == 2 and all(is_whole(side) and side >= 1 for side in sizes),
+            "whole numbers size >= 1",
+            size=size,
+        )
+        require(is_whole(padding) and padding >= 0, "a whole number padding >= 0", padding=padding)
+        self.size = (int(sizes[0]), int(sizes[1]))
+        self.padding = int(padding)
         self.fill = fill
 
     def draw(self, x: Tensor, *, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
@@ -202,7 +249,13 @@ class RandomCrop(Transform):
         return whole(places[:, 0], spare[0] + 1), whole(places[:, 1], spare[1] + 1)
 
     def transform(self, x: Tensor, top: Tensor, left: Tensor) -> Tensor:
-        return crop(F.pad(x, [self.padding] * 4, value=self.fill), top, left, self.size)
+        p = self.padding
+        if p > 0:
+            n, channels, height, width = x.shape
+            framed = fill_value(self.fill, x).expand(n, channels, height + 2 * p, width + 2 * p).clone()
+            framed[..., p : p + height, p : p + width] = x
+            x = framed
+        return crop(x, top, left, self.size)
 
 
 def whole(u: Tensor, count: int | Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from course_utils.augmentation.mixing import CutMix, Mixup, to_probabilities
+from course_utils.augmentation.mixing import CutMix, Mixup
 
 
 def mix_within_seeds(
@@ -20,11 +20,13 @@ def mix_within_seeds(
 
     Args:
         mix: what to draw and do; `num_classes` is needed where y holds class indices.
-    Shape: x (S, b, C, H, W); y (S, b), or probability rows (S, b, K). Returns x and rows (S, b, K).
+    Shape: x (S, b, ...), for CutMix (S, b, C, H, W); y (S, b), or probability rows (S, b, K). Returns x and
+        rows (S, b, K).
     """
-    images, rows = x.flatten(0, 1), to_probabilities(y.flatten(0, 1), mix.num_classes)
-    partner, how = mix.draw(images, generator=generator)
+    examples, rows = x.flatten(0, 1), mix.rows(y.flatten(0, 1))
+    mix.check(examples)
+    partner, how = mix.draw(examples, generator=generator)
     order = partner.view(x.shape[:2]).argsort(1).argsort(1)
     first = torch.arange(len(x), device=x.device)[:, None] * x.shape[1]
-    mixed, labels = mix.transform(images, rows, (order + first).flatten(), how)
+    mixed, labels = mix.transform(examples, rows, (order + first).flatten(), how)
     return mixed.view_as(x), labels.unflatten(0, x.shape[:2])

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from course_utils._checks import require
+from course_utils._checks import is_whole, require
 
 _FOLDER = Path(__file__).parent / "files"
 _TEST_SEED = 20_240_101  # draws the test sets, once and for all
@@ -98,18 +98,23 @@ class Dataset:
             label_noise: share of training labels moved to another class, in [0, 1].
             flat: whether images become vectors, (N, C * H * W), or keep channels, (N, C, H, W).
             dtype: of x, and of y in a regression (whose targets are standardised too).
-        Raises: ValueError where the pool is too small or labels cannot be noisy.
+        Raises: ValueError where the pool is too small, a count is no whole number, or labels cannot be noisy.
         """
         pool = len(self.x)
         validation = pool // 5 if validation is None else validation
+        require(is_whole(validation), "a whole number of validation examples", validation=validation)
         train = pool - validation if train is None else train
+        cure = f"to train on a share, give round(share * {pool})"
+        require(is_whole(train), "a whole number of training examples", cure=cure, train=train)
         require(
             train >= 2 and validation >= 1 and train + validation <= pool,
             f"train >= 2, validation >= 1 and no more than {pool} in all",
             train=train,
             validation=validation,
         )
-        generator = torch.Generator().manual_seed(seed)
+        require(is_whole(seed), "a whole number as seed", seed=seed)
+        require(dtype.is_floating_point, "a floating-point dtype, as the inputs are scaled", dtype=dtype)
+        generator = torch.Generator().manual_seed(int(seed))
         order = torch.randperm(pool, generator=generator)
         chosen, held = order[:train], order[train : train + validation]
         x, y = _floating(self.x[chosen]), self.y[chosen]
@@ -130,6 +135,10 @@ class Dataset:
 
     def splits(self, seeds: Sequence[int], **options: object) -> Splits:
         """One `split` per seed, stacked; `options` as in `split`."""
+        several = hasattr(seeds, "__len__") and len(seeds) >= 1
+        require(
+            several, "a seed or more, in a list or a range", cure="take split for a single one", seeds=seeds
+        )
         drawn = [self.split(seed, **options) for seed in seeds]  # type: ignore[arg-type]  # named there
         return Splits(
             *(
@@ -155,14 +164,16 @@ def noisy_labels(y: Tensor, share: float, *, classes: int, generator: torch.Gene
     """A copy of y in which round(share * N) labels, drawn without replacement, are another class each.
 
     Args:
-        y: int64 classes (N,).
+        y: whole numbers of classes (N,), 0 .. classes - 1.
         share: in [0, 1].
         classes: how many there are, >= 2; every other class is equally likely.
-    Raises: ValueError if a number is out of range.
+    Raises: ValueError if a number is out of range, or y are no such labels.
     """
-    require(
-        0 <= share <= 1 and classes >= 2, "0 <= share <= 1 and classes >= 2", share=share, classes=classes
-    )
+    fitting = not isinstance(share, bool) and 0 <= share <= 1 and is_whole(classes) and classes >= 2
+    require(fitting, "0 <= share <= 1 and classes >= 2", share=share, classes=classes)
+    labels = y.ndim == 1 and not y.is_floating_point() and bool(((y >= 0) & (y < classes)).all())
+    cure = "leave out targets that mark no class, as -100 does"
+    require(labels, f"labels (N,) from 0 to {classes - 1}", cure=cure, shape=tuple(y.shape), dtype=y.dtype)
     moved = torch.randperm(len(y), generator=generator)[: round(share * len(y))]
     noisy = y.clone()
     noisy[moved] = (y[moved] + torch.randint(1, classes, (len(moved),), generator=generator)) % classes
@@ -250,7 +261,8 @@ def daily_temperature(days: int, *, generator: torch.Generator, noise: float = 3
 
     Returns: (truth, seen), float64, (days,) each.
     """
-    require(days >= 1 and noise >= 0, "days >= 1 and noise >= 0", days=days, noise=noise)
+    whole = is_whole(days) and days >= 1
+    require(whole and noise >= 0, "a whole number days >= 1 and noise >= 0", days=days, noise=noise)
     day = torch.arange(days, dtype=torch.float64)
     truth = 10 - 9 * torch.cos(2 * torch.pi * (day - 20) / 365.25)
     return truth, truth + noise * torch.randn(days, generator=generator, dtype=torch.float64)
@@ -273,7 +285,8 @@ def rare_features(
     """
     inside = bool(((rates >= 0) & (rates <= 1)).all()) and rates.shape == weights.shape[-1:]
     require(inside, "0 <= rates <= 1, one per weight", rates=tuple(rates.shape), weights=tuple(weights.shape))
-    require(n >= 1 and noise >= 0, "n >= 1 and noise >= 0", n=n, noise=noise)
+    whole = is_whole(n) and n >= 1
+    require(whole and noise >= 0, "a whole number n >= 1 and noise >= 0", n=n, noise=noise)
     leading = weights.shape[:-1]
     x = (torch.rand(*leading, n, len(rates), generator=generator) < rates).to(weights.dtype)
     clean = (x @ weights[..., None])[..., 0]

@@ -103,7 +103,7 @@ def _files(remotes: tuple[RemoteFile, ...]) -> list[Path]:
         )
         raise DownloadError(
             f"{error}\n"
-            "Call again to go on where the download stopped. Or fetch by hand, on any machine,\n"
+            "Call again to try once more. Or fetch by hand, on any machine,\n"
             f"{listed}\n"
             f"and put what is named here into\n    {folder}\n"
             "(set COURSE_DATA_DIR to use another folder). To go on without: digits() and mnist1d() of "

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import http.client
+import logging
 import os
-import sys
-import time
-import urllib.error
-import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-from filelock import FileLock
 
 from course_utils._checks import require
 
 CHUNK = 1 << 20  # bytes
 TIMEOUT = 30.0  # seconds without a byte
-PAUSE = 1.0  # seconds before another attempt
+# Bytes as they are published: some servers would unpack a .gz on the way.
+HEADERS = {"User-Agent": "course_utils", "Accept-Encoding": "identity"}
 
 
 class DownloadError(OSError):
@@ -42,84 +38,74 @@ def cache_folder() -> Path:
     """Where downloads are kept: `COURSE_DATA_DIR` if it is set, else the platform's place for caches."""
     if chosen := os.environ.get("COURSE_DATA_DIR"):
         return Path(chosen).expanduser()
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "course_utils"
+    import pooch
+
+    return Path(pooch.os_cache("course_utils"))
 
 
-def fetch(remote: RemoteFile, folder: Path, *, attempts: int = 3) -> Path:
+def fetch(remote: RemoteFile, folder: Path, *, attempts: int = 2) -> Path:
     """The path of `remote` in `folder`, its checksum verified now; downloaded if it is not there.
 
-    The bytes go to `<name>.part`. A download that was cut goes on from there, in the next attempt or in the
-    next call. Only a file with the right checksum gets its name, in one step; a wrong one is set aside as
-    `<name>.bad`. Calls in several processes wait for each other.
+    A file gets its name in one step, and only with the right checksum: what a network sends instead (a page
+    to log in, say) is not kept, and what lies there is left alone until the right file has come.
 
     Args:
-        attempts: connections to try, >= 1; one that brought bytes does not count.
-    Raises: DownloadError if there are none left, or the file is not the one that was published.
+        attempts: downloads to try, >= 1.
+    Raises: DownloadError if none succeeds, or the file is not the one that was published.
     """
+    # Slow to import, and most lessons fetch nothing.
+    import pooch
+
     require(attempts >= 1, "attempts >= 1", attempts=attempts)
-    path, part = folder / remote.name, folder / f"{remote.name}.part"
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / f".{remote.name}.lock"):
-        if path.exists() and _accepted(path, remote):
-            return path
-        while _size(part) < remote.size and attempts > 0:
-            before = _size(part)
-            try:
-                _receive(remote, part)
-                reason = "the connection was cut"
-            except urllib.error.HTTPError as error:
-                reason = f"the server answers {error.code} {error.reason}"
-                if error.code == 416:  # the part does not fit what the server has
-                    part.unlink(missing_ok=True)
-                elif error.code < 500:
-                    break
-            except (OSError, http.client.HTTPException) as error:
-                reason = str(getattr(error, "reason", "") or error) or type(error).__name__
-            if _size(part) <= before:
-                attempts -= 1
-                time.sleep(PAUSE if attempts else 0)
-        if _size(part) < remote.size:
-            raise DownloadError(f"could not download {remote.url}: {reason}")
-        if not _accepted(part, remote):
-            raise DownloadError(
-                f"{remote.url} is not the file that was published: its SHA-256 differs from {remote.sha256}. "
-                f"What came is set aside as {path}.bad"
-            )
-        os.replace(part, path)
+    path = folder / remote.name
+    store = pooch.create(
+        path=folder,
+        base_url="",
+        registry={remote.name: f"sha256:{remote.sha256}"},
+        urls={remote.name: remote.url},
+        retry_if_failed=attempts - 1,
+    )
+    before = _written(path)
+    try:
+        with _quiet(pooch.get_logger()):
+            downloader = pooch.HTTPDownloader(chunk_size=CHUNK, timeout=TIMEOUT, headers=HEADERS)
+            store.fetch(remote.name, downloader=downloader)
+    except ValueError as error:
+        raise DownloadError(
+            f"what came from {remote.url} is not the file that was published: its SHA-256 differs from "
+            f"{remote.sha256}. It is not kept. A network that asks you to log in answers with a page of its "
+            "own: log in first, in a browser"
+        ) from error
+    except OSError as error:
+        raise DownloadError(f"could not download {remote.url}: {_reason(error)}") from error
+    if _written(path) != before:
+        # Made by `tempfile`, for its owner's eyes only; a class may share the folder.
+        path.chmod(0o644)
     return path
 
 
-def _receive(remote: RemoteFile, part: Path) -> None:
-    """Append to `part` what it lacks; start it anew where the server does not resume."""
-    have = _size(part)
-    headers = {"User-Agent": "course_utils", "Accept-Encoding": "identity"}
-    if have > 0:
-        headers["Range"] = f"bytes={have}-"
-    request = urllib.request.Request(remote.url, headers=headers)
-    with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
-        start = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
-        resumed = response.status == 206 and start == str(have)
-        if response.status == 206 and not resumed:
-            raise OSError(f"the server resumes at byte {start or '?'}, not at {have}")
-        with open(part, "ab" if resumed else "wb") as file:
-            while (chunk := response.read(CHUNK)) and file.tell() <= remote.size:
-                file.write(chunk)
+def _written(path: Path) -> tuple[int, int] | None:
+    state = path.stat() if path.exists() else None
+    return None if state is None else (state.st_ino, state.st_mtime_ns)
 
 
-def _accepted(file: Path, remote: RemoteFile) -> bool:
-    """Whether the checksum is right; where it is not, the file is set aside."""
-    with open(file, "rb") as content:
-        right = hashlib.file_digest(content, "sha256").hexdigest() == remote.sha256
-    if not right:
-        os.replace(file, file.with_name(f"{remote.name}.bad"))
-    return right
+def _reason(error: OSError) -> str:
+    """What went wrong, without the layers around it."""
+    response = getattr(error, "response", None)
+    if response is not None:
+        return f"the server answers {response.status_code} {response.reason}"
+    innermost: BaseException = error
+    while inner := innermost.__cause__ or innermost.__context__:
+        innermost = inner
+    return str(getattr(innermost, "strerror", None) or innermost) or type(innermost).__name__
 
 
-def _size(file: Path) -> int:
-    return file.stat().st_size if file.exists() else 0
+@contextmanager
+def _quiet(logger: logging.Logger) -> Iterator[None]:
+    """Without pooch's notes on stderr, which a lesson would keep among its outputs."""
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -600,7 +600,7 @@ QUIZZES = (
             ),
             (
                 "It falls by a large factor",
-                "Eight calls instead of 496. With small tensors the price of a call is nearly all there is.",
+                "Seven calls instead of 434. With small tensors the price of a call is nearly all there is.",
                 True,
             ),
             (

@@ -1,8 +1,13 @@
-"""Layers, in teaching order, with the constructors, parameter and buffer names of torch.nn.
+"""Layers, in teaching order: torch.nn's classes with their forward pass written out.
 
 dropout         Dropout                                      lesson 13
 normalization   BatchNorm1d BatchNorm2d BatchNormByHand      lesson 14
                 LayerNorm GroupNorm RMSNorm
+
+Each is a subclass of torch's layer of its name, with its constructor, parameters, buffers and checkpoints,
+so that tools that look for a class find it (`update_bn`, `convert_sync_batchnorm`, weight decay by class).
+Each is one graph of `torch.compile` and `torch.export` and one node of `torch.fx`; TorchScript, which torch
+has retired, runs it as Python and cannot save it. A `Dropout` with a generator of its own is no one graph.
 """
 
 from course_utils.layers.dropout import Dropout

@@ -22,7 +22,9 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from course_utils._checks import require
+from course_utils._checks import is_whole, require
+from course_utils._tensors import autocast_is_on, check_float, widen
+from course_utils._tracing import one_module
 
 Device: TypeAlias = torch.device | str | None
 Dtype: TypeAlias = torch.dtype | None
@@ -31,21 +33,19 @@ Dtype: TypeAlias = torch.dtype | None
 # What the layers share
 
 
-def widen(x: Tensor) -> Tensor:
-    """x in the precision that statistics need: float32 for the sixteen-bit formats."""
-    require(x.is_floating_point(), "floating x", cure="convert it with x.float()", dtype=x.dtype)
-    return x.to(torch.promote_types(x.dtype, torch.float32))
+def check_input(x: Tensor) -> None:
+    check_float("x", x, cure="convert it with x.float()")
 
 
 def result_dtype(x: Tensor) -> torch.dtype:
     """torch's rule for layer and group norm: x's dtype, but float32 under a GPU's autocast."""
-    on_gpu = x.device.type != "cpu" and torch.is_autocast_enabled(x.device.type)
+    on_gpu = x.device.type != "cpu" and autocast_is_on(x)
     return torch.promote_types(x.dtype, torch.float32) if on_gpu else x.dtype
 
 
 def centre(x: Tensor, dims: list[int]) -> tuple[Tensor, Tensor, Tensor]:
     """x without its mean over `dims`, that mean, and the variance around it (divided by n, not n - 1)."""
-    n = math.prod(x.shape[d] for d in dims)
+    n = math.prod([x.shape[d] for d in dims])
     mean = x.sum(dims, keepdim=True) / n
     centred = x + (-mean)  # on the way back, x - mean would copy the whole gradient to change its sign
     return centred, mean, (centred * centred).sum(dims, keepdim=True) / n
@@ -59,27 +59,6 @@ def rescale(centred: Tensor, r: Tensor, weight: Tensor | None, bias: Tensor | No
     """weight * centred * r + bias; a weight or bias of None is left out."""
     y = centred * (r if weight is None else r * weight)
     return y if bias is None else y.add_(bias)  # y is ours: no second copy
-
-
-class _Affine(nn.Module):
-    """A learnt weight (ones at first) and bias (zeros), either of which may be None."""
-
-    weight: nn.Parameter | None
-    bias: nn.Parameter | None
-
-    def __init__(
-        self, shape: tuple[int, ...], weight: bool, bias: bool, device: Device, dtype: Dtype
-    ) -> None:
-        super().__init__()
-        for name, filled, present in (("weight", torch.ones, weight), ("bias", torch.zeros, weight and bias)):
-            values = filled(shape, device=device, dtype=dtype)
-            self.register_parameter(name, nn.Parameter(values) if present else None)
-
-    def reset_parameters(self) -> None:
-        if self.weight is not None:
-            nn.init.ones_(self.weight)
-        if self.bias is not None:
-            nn.init.zeros_(self.bias)
 
 
 # Batch norm: a channel of the whole batch
@@ -144,7 +123,7 @@ class BatchNormByHand(torch.autograd.Function):
         return g_x, g_weight, sum_g.flatten() if ctx.has_bias else None, None
 
 
-class _BatchNorm(_Affine):
+class _BatchNorm(nn.modules.batchnorm._BatchNorm):
     """Batch norm over every dimension but the second.
 
         y = weight * (x - mean) / sqrt(var + eps) + bias          mean, var of the batch; var divided by n
@@ -162,8 +141,10 @@ class _BatchNorm(_Affine):
             second derivatives and no `torch.func`. Lesson 14 derives it.
     Raises: ValueError for a wrong shape, and for one value (or none) per channel to take statistics of.
     Source: Ioffe & Szegedy (2015), Algorithms 1 and 2.
-    Agrees with: `torch.nn.BatchNorm1d`, `torch.nn.BatchNorm2d`; but an empty batch is an error, and an input
-        of another precision than the parameters is not.
+    Agrees with: `torch.nn.BatchNorm1d`, `torch.nn.BatchNorm2d`, whose subclasses these are; but an empty
+        batch is an error, and an input of another precision than the parameters is none, nor is eps = 0. In
+        a forward pass that activation checkpointing repeats, a batch may count once where torch's counts it
+        twice.
 
     Under `torch.func` the buffers change in place, as torch's do: make them an argument of the transformed
     function (stacked for `vmap`) and pass them to `functional_call`; they then hold the new values. Buffers
@@ -171,9 +152,6 @@ class _BatchNorm(_Affine):
     momentum=None works in `vmap`.
     """
 
-    running_mean: Tensor | None
-    running_var: Tensor | None
-    num_batches_tracked: Tensor | None
     shapes: ClassVar[dict[int, str]]  # by the number of dimensions
 
     def __init__(
@@ -189,48 +167,30 @@ class _BatchNorm(_Affine):
         bias: bool = True,
         by_hand: bool = False,
     ) -> None:
-        require(num_features > 0, "num_features > 0", num_features=num_features)
+        require(
+            is_whole(num_features) and num_features > 0,
+            "a whole number num_features > 0",
+            num_features=num_features,
+        )
         require(eps >= 0, "eps >= 0", eps=eps)
         require(momentum is None or 0 <= momentum <= 1, "0 <= momentum <= 1 or None", momentum=momentum)
-        super().__init__((num_features,), affine, bias, device, dtype)
-        self.num_features = num_features
-        self.eps = eps
-        self.momentum = momentum
-        self.affine = affine
-        self.track_running_stats = track_running_stats
+        super().__init__(
+            int(num_features), eps, momentum, affine, track_running_stats, device, dtype, bias=bias
+        )
         self.by_hand = by_hand
+        self._dimensions = list(self.shapes)
         self._rule = f"shape {' or '.join(self.shapes.values())} with C = {num_features}"
-        on = track_running_stats
-        self.register_buffer(
-            "running_mean", torch.zeros(num_features, device=device, dtype=dtype) if on else None
-        )
-        self.register_buffer(
-            "running_var", torch.ones(num_features, device=device, dtype=dtype) if on else None
-        )
-        self.register_buffer("num_batches_tracked", torch.tensor(0, device=device) if on else None)
 
-    def reset_parameters(self) -> None:
-        super().reset_parameters()
-        self.reset_running_stats()
-
-    def reset_running_stats(self) -> None:
-        if (
-            self.running_mean is not None
-            and self.running_var is not None
-            and self.num_batches_tracked is not None
-        ):
-            self.running_mean.zero_()
-            self.running_var.fill_(1)
-            self.num_batches_tracked.zero_()
-
-    def forward(self, x: Tensor) -> Tensor:
-        shape = tuple(x.shape)
-        require(x.ndim in self.shapes and shape[1] == self.num_features, self._rule, shape=shape)
-        wide = widen(x)
+    @one_module
+    def forward(self, input: Tensor) -> Tensor:
+        check_input(input)
+        x, shape = widen(input), tuple(input.shape)
+        require(x.ndim in self._dimensions and shape[1] == self.num_features, self._rule, shape=shape)
         if not self.training and self.running_mean is not None and self.running_var is not None:
-            centred = wide - per_channel(self.running_mean, x)
+            centred = x - per_channel(self.running_mean, x)
             r = one_over_std(per_channel(widen(self.running_var), x), self.eps)
-            return rescale(centred, r, per_channel(self.weight, x), per_channel(self.bias, x)).to(x.dtype)
+            y = rescale(centred, r, per_channel(self.weight, x), per_channel(self.bias, x))
+            return y.to(input.dtype)
         n = x.numel() // self.num_features
         require(
             n > 1,
@@ -239,36 +199,35 @@ class _BatchNorm(_Affine):
             shape=shape,
         )
         normalise = BatchNormByHand.apply if self.by_hand else batch_norm
-        y, mean, var = normalise(wide, self.weight, self.bias, self.eps)
+        y, mean, var = normalise(x, self.weight, self.bias, self.eps)
         if self.training and self.track_running_stats:
-            self._track(mean, var, n)
-        return y.to(x.dtype)
-
-    @torch.no_grad()
-    def _track(self, mean: Tensor, var: Tensor, n: int) -> None:
-        if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
-            return
-        self.num_batches_tracked.add_(1)
-        part = 1 / self.num_batches_tracked.to(mean.dtype) if self.momentum is None else self.momentum
-        for running, batch in ((self.running_mean, mean), (self.running_var, var * (n / (n - 1)))):
-            running.mul_(1 - part).add_(part * batch.flatten())
+            track(self, mean, var, n)
+        return y.to(input.dtype)
 
     def extra_repr(self) -> str:
-        return (
-            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
-            + (", by_hand=True" if self.by_hand else "")
-        )
+        text: str = super().extra_repr()  # type: ignore[no-untyped-call]
+        return text + (", by_hand=True" if self.by_hand else "")
 
 
-class BatchNorm1d(_BatchNorm):
+@torch.no_grad()
+def track(layer: _BatchNorm, mean: Tensor, var: Tensor, n: int) -> None:
+    """Move the running statistics of `layer`, if it has any, towards those of n values a channel."""
+    if layer.running_mean is None or layer.running_var is None or layer.num_batches_tracked is None:
+        return
+    layer.num_batches_tracked.add_(1)
+    part = 1 / layer.num_batches_tracked.to(mean.dtype) if layer.momentum is None else layer.momentum
+    for running, batch in ((layer.running_mean, mean), (layer.running_var, var * (n / (n - 1)))):
+        running.mul_(1 - part).add_(part * batch.flatten())
+
+
+class BatchNorm1d(_BatchNorm, nn.BatchNorm1d):
     __doc__ = f"""{_BatchNorm.__doc__}
     Shape: (N, C) or (N, C, L).
     """
     shapes: ClassVar[dict[int, str]] = {2: "(N, C)", 3: "(N, C, L)"}
 
 
-class BatchNorm2d(_BatchNorm):
+class BatchNorm2d(_BatchNorm, nn.BatchNorm2d):
     __doc__ = f"""{_BatchNorm.__doc__}
     Shape: (N, C, H, W).
     """
@@ -278,7 +237,7 @@ class BatchNorm2d(_BatchNorm):
 # Layer, group and RMS norm: one sample at a time, the same in training and eval
 
 
-class LayerNorm(_Affine):
+class LayerNorm(nn.LayerNorm):
     """Each sample normalised over its last dimensions.
 
         y = weight * (x - mean) / sqrt(var + eps) + bias      var divided by n
@@ -289,8 +248,12 @@ class LayerNorm(_Affine):
         elementwise_affine, bias: whether weight (and bias) exist, of shape `normalized_shape`.
     Shape: (*, *normalized_shape).
     Raises: ValueError where x does not end in `normalized_shape`.
-    Source: Ba, Kiros & Hinton (2016), section 3. Agrees with: `torch.nn.LayerNorm`.
+    Source: Ba, Kiros & Hinton (2016), section 3.
+    Agrees with: `torch.nn.LayerNorm`, whose subclass it is. Where the squares overflow (float32 beyond 1e19)
+        the output is NaN, which tells; torch's is NaN or 0.
     """
+
+    normalized_shape: tuple[int, ...]
 
     def __init__(
         self,
@@ -302,25 +265,17 @@ class LayerNorm(_Affine):
         dtype: Dtype = None,
     ) -> None:
         require(eps >= 0, "eps >= 0", eps=eps)
-        shape = _shape(normalized_shape)
-        super().__init__(shape, elementwise_affine, bias, device, dtype)
-        self.normalized_shape = shape
-        self.eps = eps
-        self.elementwise_affine = elementwise_affine
+        super().__init__(_sizes(normalized_shape), eps, elementwise_affine, bias, device, dtype)
 
-    def forward(self, x: Tensor) -> Tensor:
-        dims = _last_dims(x, self.normalized_shape)
-        centred, _, var = centre(widen(x), dims)
-        return rescale(centred, one_over_std(var, self.eps), self.weight, self.bias).to(result_dtype(x))
-
-    def extra_repr(self) -> str:
-        return (
-            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}, "
-            f"bias={self.bias is not None}"
-        )
+    @one_module
+    def forward(self, input: Tensor) -> Tensor:
+        dims = _last_dims(input, self.normalized_shape)
+        centred, _, var = centre(widen(input), dims)
+        r = one_over_std(var, self.eps) + 0 * var  # NaN, not 0, where the squares overflowed
+        return rescale(centred, r, self.weight, self.bias).to(result_dtype(input))
 
 
-class GroupNorm(_Affine):
+class GroupNorm(nn.GroupNorm):
     """Each sample normalised over groups of neighbouring channels and all positions.
 
         y = weight * (x - mean) / sqrt(var + eps) + bias      mean, var of a group; weight, bias of a channel
@@ -335,7 +290,8 @@ class GroupNorm(_Affine):
     Shape: (N, C, *).
     Raises: ValueError for a wrong shape, or groups of a single value, whose output would be constant.
     Source: Wu & He (2018), section 3.
-    Agrees with: `torch.nn.GroupNorm`, which refuses groups of one value only if N is 1.
+    Agrees with: `torch.nn.GroupNorm`, whose subclass it is, and which refuses groups of one value only if N
+        is 1. Where the squares overflow (float32 beyond 1e19) the output is NaN; torch's is NaN or 0.
     """
 
     def __init__(
@@ -350,47 +306,42 @@ class GroupNorm(_Affine):
         bias: bool = True,
     ) -> None:
         require(
-            num_groups > 0 and num_channels > 0 and num_channels % num_groups == 0,
-            "num_groups > 0 to divide num_channels",
+            is_whole(num_groups)
+            and is_whole(num_channels)
+            and num_groups > 0
+            and num_channels >= 0
+            and num_channels % num_groups == 0,
+            "a whole number num_groups > 0 that divides num_channels",
             num_groups=num_groups,
             num_channels=num_channels,
         )
         require(eps >= 0, "eps >= 0", eps=eps)
-        super().__init__((num_channels,), affine, bias, device, dtype)
-        self.num_groups = num_groups
-        self.num_channels = num_channels
-        self.eps = eps
-        self.affine = affine
+        super().__init__(int(num_groups), int(num_channels), eps, affine, device, dtype, bias=bias)
 
-    def forward(self, x: Tensor) -> Tensor:
+    @one_module
+    def forward(self, input: Tensor) -> Tensor:
+        check_input(input)
+        shape = tuple(input.shape)
         require(
-            x.ndim >= 2 and x.shape[1] == self.num_channels,
-            f"{self.num_channels} channels",
-            shape=tuple(x.shape),
+            input.ndim >= 2 and shape[1] == self.num_channels, f"{self.num_channels} channels", shape=shape
         )
-        grouped = widen(x).reshape(
-            x.shape[0], self.num_groups, self.num_channels // self.num_groups, *x.shape[2:]
-        )
+        each = self.num_channels // self.num_groups
+        grouped = widen(input).reshape(shape[0], self.num_groups, each, *shape[2:])
         require(
-            math.prod(grouped.shape[2:]) > 1,
+            math.prod(grouped.shape[2:]) != 1,
             "more than one value per group",
             cure="use fewer groups",
-            shape=tuple(x.shape),
+            shape=shape,
             num_groups=self.num_groups,
         )
         centred, _, var = centre(grouped, list(range(2, grouped.ndim)))
-        shape = [self.num_groups, -1] + [1] * (x.ndim - 2)
-        weight, bias = (None if v is None else v.view(shape) for v in (self.weight, self.bias))
-        return rescale(centred, one_over_std(var, self.eps), weight, bias).flatten(1, 2).to(result_dtype(x))
-
-    def extra_repr(self) -> str:
-        return (
-            f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
-            f"bias={self.bias is not None}"
-        )
+        r = one_over_std(var, self.eps) + 0 * var  # NaN, not 0, where the squares overflowed
+        view = [self.num_groups, each] + [1] * (input.ndim - 2)
+        weight, bias = (None if v is None else v.view(view) for v in (self.weight, self.bias))
+        return rescale(centred, r, weight, bias).flatten(1, 2).to(result_dtype(input))
 
 
-class RMSNorm(_Affine):
+class RMSNorm(nn.RMSNorm):
     """Each sample divided by the root of its mean square; no mean is subtracted, there is no bias.
 
         y = weight * x / sqrt(mean(x**2) + eps)
@@ -401,9 +352,11 @@ class RMSNorm(_Affine):
             2**-23 for float32 and the sixteen-bit formats, 2**-52 for float64.
         elementwise_affine: whether weight exists, of shape `normalized_shape`.
     Shape: (*, *normalized_shape).
-    Raises: ValueError where x does not end in `normalized_shape`.
-    Source: Zhang & Sennrich (2019). Agrees with: `torch.nn.RMSNorm`.
+    Raises: ValueError where x does not end in `normalized_shape`, and for complex numbers.
+    Source: Zhang & Sennrich (2019). Agrees with: `torch.nn.RMSNorm`, whose subclass it is.
     """
+
+    normalized_shape: tuple[int, ...]
 
     def __init__(
         self,
@@ -414,12 +367,9 @@ class RMSNorm(_Affine):
         dtype: Dtype = None,
     ) -> None:
         require(eps is None or eps >= 0, "eps >= 0 or None", eps=eps)
-        shape = _shape(normalized_shape)
-        super().__init__(shape, elementwise_affine, False, device, dtype)
-        self.normalized_shape = shape
-        self.eps = eps
-        self.elementwise_affine = elementwise_affine
+        super().__init__(_sizes(normalized_shape), eps, elementwise_affine, device, dtype)
 
+    @one_module
     def forward(self, x: Tensor) -> Tensor:
         dims = _last_dims(x, self.normalized_shape)
         wide = widen(x)
@@ -427,16 +377,18 @@ class RMSNorm(_Affine):
         mean_square = (wide * wide).sum(dims, keepdim=True) / math.prod(self.normalized_shape)
         return rescale(wide, one_over_std(mean_square, eps), self.weight, None).to(result_dtype(x))
 
-    def extra_repr(self) -> str:
-        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
 
-
-def _shape(normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
-    shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-    require(len(shape) > 0 and min(shape) > 0, "sizes > 0", normalized_shape=normalized_shape)
-    return shape
+def _sizes(normalized_shape: int | Sequence[int]) -> list[int]:
+    sizes = list(normalized_shape) if isinstance(normalized_shape, Sequence) else [normalized_shape]
+    require(
+        len(sizes) > 0 and all(is_whole(size) and size >= 0 for size in sizes),
+        "whole sizes >= 0",
+        normalized_shape=normalized_shape,
+    )
+    return [int(size) for size in sizes]
 
 
 def _last_dims(x: Tensor, shape: tuple[int, ...]) -> list[int]:
+    check_input(x)
     require(tuple(x.shape[-len(shape) :]) == shape, f"x to end in {shape}", shape=tuple(x.shape))
     return list(range(-len(shape), 0))

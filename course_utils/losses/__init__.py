@@ -5,11 +5,21 @@
     many classes      softmax log_softmax nll_loss cross_entropy focal_loss
     margins           hinge_loss multi_margin_loss
 
-Names, defaults and values are those of `torch.nn.functional` wherever it has the loss; options are
-keyword-only. Every loss takes `reduction`: "mean", "sum" or "none". All work under `torch.func`: vmap,
-grad, jvp.
-Targets and probabilities out of range are errors, except where no value can be read: inside a `vmap` over
-them and under `torch.compile`. In float16 and bfloat16 every line rounds: pass `logits.float()`.
+Names, defaults and values are those of `torch.nn.functional` wherever it has the loss, and so are the
+positions of arguments up to torch's deprecated `size_average` and `reduce`, which are not taken; what comes
+after them is keyword-only. Every loss takes `reduction`: "mean", "sum" or "none".
+
+Precision: sixteen-bit inputs are computed with in float32, and the result rounds once to the wider dtype of
+prediction and target (weights do not widen it; of dtypes that differ torch refuses some). Inside
+`torch.autocast` the result stays float32, as torch's does.
+
+Departures, in all of them: nothing broadcasts but weights, and targets of whole numbers are converted by
+hand, because most that do either are mistakes. Targets and probabilities out of range are errors, except
+where there are no numbers to read: inside a `vmap` over them, under `torch.compile`, `torch.export` and
+`make_fx`, and for fake and meta tensors.
+
+All work under `torch.func` (vmap, grad, jvp), as one graph of `torch.compile` and as one node of `torch.fx`.
+TorchScript, which torch has retired, cannot read them.
 """
 
 from .binary import binary_cross_entropy, binary_cross_entropy_with_logits

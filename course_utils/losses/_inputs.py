@@ -1,30 +1,36 @@
-"""What the losses share: checks of their inputs, and the reduction."""
+"""What the losses share: checks of their inputs, their precision, and the reduction."""
 
 from __future__ import annotations
+
+import functools
 
 import torch
 from torch import Tensor
 
 from .._checks import require
+from .._tensors import autocast_is_on, check_float, check_range, check_tensor, widen
 
 
-def reduce(loss: Tensor, reduction: str) -> Tensor:
-    """The mean or the sum over all elements of `loss`, or `loss` as it is."""
+def reduce(loss: Tensor, reduction: str, *inputs: Tensor, weight: Tensor | None = None) -> Tensor:
+    """The mean or the sum over all elements of `loss`, or `loss` as it is, in the dtype of `inputs`.
+
+        mean = sum(loss) / sum(weight)          with a weight, which `loss` already holds; else / their number
+
+    Until here a loss is computed in float32 at least, so that this is the one place where a sixteen-bit one
+    rounds.
+    """
     require(reduction in ("mean", "sum", "none"), 'reduction "mean", "sum" or "none"', reduction=reduction)
     if reduction == "mean":
-        return loss.mean()
-    return loss.sum() if reduction == "sum" else loss
+        loss = loss.mean() if weight is None else loss.sum() / weight.sum()
+    elif reduction == "sum":
+        loss = loss.sum()
+    return loss.to(result_dtype(*inputs))
 
 
-def check_tensor(name: str, x: object) -> None:
-    """Raise unless `x` is a tensor."""
-    require(isinstance(x, Tensor), f"{name} as a tensor", cure="torch.as_tensor(...) makes one", type=type(x))
-
-
-def check_float(name: str, x: Tensor, *, cure: str) -> None:
-    """Raise unless `x` is a floating-point tensor."""
-    check_tensor(name, x)
-    require(x.is_floating_point(), f"{name} of a floating-point dtype", cure=cure, dtype=x.dtype)
+def result_dtype(*inputs: Tensor) -> torch.dtype:
+    """The widest dtype of `inputs`; inside `torch.autocast` float32 at least, as of torch's losses."""
+    dtype = functools.reduce(torch.promote_types, [x.dtype for x in inputs])
+    return torch.promote_types(dtype, torch.float32) if autocast_is_on(inputs[0]) else dtype
 
 
 def check_elementwise(name: str, x: Tensor, target: Tensor) -> None:
@@ -36,31 +42,6 @@ def check_elementwise(name: str, x: Tensor, target: Tensor) -> None:
         f"{name} and target of one shape",
         cure="they would broadcast against each other: squeeze, unsqueeze or expand one of them",
         **{name: tuple(x.shape), "target": tuple(target.shape)},
-    )
-
-
-def check_range(name: str, x: Tensor, low: float, high: float, *, cure: str, slack: float = 0.0) -> None:
-    """Raise unless all of `x` lies in [low, high], or outside by no more than `slack`.
-
-    One pass over `x`; on a GPU the program waits for it.
-    Under `torch.compile` and inside a `vmap` over `x` no value can be read, and nothing is checked.
-    """
-    if x.numel() == 0 or torch.compiler.is_compiling():
-        return
-    try:
-        smallest, largest = (end.item() for end in torch.aminmax(x.detach()))
-    except RuntimeError as error:
-        if "vmap" not in str(error):
-            raise
-        return
-    if smallest != smallest:  # NaN
-        cure = "a NaN reached the loss: look for the step where it first appears"
-    require(
-        low - slack <= smallest and largest <= high + slack,
-        f"{low} <= {name} <= {high}",
-        cure=cure,
-        smallest=smallest,
-        largest=largest,
     )
 
 
@@ -102,9 +83,27 @@ def class_indices(scores: Tensor, target: Tensor, ignore_index: int | None = Non
     return index
 
 
-def check_weight(weight: Tensor, classes: int) -> None:
-    """Raise unless `weight` holds one floating-point number for each class."""
+def class_weight(weight: Tensor | None, classes: int) -> Tensor | None:
+    """`weight`, checked to hold one floating-point number for each class, in float32 at least."""
+    if weight is None:
+        return None
     check_float("weight", weight, cure="convert it with .float()")
     require(
         weight.shape == (classes,), "one weight for each class", weight=tuple(weight.shape), classes=classes
     )
+    return widen(weight)
+
+
+def broadcast_weight(name: str, weight: Tensor | None, to: Tensor) -> Tensor | None:
+    """`weight`, checked to be floating-point and to broadcast to the shape of `to`, in float32 at least."""
+    if weight is None:
+        return None
+    check_float(name, weight, cure="convert it with .float()")
+    sizes = zip(reversed(weight.shape), reversed(to.shape), strict=False)
+    require(
+        weight.ndim <= to.ndim and all(w in (1, n) for w, n in sizes),
+        f"{name} that broadcasts to the shape of the prediction",
+        cure="one weight for each column of (N, C) has shape (C,)",
+        **{name: tuple(weight.shape), "prediction": tuple(to.shape)},
+    )
+    return widen(weight)

@@ -5,17 +5,20 @@ from __future__ import annotations
 from torch import Tensor
 
 from .._checks import require
-from ._inputs import check_elementwise, check_float, check_range, check_weight, class_indices, reduce
+from .._tensors import check_float, check_range, widen
+from .._tracing import one_node
+from ._inputs import check_elementwise, class_indices, class_weight, reduce
 
 
-def hinge_loss(score: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+@one_node
+def hinge_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """How far a score falls short of the right side of zero by a margin of one.
 
         loss     = max(0, 1 - y * s)
         gradient = -y where y * s < 1, else 0             (0 at the corner)
 
     Args:
-        score: s, any real number; its sign is the prediction.
+        input: s, the score, any real number; its sign is the prediction.
         target: y, -1 or +1, floating point.
         reduction: "mean", "sum" or "none".
     Shape: both (*), any shape, the same; a scalar, or (*) with "none".
@@ -24,18 +27,19 @@ def hinge_loss(score: Tensor, target: Tensor, *, reduction: str = "mean") -> Ten
     Agrees with: `sklearn.metrics.hinge_loss` on two classes and, away from the corner, with
         `torch.nn.functional.margin_ranking_loss(score, 0, target, margin=1)`.
     """
-    check_elementwise("score", score, target)
+    check_elementwise("score", input, target)
     check_range("|target|", target.abs(), 1, 1, cure="labels of 0 and 1 become 2 * target - 1")
-    return reduce((1 - target * score).relu(), reduction)
+    return reduce((1 - widen(target) * widen(input)).relu(), reduction, input, target)
 
 
+@one_node
 def multi_margin_loss(
-    score: Tensor,
+    input: Tensor,
     target: Tensor,
-    *,
     p: int = 1,
     margin: float = 1.0,
     weight: Tensor | None = None,
+    *,
     reduction: str = "mean",
 ) -> Tensor:
     """How far the right class falls short of leading every other class by a margin.
@@ -44,25 +48,23 @@ def multi_margin_loss(
         mean = sum(loss) / N                              (not divided by the weights)
 
     Args:
-        score: s, any real numbers.
+        input: s, the scores, any real numbers.
         target: y, class indices in [0, C), int64.
         p: 1 or 2.
         margin: the lead asked for, in units of the score.
         weight: how much each class counts; 1 for all when left out.
         reduction: "mean", "sum" or "none".
-    Shape: score (C) or (N, C); target () or (N); weight (C).
+    Shape: input (C) or (N, C); target () or (N); weight (C).
     Raises: ValueError on other p, dtypes, shapes or indices, on an unknown reduction.
     Source: the sum over classes of Weston & Watkins (1999); the division by C is torch's.
     Agrees with: `torch.nn.functional.multi_margin_loss`.
     """
-    check_float("score", score, cure="convert it with .float()")
+    check_float("score", input, cure="convert it with .float()")
     require(p in (1, 2), "p = 1 or p = 2", p=p)
-    require(score.ndim in (1, 2), "score of shape (C) or (N, C)", score=tuple(score.shape))
-    index = class_indices(score, target).unsqueeze(-1)
-    lead = score.gather(-1, index) - score
+    require(input.ndim in (1, 2), "score of shape (C) or (N, C)", score=tuple(input.shape))
+    s, index = widen(input), class_indices(input, target).unsqueeze(-1)
+    lead = s.gather(-1, index) - s
     shortfall = (margin - lead).relu() ** p
-    loss = shortfall.scatter(-1, index, 0).sum(-1) / score.shape[-1]  # class y does not compete with itself
-    if weight is not None:
-        check_weight(weight, score.shape[-1])
-        loss = weight[target] * loss
-    return reduce(loss, reduction)
+    loss = shortfall.scatter(-1, index, 0).sum(-1) / s.shape[-1]  # class y does not compete with itself
+    w = class_weight(weight, s.shape[-1])
+    return reduce(loss if w is None else w[target] * loss, reduction, input)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from course_utils._checks import require
+from course_utils._tensors import check_float
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def round_to(x: Tensor, dtype: torch.dtype | str, *, saturate: bool | None = Non
     Agrees with: `x.to(dtype)` from float32.
     """
     fmt = float_format(dtype)
-    require(x.is_floating_point(), "floating x", cure="convert with x.float()", dtype=x.dtype)
+    check_float("x", x, cure="convert it with x.float()")
     x = x.detach()
     if x.dtype not in (torch.float32, torch.float64):
         x = x.float()

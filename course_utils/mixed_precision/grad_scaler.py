@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from course_utils._checks import require
+from course_utils._checks import is_whole, require
 
 
 @dataclass
@@ -41,24 +41,26 @@ class GradScaler:
     float32's range: only float16 needs this class. Weights and their gradients stay in float32.
 
     Args:
-        device: "cpu" or "cuda", as torch. "cuda" without a GPU switches scaling off, with a warning. The
-            scale is a Python number, so any device works with any setting.
+        device: "cuda" or "cpu". "cuda" without a GPU switches scaling off, with a warning. The state is
+            Python numbers, so tensors of any device work with either.
         init_scale: > 0, first scale.
         growth_factor: > 1.
         backoff_factor: in (0, 1).
         growth_interval: >= 1, good steps before growth.
         enabled: False makes `step` the optimizer's own and the rest do nothing.
     Raises: ValueError for settings out of range and for float16 gradients; RuntimeError for calls out of
-        order (torch raises AssertionError for some of these).
+        order and for a copy or pickle between `unscale_` and `update` (torch: AssertionError, for some), and
+        for a closure.
     Source: Micikevicius et al. (2018), Mixed precision training, section 3.2.
     Agrees with: `torch.amp.GradScaler`: same scales, counts, skips and parameters, and `state_dict`s that
-        load either way. `update(new_scale)` takes numbers and one-element tensors alike.
+        load either way. `update(new_scale)` takes numbers and one-element tensors alike. A closure by
+        position is refused, too, where torch passes it on: the step would take the gradients that it
+        computes, which are not unscaled. What torch keeps under private names is not here.
     """
 
     def __init__(
         self,
-        device: str | torch.device = "cpu",
-        *,
+        device: str | torch.device = "cuda",
         init_scale: float = 2.0**16,
         growth_factor: float = 2.0,
         backoff_factor: float = 0.5,
@@ -68,26 +70,34 @@ class GradScaler:
         require(0 < init_scale < math.inf, "init_scale > 0 and finite", init_scale=init_scale)
         require(1 < growth_factor < math.inf, "growth_factor > 1 and finite", growth_factor=growth_factor)
         require(0 < backoff_factor < 1, "0 < backoff_factor < 1", backoff_factor=backoff_factor)
-        require(growth_interval >= 1, "growth_interval >= 1", growth_interval=growth_interval)
+        require(
+            is_whole(growth_interval) and growth_interval >= 1,
+            "a whole number growth_interval >= 1",
+            growth_interval=growth_interval,
+        )
         if enabled and torch.device(device).type == "cuda" and not torch.cuda.is_available():
             warnings.warn("GradScaler('cuda') without a GPU: scaling is off", UserWarning, stacklevel=2)
             enabled = False
         self._enabled = enabled
         self._scale = _float32(init_scale)
-        self._growth_factor = growth_factor
-        self._backoff_factor = backoff_factor
-        self._growth_interval = growth_interval
+        self._growth_factor = float(growth_factor)  # plain numbers, for a file that weights_only reads
+        self._backoff_factor = float(backoff_factor)
+        self._growth_interval = int(growth_interval)
         self._good_steps = 0
         self._scaled_once = False
         self._seen: dict[torch.optim.Optimizer, _Seen] = {}
 
     def scale(self, outputs: Any) -> Any:
-        """The loss times the scale; lists, tuples and iterables of losses keep their form."""
+        """The loss times the scale; lists, tuples and iterables of losses keep their form.
+
+        The scale takes part as a float32 tensor of no dimensions: a scalar loss in sixteen bits becomes
+        float32, in which 65536 times it does not overflow; other tensors keep their dtype.
+        """
         if not self._enabled:
             return outputs
         if isinstance(outputs, Tensor):
             self._scaled_once = True
-            return outputs * self._scale
+            return outputs * torch.full((), self._scale, dtype=torch.float32, device=outputs.device)
         if not isinstance(outputs, Iterable):
             raise ValueError(f"need a tensor or an iterable of tensors to scale, got {outputs!r}")
         scaled = map(self.scale, outputs)
@@ -212,6 +222,14 @@ class GradScaler:
         self._backoff_factor = state["backoff_factor"]
         self._growth_interval = state["growth_interval"]
         self._good_steps = state["_growth_tracker"]
+
+    def __getstate__(self) -> dict[str, Any]:
+        if self._seen:
+            raise RuntimeError(
+                "need update() before a scaler is copied or pickled, got one in the middle of a step; copy "
+                "it between iterations"
+            )
+        return vars(self)
 
     def _state_of(self, optimizer: torch.optim.Optimizer, call: str) -> _Seen:
         self._check_scaled(call)

@@ -26,7 +26,8 @@ class Adadelta(Optimizer):
         maximize: climb instead of descend.
     Shape: parameters of any shape; each entry is stepped on its own.
     Raises: ValueError if a hyperparameter is out of range.
-    Source: Zeiler (2012), Algorithm 1. Agrees with: `torch.optim.Adadelta`.
+    Source: Zeiler (2012), Algorithm 1.
+    Agrees with: `torch.optim.Adadelta`, to the bit where that steps tensor by tensor, as on the CPU.
     """
 
     def __init__(

@@ -25,7 +25,7 @@ class Adagrad(Optimizer):
     Shape: parameters of any shape; each entry is stepped on its own. Gradients may be sparse.
     Raises: ValueError if a hyperparameter is out of range.
     Source: Duchi, Hazan & Singer (2011), Figure 1 with diagonal matrices.
-    Agrees with: `torch.optim.Adagrad`.
+    Agrees with: `torch.optim.Adagrad`, to the bit where that steps tensor by tensor, as on the CPU.
     """
 
     sparse = True

@@ -44,7 +44,7 @@ class Adam(Optimizer):
     Raises: ValueError if a hyperparameter is out of range.
     Source: Kingma & Ba (2015), Algorithm 1; amsgrad after Reddi, Kale & Kumar (2018), with the bias
         correction that they leave out.
-    Agrees with: `torch.optim.Adam`.
+    Agrees with: `torch.optim.Adam`, to the bit where that steps tensor by tensor, as on the CPU.
     """
 
     optional: ClassVar = {"amsgrad": "max_exp_avg_sq"}

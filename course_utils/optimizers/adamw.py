@@ -40,7 +40,7 @@ class AdamW(Optimizer):
     Shape: parameters of any shape; each entry is stepped on its own.
     Raises: ValueError if a hyperparameter is out of range.
     Source: Loshchilov & Hutter (2019), Algorithm 2, with the schedule multiplier inside `lr`.
-    Agrees with: `torch.optim.AdamW`.
+    Agrees with: `torch.optim.AdamW`, to the bit where that steps tensor by tensor, as on the CPU.
     """
 
     optional: ClassVar = {"amsgrad": "max_exp_avg_sq"}

@@ -63,9 +63,9 @@ class Optimizer(torch.optim.Optimizer):
         There is one implementation: `foreach`, `fused`, `capturable` and `differentiable` are taken by name,
         but only switched off. `FlatParameters` is the fast path.
         Parameters are real: no network of the course is complex, and g**2 would need |g|**2.
-        A sparse gradient is made dense where a zero moves nothing (SGD, Adagrad), so that the steps are
-        torch's, without its saving of memory. The others refuse it, as torch's do: there a row without a
-        gradient moves as well.
+        A sparse gradient is made dense where torch takes it, too (SGD, Adagrad): the steps are torch's,
+        without its saving of memory. The others refuse it, as torch's do: their means of past gradients move
+        rows that have none.
         t is an int: `load_state_dict` takes torch's tensor, torch takes our int.
         `load_state_dict` refuses, before anything is changed, what torch would take and step on with: the
         state of another optimizer, or one in which a buffer is missing or has the shape of another parameter.
@@ -75,7 +75,7 @@ class Optimizer(torch.optim.Optimizer):
 
     # False where a step mixes entries, so that p cannot be stacked or flat
     elementwise: ClassVar[bool] = True
-    # True where a gradient of zero moves nothing
+    # True where a sparse gradient is taken, as torch's optimizer of this name takes it
     sparse: ClassVar[bool] = False
     # False where `update` does not read t: a state without it is then complete
     counts: ClassVar[bool] = True
@@ -151,7 +151,7 @@ class Optimizer(torch.optim.Optimizer):
         return loss
 
     def dense(self, g: Tensor, group: Group) -> Tensor:
-        """A sparse gradient with its zeros, for an optimizer that they do not move."""
+        """A sparse gradient with its zeros, where this optimizer takes one."""
         taken = self.sparse and g.layout == torch.sparse_coo
         require(taken, "dense gradients", cure="use sparse=False in the layer", layout=g.layout)
         decay = group.get("weight_decay", 0)

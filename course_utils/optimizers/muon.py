@@ -37,8 +37,10 @@ def newton_schulz(
         steps: number of iterations, >= 0.
         eps: > 0, guards a gradient of zero.
     Returns: bfloat16 matrix of the shape of `g`, whose dtype the whole iteration has, as in torch.
+    Raises: ValueError if `g` is no matrix.
     Source: Jordan et al. (2024), "Muon: an optimizer for hidden layers in neural networks".
     """
+    require(g.ndim == 2, "a matrix", cure="flatten filters with g.flatten(1)", shape=tuple(g.shape))
     a, b, c = coefficients
     x = g.bfloat16()
     tall = x.size(0) > x.size(1)
@@ -126,7 +128,7 @@ class Muon(Optimizer):
     def check_parameter(self, p: Tensor) -> None:
         super().check_parameter(p)
         cure = "give other parameters to AdamW"
-        require(p.ndim >= 2, "matrices or filters of convolutions", cure=cure, shape=tuple(p.shape))
+        require(p.ndim >= 2, "matrices", cure=cure, shape=tuple(p.shape))
 
     def init_state(self, p: Tensor, group: Group) -> State:
         return {"momentum_buffer": torch.zeros_like(p)}

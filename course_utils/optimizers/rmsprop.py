@@ -41,7 +41,7 @@ class RMSprop(Optimizer):
     Shape: parameters of any shape; each entry is stepped on its own.
     Raises: ValueError if a hyperparameter is out of range.
     Source: Hinton's lecture 6e (2012); centered: Graves (2013), section 4.2.
-    Agrees with: `torch.optim.RMSprop`.
+    Agrees with: `torch.optim.RMSprop`, to the bit where that steps tensor by tensor, as on the CPU.
     """
 
     optional: ClassVar = {"momentum": "momentum_buffer", "centered": "grad_avg"}

@@ -94,11 +94,10 @@ class ScheduleFree(Optimizer):
 
     def _note(self) -> None:
         self._left.clear()
-        if torch.compiler.is_compiling():  # where writes are not counted, and y is rounded otherwise
-            return
-        for group in self.param_groups:
-            for p in filter(self.state.get, group["params"]):
-                self._left[p] = p._version, self.interpolation(group)
+        if not torch.compiler.is_compiling():  # where writes are not counted, and y is rounded otherwise
+            for group in self.param_groups:
+                for p in filter(self.state.get, group["params"]):
+                    self._left[p] = p._version, self.interpolation(group)
 
     @torch.no_grad()
     def _replaced(self, p: Tensor) -> bool:

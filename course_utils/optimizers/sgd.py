@@ -32,7 +32,7 @@ class SGD(Optimizer):
     Shape: parameters of any shape; each entry is stepped on its own. Gradients may be sparse.
     Raises: ValueError if a hyperparameter is out of range.
     Source: Polyak (1964); Nesterov's form after Sutskever et al. (2013), section 2, with lr outside m.
-    Agrees with: `torch.optim.SGD`.
+    Agrees with: `torch.optim.SGD`, to the bit where that steps tensor by tensor, as on the CPU.
     """
 
     sparse = True

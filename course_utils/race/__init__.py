@@ -4,8 +4,8 @@ protocol       race(): what is tuned, what is chosen, what is compared
 recipe         a method with the range of its settings, and the task it is measured on
 techniques     the course's techniques as recipes
 trials         each trial once, over processes or a cluster, kept in a file
-optimizers     optimizers that only a race needs
-search         how lucky a search was
+optimizers     several optimizers in one
+search         what a random search leaves to luck
 """
 
 from course_utils.race.protocol import Entry, Result, expected_best, race, result_of

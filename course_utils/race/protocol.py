@@ -29,21 +29,9 @@ import pandas as pd
 from course_utils._checks import require
 from course_utils.intervals import mean_interval, paired_interval
 from course_utils.race import trials as runner
-from course_utils.race.recipe import Choice, LogUniform, Recipe, Settings, Task, Uniform, measure
+from course_utils.race.recipe import Recipe, Settings, Task, measure
 
-__all__ = [
-    "Choice",
-    "Entry",
-    "LogUniform",
-    "Recipe",
-    "Result",
-    "Task",
-    "Uniform",
-    "expected_best",
-    "measure",
-    "race",
-    "result_of",
-]
+__all__ = ["Entry", "Result", "expected_best", "race", "result_of"]
 
 FINALS_FROM = 5_000  # a value of `seed` has 10,000 seeds: the first half tunes, the second reports
 

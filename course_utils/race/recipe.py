@@ -1,6 +1,6 @@
 """What enters a race: a task, recipes for it, the ranges that settings are drawn from, and one training.
 
-task = Task("digits", data.digits, lambda: net(), train=500, validation=300, epochs=20)
+task = Task("digits", data.digits, lambda: net(64), train=500, validation=300, epochs=20)
 recipe = Recipe("Adam", {"lr": LogUniform(1e-4, 1e-1)},
                 lambda s, steps: {"optimizer": lambda p: Adam(p, lr=s["lr"])})
 measure(task, recipe, {"lr": 1e-2}, seeds=range(8), part="validation")      # 8 accuracies
@@ -8,13 +8,11 @@ measure(task, recipe, {"lr": 1e-2}, seeds=range(8), part="validation")      # 8 
 
 from __future__ import annotations
 
-import contextlib
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -22,9 +20,7 @@ from course_utils._checks import require
 from course_utils.data import Dataset
 from course_utils.seeds import train_seeds
 from course_utils.seeds.stacked import Loss, per_seed
-from course_utils.training import accuracy, fit
-from course_utils.training.evaluation import evaluate
-from course_utils.training.stepping import TrainingDiverged
+from course_utils.training import accuracy
 
 Settings = dict[str, Any]
 
@@ -130,16 +126,14 @@ class Recipe:
         name: unique in its race. It seeds the draws; a recipe that you change needs another name.
         space: setting -> the range that it is drawn from.
         options: (settings, steps) -> arguments of `train_seeds`: `optimizer`, and as the recipe needs them
-            `make_model loss schedule penalty augment clip_norm patience measure_every`.
-        one_by_one: train seed by seed with `fit`, for what does not stack: an optimizer that wants two
-            gradients (SAM), mixed labels, convolutions. `options` are then arguments of `fit`.
+            `make_model loss schedule penalty augment clip_norm averages patience measure_every`. Where there
+            is an average, the first of them is scored.
         family: what kind of technique it is, for tables and figures.
     """
 
     name: str
     space: Mapping[str, Range]
     options: Callable[[Settings, int], dict[str, Any]]
-    one_by_one: bool = False
     family: str = ""
 
     def settings(self, trial: int, seed: int = 0) -> Settings:
@@ -158,36 +152,12 @@ def measure(task: Task, recipe: Recipe, settings: Settings, seeds: Sequence[int]
     require(part in ("validation", "test"), 'part="validation" or "test"', part=part)
     options = {"make_model": task.make_model, "loss": task.loss, **recipe.options(settings, task.steps)}
     require("optimizer" in options, "an optimizer among a recipe's options", recipe=recipe.name)
-    if recipe.one_by_one:
-        each = [_one_by_one(task, options, seed, part) for seed in seeds]
-        return torch.tensor(each, dtype=torch.float64)
     splits = task.data().splits(seeds, **task.split)
     watched = splits.validation if "patience" in options else None
     sizes: dict[str, Any] = {"steps": task.steps, "batch_size": task.batch_size, "seeds": seeds}
     runs = train_seeds(train=splits.train, validation=watched, **sizes, **options)
     x = getattr(splits, part)
-    prediction = runs.predict(x)
+    averages = list(options.get("averages", ()))
+    prediction = runs.predict_kept(averages[0], x)[-1] if averages else runs.predict(x)
     values = task.metric(prediction, x.y) if task.metric else -per_seed(task.loss, prediction, x.y)
     return values.double()
-
-
-def _one_by_one(task: Task, options: dict[str, Any], seed: int, part: str) -> float:
-    """The score of one seed, trained by `fit`; that of the weights it broke down with, where it did."""
-    rest = {name: value for name, value in options.items() if name not in ("make_model", "optimizer")}
-    split = task.data().split(seed, **task.split)
-    with torch.random.fork_rng([]):
-        torch.default_generator.manual_seed(seed)
-        model = options["make_model"]()
-        with contextlib.suppress(TrainingDiverged):
-            fit(
-                model,
-                split.train,
-                optimizer=options["optimizer"](list(model.parameters())),
-                epochs=task.epochs,
-                batch_size=task.batch_size,
-                generator=torch.Generator().manual_seed(seed),
-                progress=False,
-                **rest,
-            )
-    loss, score = evaluate(model, getattr(split, part), loss=task.loss, metric=task.metric)
-    return score if task.metric else -loss

@@ -1,6 +1,6 @@
-"""What a random search leaves to luck: many rates trained once, and every search that could be made of them.
+"""What a random search leaves to luck: a pool of learning rates, and every search that could be made of it.
 
-pool = rate_pool(task, rates, seeds)                  # SGD with each rate, all in one vectorised run
+pool = lr_pool(task, lrs, seeds)                      # SGD with each of them, all in one vectorised run
 weights = chosen_by(pool.validation.mean(1), k=8)     # how often a search of 8 trials would choose each
 weights @ pool.test                                   # what such searches report, seed by seed
 """
@@ -9,60 +9,43 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from course_utils._checks import require
-from course_utils.data import Stacked
 from course_utils.race.recipe import Task
-from course_utils.seeds import train_seeds
-from course_utils.seeds.rates import RatePerRun
+from course_utils.seeds.rates import sweep_lrs
 from course_utils.training import accuracy
 
 
 class Pool(NamedTuple):
-    """Accuracies (R, S) of R rates and S seeds, on validation and on test examples."""
+    """Accuracies (R, S) of R learning rates and S seeds, on validation and on test examples."""
 
     validation: Tensor
     test: Tensor
 
 
-def rate_pool(
-    task: Task,
-    rates: Tensor,
-    seeds: Sequence[int],
-    *,
-    augment: Callable[[Tensor], Tensor] | None = None,
+def lr_pool(
+    task: Task, lrs: Tensor, seeds: Sequence[int], *, augment: Callable[[Tensor], Tensor] | None = None
 ) -> Pool:
-    """Plain SGD on `task` with each rate and each seed; every rate meets a seed's split, weights and batches.
+    """Plain SGD on `task` with each learning rate and each seed.
 
     Args:
-        rates: (R,), >= 0.
+        lrs: (R,), >= 0; at each of them a seed has the same split, weights and batches.
         augment: x -> x, on training batches.
     """
     splits = task.data().splits(seeds, **task.split)
-
-    def for_each_rate(examples: Stacked) -> Stacked:
-        return Stacked(*(part.repeat(len(rates), *[1] * (part.ndim - 1)) for part in examples))
-
-    runs = train_seeds(
-        task.make_model,
-        for_each_rate(splits.train),
-        optimizer=lambda params: RatePerRun(params, rates.repeat_interleave(len(seeds))),
-        loss=task.loss,
-        steps=task.steps,
-        seeds=[seed for _ in rates for seed in seeds],
-        batch_size=task.batch_size,
-        augment=augment,
-    )
-    scored = []
-    for examples in (splits.validation, splits.test):
-        repeated = for_each_rate(examples)
-        scores = accuracy(runs.predict(repeated), repeated.y).double()
-        scored.append(scores.view(len(rates), len(seeds)))
-    return Pool(*scored)
+    options: dict[str, Any] = {
+        "steps": task.steps,
+        "batch_size": task.batch_size,
+        "loss": task.loss,
+        "augment": augment,
+    }
+    sweep = sweep_lrs(task.make_model, splits.train, lrs=lrs, seeds=seeds, **options)
+    scored = [accuracy(sweep.predict(part), part.y[:, None]) for part in (splits.validation, splits.test)]
+    return Pool(*(score.double().mT for score in scored))
 
 
 def chosen_by(scores: Tensor, k: int) -> Tensor:

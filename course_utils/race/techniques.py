@@ -3,8 +3,8 @@
     race(TASKS["noisy digits"], recipes(TASKS["noisy digits"]))
 
 Optimizers are raced as they are. Every other technique is added to one baseline, SGD with momentum 0.9 at a
-constant rate, so that its distance from the baseline is what it adds. The rate is tuned for each anew, over
-three powers of ten.
+constant learning rate, so that its distance from the baseline is what it adds. The learning rate is tuned
+for each anew, over three powers of ten.
 """
 
 from __future__ import annotations
@@ -19,12 +19,15 @@ from torch import Tensor, nn
 
 from course_utils import data, optimizers, regularizers, schedules
 from course_utils.augmentation import Mixup
+from course_utils.averaging import ExponentialMovingAverage
 from course_utils.data import downloads
 from course_utils.layers import BatchNorm1d, LayerNorm
 from course_utils.models import net
 from course_utils.optimizers import SGD, Adam
-from course_utils.race.optimizers import Averaged, StackedMuon, Together
+from course_utils.race.optimizers import Together
 from course_utils.race.recipe import Choice, LogUniform, Range, Recipe, Settings, Task, Uniform
+from course_utils.seeds import MuonPerSeed, SAMPerSeed
+from course_utils.seeds.averages import Average
 
 BASELINE = "momentum"
 
@@ -60,16 +63,6 @@ def rolled(x: Tensor, pixels: int) -> Tensor:
     return x
 
 
-def _mixed(alpha: float) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    mixup = Mixup(alpha, num_classes=10)
-
-    def on_any_shape(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        mixed, labels = mixup(x.reshape(len(x), 1, 1, -1), y)
-        return mixed.reshape(x.shape), labels
-
-    return on_any_shape
-
-
 def _momentum(p: Any, s: Settings) -> SGD:
     return SGD(p, lr=s["lr"], momentum=0.9)
 
@@ -86,36 +79,32 @@ def _is_weight(name: str) -> bool:
     return name.endswith("weight")
 
 
-RATE = LogUniform(3e-4, 0.3)
+LR = LogUniform(3e-4, 0.3)
 
 
-def added(
-    name: str, options: Callable[[Settings, int], dict[str, Any]], one_by_one: bool = False, **space: Range
-) -> Recipe:
-    """A technique on top of the baseline: its own settings beside the rate."""
+def added(name: str, options: Callable[[Settings, int], dict[str, Any]], **space: Range) -> Recipe:
+    """A technique on top of the baseline: its own settings beside the learning rate."""
 
     def with_momentum(s: Settings, steps: int) -> dict[str, Any]:
         return {"optimizer": lambda p: _momentum(p, s), **options(s, steps)}
 
-    return Recipe(name, {"lr": RATE, **space}, with_momentum, one_by_one, family="technique")
+    return Recipe(name, {"lr": LR, **space}, with_momentum, family="technique")
 
 
-def rule(
-    name: str, make: Callable[[Any, Settings], Any], low: float, one_by_one: bool = False, **space: Range
-) -> Recipe:
-    """An optimizer as it is: (parameters, settings) -> optimizer, its rate from `low` to 1000 times that."""
+def rule(name: str, make: Callable[[Any, Settings], Any], low: float, **space: Range) -> Recipe:
+    """An optimizer as it is: (parameters, settings) -> optimizer, its lr from `low` to 1000 times that."""
 
     def options(s: Settings, steps: int) -> dict[str, Any]:
         return {"optimizer": lambda p: make(p, s)}
 
-    return Recipe(name, {"lr": LogUniform(low, 1000 * low), **space}, options, one_by_one, family="optimizer")
+    return Recipe(name, {"lr": LogUniform(low, 1000 * low), **space}, options, family="optimizer")
 
 
 def _muon(params: list[Tensor], s: Settings) -> Together:
-    """Muon for the hidden matrix, Adam for biases and the last layer, at one rate."""
+    """Muon for the hidden matrix, Adam for biases and the last layer, at one learning rate."""
     matrices = [p for p in params if p.ndim == 3][:-1]
     rest = [p for p in params if all(p is not matrix for matrix in matrices)]
-    muon = StackedMuon(matrices, lr=s["lr"], weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
+    muon = MuonPerSeed(matrices, lr=s["lr"], weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
     return Together(muon, Adam(rest, lr=s["lr"]))
 
 
@@ -142,9 +131,8 @@ def optimizer_recipes() -> list[Recipe]:
         rule("Schedule-Free AdamW", lambda p, s: optimizers.ScheduleFreeAdamW(p, lr=s["lr"]), 1e-4),
         rule(
             "SAM",
-            lambda p, s: optimizers.SAM(p, SGD, rho=s["rho"], lr=s["lr"], momentum=0.9),
+            lambda p, s: SAMPerSeed(p, SGD, rho=s["rho"], lr=s["lr"], momentum=0.9),
             3e-4,
-            one_by_one=True,
             rho=LogUniform(0.02, 2.0),
         ),
     ]
@@ -185,8 +173,7 @@ def technique_recipes(build: Callable[..., nn.Module]) -> list[Recipe]:
         ),
         added(
             "+ mixup",
-            lambda s, n: {"augment": _mixed(s["alpha"])},
-            one_by_one=True,
+            lambda s, n: {"augment": Mixup(s["alpha"], num_classes=10)},
             alpha=LogUniform(0.05, 5.0),
         ),
         added(
@@ -196,7 +183,7 @@ def technique_recipes(build: Callable[..., nn.Module]) -> list[Recipe]:
         ),
         added(
             "+ EMA",
-            lambda s, n: {"optimizer": lambda p: Averaged(_momentum(p, s), decay=s["decay"])},
+            lambda s, n: {"averages": {"ema": Average(partial(ExponentialMovingAverage, decay=s["decay"]))}},
             decay=Choice((0.9, 0.97, 0.99, 0.997)),
         ),
         added(

@@ -9,15 +9,15 @@ of a run of your own or of the one that was recorded with the course.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from course_utils import claim_records
 from course_utils._checks import require
-from course_utils.recorded.record import FOLDER, newest, save
+from course_utils.recorded.record import newest
 
 UNITS = {"points": 100.0, "loss": 1.0}  # what a measured number is multiplied by
 
@@ -179,8 +179,12 @@ def table(records: Path | None = None) -> pd.DataFrame:
         records: a folder with `claims-NN.json`; None reads the newest recorded ledger.
     Returns: columns technique, against, where, lesson, effect (text with its interval, positive where the
         technique helps, or "not recorded"), mean, low, high (NaN there), when, when not.
+    Raises: ValueError where the folder holds no claim.
     """
-    known = claims_in(records) if records is not None else _ledger()
+    known = _ledger() if records is None else claim_records.by_id(claim_records.read(records))
+    require(
+        records is None or bool(known), "claims in the folder", cure="run the lessons first", folder=records
+    )
     rows = []
     for effect in EFFECTS:
         mean, low, high = _measured(known.get(effect.claim, {}), effect)
@@ -202,41 +206,9 @@ def table(records: Path | None = None) -> pd.DataFrame:
     return pd.DataFrame(rows).astype({"mean": float, "low": float, "high": float})
 
 
-def claims_in(records: Path) -> dict[str, dict[str, Any]]:
-    """All claims of a folder of records: id -> what `claims.claim` wrote, with the record's profile and seed.
-
-    Raises: ValueError where the folder holds none.
-    """
-    files = sorted(records.glob("claims-[0-9][0-9].json"))
-    require(
-        len(files) > 0, "records claims-NN.json in the folder", cure="run the lessons first", folder=records
-    )
-    found: dict[str, dict[str, Any]] = {}
-    for file in files:
-        record = json.loads(file.read_text(encoding="utf-8"))
-        about = {name: record[name] for name in ("profile", "seed", "device")}
-        found |= {claim["id"]: claim | about for claim in record["claims"]}
-    return found
-
-
-def record_ledger(records: Path, folder: Path = FOLDER) -> Path:
-    """Keep all claims of a run among the course's recorded results; `table()` reads the newest such ledger.
-
-    Raises: ValueError where the folder holds none, or a claim of it fails.
-    """
-    claims = claims_in(records)
-    failed = [id for id, claim in claims.items() if claim["verdict"] == "fails"]
-    require(not failed, "claims that hold", failed=failed)
-    profiles = sorted({claim["profile"] for claim in claims.values()})
-    lessons = sorted({id[:2] for id in claims})
-    return save(
-        "claims", list(claims.values()), settings={"profiles": profiles, "lessons": lessons}, folder=folder
-    )
-
-
 def _ledger() -> dict[str, dict[str, Any]]:
     record = newest("claims")
-    return {} if record is None else {claim["id"]: claim for claim in record.rows}
+    return claim_records.by_id(record.rows) if record else {}
 
 
 def _measured(claim: dict[str, Any], effect: Effect) -> tuple[Any, Any, Any]:

@@ -7,6 +7,7 @@ shows "not yet recorded" where there is none.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import platform
@@ -16,9 +17,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import torch
 
 from course_utils._checks import require
 from course_utils._files import write_whole
@@ -40,29 +38,22 @@ class Record:
     def provenance(self) -> str:
         """One line for a caption: device, date, versions."""
         device = self.machine.get("gpu") or self.machine["processor"]
-        return f"recorded on {device}, {self.date[:10]}, torch {self.machine['torch']}"
+        library = "torch" if "torch" in self.machine else "numpy"
+        return f"recorded on {device}, {self.date[:10]}, {library} {self.machine[library]}"
 
 
 def machine(device: str = "cpu") -> dict[str, str]:
     """What a measurement depends on: processor, cores, system, versions; the device and its driver."""
+    import numpy as np  # here, so that whoever only reads records does not wait for it
+
     found = {
         "processor": _processor(),
         "cores": str(os.cpu_count()),
-        "threads": str(torch.get_num_threads()),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-        "torch": torch.__version__,
         "numpy": np.__version__,
     }
-    if torch.device(device).type == "cuda":
-        properties = torch.cuda.get_device_properties(device)
-        found |= {
-            "gpu": properties.name,
-            "gpu_memory": f"{properties.total_memory / 2**30:.0f} GiB",
-            "cuda": str(torch.version.cuda),
-            "driver": _driver(),
-        }
-    return found
+    return found | (_torch(device) if importlib.util.find_spec("torch") else {})
 
 
 def save(
@@ -108,6 +99,21 @@ def _processor() -> str:
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
+
+
+def _torch(device: str) -> dict[str, str]:
+    import torch
+
+    found = {"threads": str(torch.get_num_threads()), "torch": torch.__version__}
+    if torch.device(device).type == "cuda":
+        properties = torch.cuda.get_device_properties(device)
+        found |= {
+            "gpu": properties.name,
+            "gpu_memory": f"{properties.total_memory / 2**30:.0f} GiB",
+            "cuda": str(torch.version.cuda),
+            "driver": _driver(),
+        }
+    return found
 
 
 def _driver() -> str:

@@ -1,14 +1,15 @@
 """Many runs in one: a seed for each row of a stacked net, stepped together.
 
 train          train_seeds(): the loop of `training`, for all seeds at once
+measurements   losses and metrics as it goes; the best weights of each seed
 stacked        nets as one module with a leading dimension for the seed
-rates          one learning rate for each run
+rates          a learning rate for each run: sweeps over rates and seeds in one
 averages       averaged weights beside the runs
-sam, muon      optimizers that would mix the seeds, once for each
+sam, muon      SAMPerSeed, MuonPerSeed: optimizers that would mix the seeds, written for stacks
 """
 
-from course_utils.data import Stacked
-from course_utils.intervals import paired_interval
-from course_utils.seeds.train import SeedRuns, each_seed, train_seeds
+from course_utils.seeds.muon import MuonPerSeed
+from course_utils.seeds.sam import SAMPerSeed
+from course_utils.seeds.train import SeedRuns, train_seeds
 
-__all__ = ["SeedRuns", "Stacked", "each_seed", "paired_interval", "train_seeds"]
+__all__ = ["MuonPerSeed", "SAMPerSeed", "SeedRuns", "train_seeds"]

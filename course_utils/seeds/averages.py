@@ -1,4 +1,4 @@
-"""Weights of a run over many seeds, as it goes: the live ones, averages of them, and what they predict."""
+"""Averaged weights beside a run over many seeds, and copies of them and of the live ones as it goes."""
 
 from __future__ import annotations
 
@@ -9,11 +9,8 @@ from typing import Any, Protocol
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from course_utils._checks import require
-from course_utils.data import Stacked
-from course_utils.seeds.train import SeedRuns
 
 
 class AveragedWeights(Protocol):
@@ -28,102 +25,68 @@ class AveragedWeights(Protocol):
 class Average:
     """One average beside a run: `make(model)` builds it, and it takes the weights of some steps.
 
+        Average(partial(ExponentialMovingAverage, decay=0.98))
+        Average(StochasticWeightAverage, start=200, every=16)
+
     Args:
-        make: module -> average, as `StochasticWeightAverage`.
+        make: module -> average.
         start: the first step (counted from 1) whose weights are taken, >= 1.
         every: steps from one to the next, >= 1.
+    Raises: ValueError for numbers out of range.
     """
 
     make: Callable[[nn.Module], AveragedWeights]
     start: int = 1
     every: int = 1
 
+    def __post_init__(self) -> None:
+        for name in ("start", "every"):
+            require(getattr(self, name) >= 1, f"{name} >= 1", **{name: getattr(self, name)})
+
     def takes(self, step: int) -> bool:
         return step >= self.start and (step - self.start) % self.every == 0
 
 
-class WeightWatch:
-    """An optimizer for `train_seeds` that also keeps weights: every `every` steps, live and averaged.
+class Snapshots:
+    """Copies of the weights of a run, live and averaged, one at each measurement.
 
     All seeds' weights are stacked, and an average is taken entry by entry, so that the average of the stack
     is the stack of the averages.
 
-        swa = Average(StochasticWeightAverage, start=200)
-        watch = WeightWatch(lambda p: SGD(p, lr=0.1), every=10, averages={"swa": swa})
-        runs = train_seeds(make, train, optimizer=watch, ...)
-        watch.predict(runs, "swa", images)  # (K, S, N, C)
-
     Args:
-        optimizer: stacked parameters -> optimizer, as for `train_seeds`.
-        every: steps from one copy of the weights to the next, >= 1. Steps after the last copy are lost.
+        parameters: stacked tensors (S, ...), which the run changes in place.
         averages: name -> `Average`; "live" is the name of the weights themselves.
 
     Attributes:
         steps: name -> the steps at which its weights were kept; of an average none before its start.
-    Raises: ValueError for numbers out of range, or an average called "live".
+        weights: name -> at each of these steps a tensor (S, ...) per parameter.
+    Raises: ValueError for an average called "live".
     """
 
-    def __init__(
-        self,
-        optimizer: Callable[[list[Tensor]], Optimizer],
-        *,
-        every: int,
-        averages: Mapping[str, Average] | None = None,
-    ) -> None:
-        self.optimizer, self.every, self.averages = optimizer, every, dict(averages or {})
-        require(every >= 1, "every >= 1", every=every)
-        require("live" not in self.averages, 'a name other than "live" for an average')
-        for name, average in self.averages.items():
-            require(average.start >= 1 and average.every >= 1, f"start >= 1 and every >= 1 for {name}")
+    def __init__(self, parameters: list[Tensor], averages: Mapping[str, Average]) -> None:
+        require("live" not in averages, 'a name other than "live" for an average')
+        # the tensors themselves, no copies
+        self.live = nn.ParameterList(parameters)
+        self.averages = {name: (average, average.make(self.live)) for name, average in averages.items()}
+        self.steps: dict[str, list[int]] = {name: [] for name in ("live", *averages)}
+        self.weights: dict[str, list[list[Tensor]]] = {name: [] for name in self.steps}
 
-    def __call__(self, parameters: list[Tensor]) -> Optimizer:
-        """Build the optimizer and begin to watch it; what an earlier run left is forgotten."""
-        rule = self.optimizer(parameters)
-        live = nn.ParameterList(parameters)  # the tensors themselves, no copies
-        kept: dict[str, AveragedWeights] = {name: one.make(live) for name, one in self.averages.items()}
-        names = ("live", *self.averages)
-        self.steps: dict[str, list[int]] = {name: [] for name in names}
-        self.weights: dict[str, list[list[Tensor]]] = {name: [] for name in names}
-        done = 0
+    def follow(self, step: int) -> None:
+        """Let the averages take the weights after this step."""
+        for average, weights in self.averages.values():
+            if average.takes(step):
+                weights.update(self.live)
 
-        def after_step(*_: Any) -> None:
-            nonlocal done
-            done += 1
-            for name, average in self.averages.items():
-                if average.takes(done):
-                    kept[name].update(live)
-            if done % self.every == 0:
-                self._keep("live", parameters, done)
-                for name, average in self.averages.items():
-                    if done >= average.start:
-                        self._keep(name, list(kept[name].parameters()), done)
+    def keep(self, step: int) -> None:
+        """Copy the weights, live and averaged."""
+        self._keep("live", self.live, step)
+        for name, (average, weights) in self.averages.items():
+            if step >= average.start:
+                self._keep(name, weights, step)
 
-        rule.register_step_post_hook(after_step)
-        return rule
-
-    def _keep(self, name: str, weights: list[Tensor], step: int) -> None:
+    def _keep(self, name: str, weights: Any, step: int) -> None:
         self.steps[name].append(step)
-        self.weights[name].append([p.detach().clone() for p in weights])
-
-    def predict(self, runs: SeedRuns, name: str, x: Tensor | Stacked) -> Tensor:
-        """Outputs in eval mode, (K, S, N, ...), with the weights kept under `name` at its K steps.
-
-        `runs` has its own weights back afterwards. Buffers are those of the end of the run.
-        """
-        own = [p.detach().clone() for p in runs.nets.parameters.values()]
-        outputs = []
-        for weights in self.weights[name]:
-            load(runs, weights)
-            outputs.append(runs.predict(x))
-        load(runs, own)
-        return torch.stack(outputs)
-
-
-@torch.no_grad()
-def load(runs: SeedRuns, weights: list[Tensor]) -> None:
-    """Give the nets of `runs` these weights, one stacked tensor (S, ...) per parameter."""
-    for p, new in zip(runs.nets.parameters.values(), weights, strict=True):
-        p.copy_(new)
+        self.weights[name].append([p.detach().clone() for p in weights.parameters()])
 
 
 def per_example(outputs: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -137,21 +100,3 @@ def per_example(outputs: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     right = (outputs.argmax(-1) == y).to(outputs.dtype)
     losses = torch.stack([F.cross_entropy(one.mT, y, reduction="none") for one in outputs])
     return right.transpose(0, 1), losses.transpose(0, 1)
-
-
-def patient_stop(values: Tensor, patience: int) -> tuple[Tensor, Tensor]:
-    """Where early stopping would have ended each of S recorded runs, and what it would have kept.
-
-    Args:
-        values: validation losses (S, K); a run that never stops ends at its last.
-        patience: measurements in a row without a new lowest value that stop a run, >= 1.
-    Returns: the measurements of the stop and of the best before it, (S,) each, counted from 0.
-    """
-    require(patience >= 1 and values.ndim == 2, "patience >= 1 and values (S, K)", patience=patience)
-    position = torch.arange(values.shape[1]).expand_as(values)
-    lowest = values.cummin(1).values
-    new = torch.cat([torch.ones_like(values[:, :1], dtype=torch.bool), values[:, 1:] < lowest[:, :-1]], 1)
-    best = torch.where(new, position, 0).cummax(1).values  # the last new lowest value so far
-    waited = position - best >= patience
-    stop = torch.where(waited.any(1), waited.int().argmax(1), values.shape[1] - 1)
-    return stop, best.gather(1, stop[:, None])[:, 0]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from course_utils._checks import require
-from course_utils.optimizers.base import Group, Optimizer, State, at_least_zero, from_zero_to_one
+from course_utils.optimizers import Muon, Optimizer
+from course_utils.optimizers.base import Group, State
 from course_utils.optimizers.muon import QUINTIC
 
 
@@ -24,40 +24,34 @@ def newton_schulz_batched(
     return x.mT if tall else x
 
 
-class MuonPerSeed(Optimizer):
+class MuonPerSeed(Muon):
     """Muon on stacked matrices (S, rows, columns), one for each of S nets; for `train_seeds`.
 
-    The mathematics of `Muon` with nesterov=True and the "original" scale, but for the arithmetic: the
-    iteration has the dtype of the parameters, so that on a CPU without bfloat16 units it is fast. Where the
-    steps must be those of `Muon` to the bit, `race_optimizers.StackedMuon` takes them one net at a time.
+    The mathematics, arguments and defaults of `Muon`, but for the arithmetic: the iteration has the dtype of
+    the parameters, so that on a CPU without bfloat16 units it is fast.
 
-    Args:
-        lr: step size, >= 0. momentum: in [0, 1). weight_decay: >= 0, not part of the gradient.
     Shape: (S, rows, columns) only: nets without biases.
     Raises: ValueError if a hyperparameter is out of range or a parameter is no stack of matrices.
-    Source: Jordan et al. (2024).
+    Source: Jordan et al. (2024). Agrees with: `Muon`, seed by seed, up to its bfloat16.
     """
 
-    def __init__(
-        self, params: list[Tensor], lr: float, *, momentum: float = 0.95, weight_decay: float = 0.0
-    ) -> None:
-        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
-
-    def check(self, group: Group) -> None:
-        at_least_zero(group, "lr", "weight_decay")
-        from_zero_to_one(group, "momentum")
+    per_seed = True
 
     def check_parameter(self, p: Tensor) -> None:
-        super().check_parameter(p)
-        cure = "make layers with bias=False"
+        Optimizer.check_parameter(self, p)
+        cure = "make layers with bias=False, or give the rest to another optimizer"
         require(p.ndim == 3, "stacked matrices (S, rows, columns)", cure=cure, shape=tuple(p.shape))
-
-    def init_state(self, p: Tensor, group: Group) -> State:
-        return {"momentum_buffer": torch.zeros_like(p)}
 
     def update(self, p: Tensor, g: Tensor, state: State, group: Group) -> None:
         lr, momentum, (rows, columns) = group["lr"], group["momentum"], p.shape[1:]
         m = state["momentum_buffer"].lerp_(g, 1 - momentum)
-        o = newton_schulz_batched(g.lerp(m, momentum))
+        d = g.lerp(m, momentum) if group["nesterov"] else m
+        o = newton_schulz_batched(
+            d, coefficients=group["ns_coefficients"], steps=group["ns_steps"], eps=group["eps"]
+        )
+        if group["adjust_lr_fn"] == "match_rms_adamw":
+            scale = 0.2 * max(rows, columns) ** 0.5
+        else:
+            scale = max(1, rows / columns) ** 0.5
         p.mul_(1 - lr * group["weight_decay"])
-        p.add_(o, alpha=-lr * max(1, rows / columns) ** 0.5)
+        p.add_(o, alpha=-lr * scale)

@@ -1,8 +1,17 @@
-"""How many steps does each step size take? Many rates and many seeds in one vectorised run."""
+"""Learning-rate sweeps: many learning rates and many seeds in one vectorised run.
+
+sweep = sweep_lrs(make_model, train, validation, lrs=(0.1, 0.3, 1.0), seeds=range(24),
+                  loss=F.cross_entropy, steps=300, metric=accuracy, measure_every=10)
+sweep.last_loss                       # (24, 3), where each run ended
+sweep.steps_to_loss(0.2)              # how long each took
+sweep.largest_lr(at_least=0.7)        # how large the learning rate of each seed may be
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,68 +19,147 @@ from torch import Tensor, nn
 from course_utils._checks import require
 from course_utils.data import Stacked
 from course_utils.optimizers.base import Group, Optimizer, State, at_least_zero
-from course_utils.seeds.stacked import Loss
-from course_utils.seeds.train import train_seeds
+from course_utils.seeds.stacked import over
+from course_utils.seeds.train import SeedRuns, train_seeds
 
 
-class RatePerRun(Optimizer):
-    """Plain SGD on stacked parameters (S, ...), with a step size of its own for each of the S runs.
+class LRPerRun(Optimizer):
+    """Plain SGD on stacked parameters (S, ...), with a learning rate of its own for each of the S runs.
 
-        p[s] <- p[s] - rates[s] * g[s]
+        p[s] <- p[s] - lr * lrs[s] * g[s]      lr: 1, and what a schedule makes of it
+        p    <- p    - lr * g                  in a group with "swept": False
 
-    Args: rates: (S,), >= 0.
-    Raises: ValueError if a rate is negative.
+    Args: lrs: (S,), >= 0.
+    Raises: ValueError if a learning rate is negative.
     """
 
-    def __init__(self, params: list[Tensor], rates: Tensor) -> None:
-        require(bool((rates >= 0).all()), "rates >= 0", lowest=float(rates.min()))
-        self.rates = rates
-        super().__init__(params, {"lr": 1.0})  # what a schedule multiplies
+    def __init__(self, params: Any, lrs: Tensor) -> None:
+        require(bool((lrs >= 0).all()), "lrs >= 0", lowest=float(lrs.min()))
+        self.lrs = lrs
+        super().__init__(params, {"lr": 1.0, "swept": True})
 
     def check(self, group: Group) -> None:
         at_least_zero(group, "lr")
 
     def update(self, p: Tensor, g: Tensor, state: State, group: Group) -> None:
-        rates = self.rates.to(p).view(-1, *[1] * (p.ndim - 1))
-        p.sub_(rates * g, alpha=group["lr"])
+        p.sub_(over(self.lrs.to(p), p) * g if group["swept"] else g, alpha=group["lr"])
 
 
-def steps_to_loss(
+@dataclass(frozen=True)
+class LRSweep:
+    """What S seeds did at each of R learning rates, measured at `steps` (K,).
+
+    Attributes:
+        lrs: (R,), float64.
+        train_loss, validation_loss, validation_metric: (S, R, K), as those of `train_seeds`.
+        runs: the R * S runs, learning rate by learning rate.
+    """
+
+    lrs: Tensor
+    steps: list[int]
+    train_loss: Tensor
+    validation_loss: Tensor
+    validation_metric: Tensor
+    runs: SeedRuns = field(repr=False)
+
+    @property
+    def last_loss(self) -> Tensor:
+        """Validation loss (S, R) after the last step; a run that diverged may end in NaN."""
+        return self.validation_loss[..., -1]
+
+    @property
+    def last_metric(self) -> Tensor:
+        """Validation metric (S, R) after the last step."""
+        return self.validation_metric[..., -1]
+
+    def steps_to_loss(self, target: float) -> Tensor:
+        """Steps (S, R), float64, to a validation loss of at most `target`, as they were measured.
+
+        A run that has not arrived counts with all its steps.
+        """
+        arrived = self.validation_loss <= target  # NaN is not
+        steps = torch.tensor(self.steps, dtype=torch.float64)
+        return torch.where(arrived.any(-1), steps[arrived.long().argmax(-1)], steps[-1])
+
+    def largest_lr(self, *, at_least: float) -> Tensor:
+        """The largest learning rate (S,) with a last metric of `at_least`; 0 where there is none."""
+        reached = self.last_metric >= at_least  # NaN does not
+        return (self.lrs * reached).amax(1)
+
+    def predict(self, x: Stacked) -> Tensor:
+        """Outputs (S, R, N, ...) for each seed's own inputs."""
+        return self._by_seed(self.runs.predict(_for_each(len(self.lrs), x)))
+
+    def parameters(self) -> dict[str, Tensor]:
+        """name -> the parameters after the last step, (S, R, ...)."""
+        return {name: self._by_seed(p.detach()) for name, p in self.runs.nets.named_parameters()}
+
+    def _by_seed(self, values: Tensor) -> Tensor:
+        return _by_seed(values, len(self.lrs))
+
+
+def sweep_lrs(
     make_model: Callable[[], nn.Module],
     train: Stacked,
+    validation: Stacked | None = None,
     *,
-    loss: Loss,
-    target: float,
-    rates: Sequence[float],
+    lrs: Sequence[float] | Tensor,
     seeds: Sequence[int],
-    batch_size: int | None,
-    most: int,
-    measure_every: int,
-) -> Tensor:
-    """Steps of plain SGD until the loss over all training examples is at most `target`.
+    only: Sequence[str] | None = None,
+    rest_lr: float = 0.1,
+    **options: Any,
+) -> LRSweep:
+    """Train with plain SGD at each of R learning rates, for each of S seeds, all in one run.
+
+    At each learning rate a seed has the same split, initial weights and batches. A run that diverges goes on.
 
     Args:
-        train: examples of their own for every seed.
-        rates: R step sizes; with each of them every seed has the same split, weights and batches.
-        most: steps of each run; a run that has not arrived by then counts as `most`.
-        measure_every: steps between measurements: the result is a multiple of it (or `most`).
-    Returns: (S, R), float64.
+        train, validation: examples of their own for every seed.
+        lrs: (R,), >= 0; under a schedule, what it multiplies.
+        only: names of the parameters that get them; all by default.
+        rest_lr: learning rate of the parameters that `only` leaves out.
+        options: `loss`, `steps` and what else `train_seeds` takes.
+    Raises: ValueError where `only` names no parameter of the model, and as `train_seeds`.
     """
-    count = len(rates)
-    repeated = Stacked(*(part.repeat_interleave(count, 0) for part in train))
-    each = torch.as_tensor(rates).repeat(len(seeds))
+    lrs = torch.as_tensor(lrs, dtype=torch.float64)
+    # the model is built for its names alone
+    with torch.random.fork_rng([]):
+        names = [name for name, _ in make_model().named_parameters()]
+    chosen = names if only is None else list(only)
+    unknown = sorted(set(chosen) - set(names))
+    require(not unknown, f"names among {', '.join(names)}", only=unknown)
+    each = lrs.repeat_interleave(len(seeds))
+
+    def optimizer(params: list[Tensor]) -> LRPerRun:
+        of_name = dict(zip(names, params, strict=True))
+        swept = [p for name, p in of_name.items() if name in chosen]
+        rest = [p for name, p in of_name.items() if name not in chosen]
+        others = [{"params": rest, "swept": False, "lr": rest_lr}] if rest else []
+        return LRPerRun([{"params": swept}, *others], each)
+
     runs = train_seeds(
         make_model,
-        repeated,
-        repeated,
-        optimizer=lambda params: RatePerRun(params, each),
-        loss=loss,
-        steps=most,
-        seeds=[seed for seed in seeds for _ in rates],
-        batch_size=batch_size,
-        measure_every=measure_every,
+        _for_each(len(lrs), train),
+        None if validation is None else _for_each(len(lrs), validation),
+        optimizer=optimizer,
+        seeds=[seed for _ in lrs for seed in seeds],
+        **options,
     )
-    arrived = runs.validation_loss <= target  # NaN is not
-    steps = torch.tensor(runs.steps, dtype=torch.float64)
-    first = torch.where(arrived.any(1), steps[arrived.long().argmax(1)], float(most))
-    return first.view(len(seeds), count)
+    return LRSweep(
+        lrs,
+        runs.steps,
+        _by_seed(runs.train_loss, len(lrs)),
+        _by_seed(runs.validation_loss, len(lrs)),
+        _by_seed(runs.validation_metric, len(lrs)),
+        runs,
+    )
+
+
+def _for_each(count: int, examples: Stacked) -> Stacked:
+    """The examples of all seeds, `count` times: run i * S + s is that of learning rate i and seed s."""
+    return Stacked(*(part.repeat(count, *[1] * (part.ndim - 1)) for part in examples))
+
+
+def _by_seed(values: Tensor, count: int) -> Tensor:
+    """(R * S, ...) as (S, R, ...)."""
+    return values.view(count, -1, *values.shape[1:]).transpose(0, 1).contiguous()

@@ -1,70 +1,68 @@
-"""SAM for many nets at once. Its climb mixes all parameters of a net, so `train_seeds` cannot take it."""
+"""SAM for many nets at once: each seed climbs along its own gradient, by its own norm."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch import Tensor
 
 from course_utils._checks import require
 from course_utils.data import Stacked
-from course_utils.seeds.stacked import Loss, StackedNets, per_seed, stack
-from course_utils.seeds.train import _batches, _seeded
+from course_utils.seeds.stacked import Loss, StackedNets, keeps_seeds_apart, norm_per_seed, over, per_seed
 
 
-def train_sam_seeds(
-    make_model: Callable[[], nn.Module],
-    train: Stacked,
-    *,
-    rho: float,
-    optimizer: Callable[[list[Tensor]], Optimizer],
-    loss: Loss,
-    steps: int,
-    seeds: Sequence[int],
-    batch_size: int | None = 32,
-) -> StackedNets:
-    """Train one model per seed with SAM, all in one vectorised run; the nets after the last step.
+class SAMPerSeed(torch.optim.Optimizer):
+    """SAM on stacked parameters (S, ...), one climb for each of S nets; for `train_seeds`.
 
-        e = rho * g / norm(g),  g the gradient at p
-        then the optimizer steps from p with the gradient at p + e
+        e[s] = rho * g[s] / norm(g[s]),  g the gradient at p, its norm over all parameters of seed s
+            then the base optimizer steps from p with the gradient at p + e
 
-    with the norm over all parameters of one seed's net. Weights and batches are those of `train_seeds`, so
-    that rho = 0 is a run of `train_seeds`, and costs half: then no second gradient is taken.
+    With dropout the two gradients have masks of their own, and batch norm sees both passes, as in `fit`.
 
     Args:
-        rho: radius of the climb, >= 0.
-        others: as `train_seeds`. No dropout: the two gradients of a step would have masks of their own.
-    Raises: ValueError unless rho >= 0 and steps >= 1.
+        base_optimizer: class of the optimizer that takes the step; one that keeps seeds apart.
+        rho: radius of the climb, >= 0; with 0 only the base optimizer is left, at twice its cost.
+        base: keyword arguments of `base_optimizer`, such as lr. Groups and state are shared with it.
+    Raises: ValueError for rho out of range, or a base optimizer that mixes seeds.
     Source: Foret et al. (2021), Algorithm 1. Agrees with: `SAM`, seed by seed.
     """
-    require(rho >= 0 and steps >= 1, "rho >= 0 and steps >= 1", rho=rho, steps=steps)
-    seeds = tuple(seeds)
-    nets = stack([_seeded(make_model, seed, train.x.device) for seed in seeds])
-    params = [p for _, p in nets.named_parameters()]
-    rule = optimizer(params)
-    batches = _batches(train.x, train.y, train, batch_size, seeds)
-    for _, (x, y) in zip(range(steps), batches, strict=False):
-        grads = _gradients(nets, params, loss, x, y)
-        if rho > 0:
-            norm = torch.stack([g.flatten(1).norm(dim=1) for g in grads]).norm(dim=0).clamp(min=1e-12)  # (S,)
-            before = [p.detach().clone() for p in params]
-            with torch.no_grad():
-                for p, g in zip(params, grads, strict=True):
-                    p.add_(g * (rho / norm).view(-1, *[1] * (g.ndim - 1)))
-            grads = _gradients(nets, params, loss, x, y)
-            with torch.no_grad():
-                for p, old in zip(params, before, strict=True):
-                    p.copy_(old)
-        for p, g in zip(params, grads, strict=True):
-            p.grad = g
-        rule.step()
-    return nets
 
+    per_seed = True
 
-def _gradients(nets: StackedNets, params: list[Tensor], loss: Loss, x: Tensor, y: Tensor) -> list[Tensor]:
-    return list(torch.autograd.grad(per_seed(loss, nets.forward(x, training=True), y).sum(), params))
+    def __init__(
+        self,
+        params: list[Tensor],
+        base_optimizer: type[torch.optim.Optimizer],
+        *,
+        rho: float = 0.05,
+        **base: Any,
+    ) -> None:
+        require(rho >= 0, "rho >= 0", rho=rho)
+        super().__init__(params, {})
+        self.rho, self.base_optimizer = rho, base_optimizer(self.param_groups, **base)
+        name = base_optimizer.__name__
+        require(keeps_seeds_apart(self.base_optimizer), "a base optimizer that keeps seeds apart", base=name)
+        self.param_groups, self.state = self.base_optimizer.param_groups, self.base_optimizer.state
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float]) -> float:  # type: ignore[override]
+        """Climb, take the gradient there, step from where the weights were; the loss of the first call."""
+        with torch.enable_grad():
+            loss = closure()
+        params = [p for group in self.param_groups for p in group["params"] if p.grad is not None]
+        before = [p.clone() for p in params]
+        # a zero gradient climbs nowhere
+        norm = norm_per_seed([p.grad for p in params]).clamp(min=1e-12)
+        for p in params:
+            p.add_(p.grad * over(self.rho / norm, p))
+        with torch.enable_grad():
+            closure()
+        for p, weights in zip(params, before, strict=True):
+            p.copy_(weights)
+        self.base_optimizer.step()
+        return loss
 
 
 def loss_of_each(nets: StackedNets, examples: Stacked, loss: Loss) -> Tensor:

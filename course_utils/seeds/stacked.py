@@ -14,9 +14,13 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from course_utils import losses
 from course_utils.layers.dropout import Dropout
+from course_utils.training.modes import frozen_parts, set_training
 
 Loss = Callable[..., Tensor]  # (prediction, target) -> mean
 Named = list[tuple[str, Tensor]]
+
+# torch's optimizers whose step mixes the entries of a parameter; ours say so themselves.
+_MIXES_ENTRIES = (torch.optim.Adafactor, torch.optim.LBFGS, torch.optim.Muon)
 
 
 class StackedNets:
@@ -28,7 +32,9 @@ class StackedNets:
             name: p.detach().clone().requires_grad_(p.requires_grad) for name, p in parameters.items()
         }
         self.buffers = {name: b.detach().clone() for name, b in buffers.items()}
-        self.base = copy.deepcopy(models[0]).to("meta").train()
+        self.base = copy.deepcopy(models[0]).to("meta")
+        self.frozen = frozen_parts(self.base)
+        set_training(self.base, self.frozen)
 
     def named_parameters(self) -> Named:
         return list(self.parameters.items())
@@ -36,9 +42,19 @@ class StackedNets:
     def tensors(self) -> dict[str, Tensor]:
         return {**self.parameters, **self.buffers}
 
+    def holding(self, weights: list[Tensor]) -> StackedNets:
+        """The same nets with other weights, one stacked tensor (S, ...) per parameter."""
+        nets = copy.copy(self)
+        nets.parameters = dict(zip(self.parameters, weights, strict=True))
+        return nets
+
     def set_mode(self, training: bool) -> None:
-        if self.base.training != training:
-            self.base.train(training)
+        if self.base.training == training:
+            return
+        if training:
+            set_training(self.base, self.frozen)
+        else:
+            self.base.eval()
 
     def forward(self, x: Tensor, *, training: bool) -> Tensor:
         """Outputs (S, b, ...) for inputs (S, b, ...)."""
@@ -116,10 +132,30 @@ def per_seed(loss: Loss, prediction: Tensor, target: Tensor) -> Tensor:
     return vmap(loss, randomness="different")(prediction, target)
 
 
+def keeps_seeds_apart(optimizer: object) -> bool:
+    """Whether stacked parameters may be given to it: no entry of its step depends on another seed's.
+
+    An elementwise optimizer keeps every two entries apart. One that is written for stacks says `per_seed`.
+    """
+    elementwise = getattr(optimizer, "elementwise", not isinstance(optimizer, _MIXES_ENTRIES))
+    return bool(getattr(optimizer, "per_seed", elementwise))
+
+
+def over(values: Tensor, p: Tensor) -> Tensor:
+    """One value a seed, (S,), in the shape in which it multiplies p (S, ...)."""
+    return values.view(-1, *[1] * (p.ndim - 1))
+
+
+def norm_per_seed(tensors: list[Tensor]) -> Tensor:
+    """The norm, (S,), of all entries that each seed has in these tensors (S, ...)."""
+    each = torch.stack([torch.linalg.vector_norm(t.flatten(1), dim=1) for t in tensors])
+    norm: Tensor = torch.linalg.vector_norm(each, dim=0)
+    return norm
+
+
 def clip_per_seed(parameters: list[Tensor], largest: float) -> None:
     """Scale each seed's gradient to a norm of at most `largest` (torch's rule, with its 1e-6)."""
     gradients = [p.grad for p in parameters if p.grad is not None]
-    norms = torch.stack([g.flatten(1).norm(dim=1) for g in gradients]).norm(dim=0)  # (S,)
-    scale = (largest / (norms + 1e-6)).clamp(max=1.0)
+    scale = (largest / (norm_per_seed(gradients) + 1e-6)).clamp(max=1.0)
     for g in gradients:
-        g.mul_(scale.view(-1, *[1] * (g.ndim - 1)))
+        g.mul_(over(scale, g))

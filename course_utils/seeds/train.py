@@ -3,16 +3,20 @@
 An elementwise optimizer on parameters stacked as (S, ...) is exactly S optimizers, because no entry of a
 step depends on another. So the S runs differ only in what is drawn (split, initial weights, order of the
 batches, dropout masks), and one set of tensor operations carries them all. That pays for small dense nets,
-where the time goes to launching operations; a convolution of S models costs S times one, so for
-convolutional nets use `each_seed`, which runs them side by side in processes.
+where the time goes to launching operations; a convolution of S models costs S times one.
+
+    runs = train_seeds(make_model, train, validation, optimizer=lambda p: SGD(p, lr=0.1),
+                       loss=F.cross_entropy, steps=300, seeds=range(24), metric=accuracy)
+    runs.validation_metric[:, -1]       # (24,)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from itertools import islice
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,17 +25,23 @@ from torch.optim import Optimizer
 from course_utils._checks import require
 from course_utils.augmentation import CutMix, Mixup, mix_within_seeds
 from course_utils.data import Stacked
-from course_utils.intervals import paired_interval
-from course_utils.seeds.stacked import Loss, Named, StackedNets, clip_per_seed, per_seed, stack
+from course_utils.seeds.averages import Average, Snapshots
+from course_utils.seeds.measurements import BestWeights, Examples, Metric, Rows, checked
+from course_utils.seeds.stacked import (
+    Loss,
+    Named,
+    StackedNets,
+    clip_per_seed,
+    keeps_seeds_apart,
+    per_seed,
+    stack,
+)
 from course_utils.training.batches import minibatches
-from course_utils.training.stepping import TrainingDiverged, set_rate, show_weights
+from course_utils.training.stepping import TrainingDiverged, set_lr, show_weights
 
-__all__ = ["SeedRuns", "Stacked", "each_seed", "paired_interval", "train_seeds"]
+__all__ = ["SeedRuns", "train_seeds"]
 
-T = TypeVar("T")
-
-# torch's optimizers whose step mixes the entries of a parameter; ours say so themselves.
-_MIXES_ENTRIES = (torch.optim.Adafactor, torch.optim.LBFGS, torch.optim.Muon)
+Augment = Callable[[Tensor], Tensor] | Mixup | CutMix
 
 
 @dataclass
@@ -40,40 +50,59 @@ class SeedRuns:
 
     seeds: tuple[int, ...]
     steps: list[int]
-    train_loss: Tensor  # (S, K): mean over the batches since the last measurement
-    validation_loss: Tensor  # (S, K)
-    validation_metric: Tensor  # (S, K); NaN without a metric
-    stopped_at: (
-        Tensor  # (S,): the step whose weights are kept under `patience` (0: no finite loss), else the last
-    )
+    # (S, K): mean over the batches since the last measurement
+    train_loss: Tensor
+    # (S, K)
+    validation_loss: Tensor
+    # (S, K); NaN without a metric
+    validation_metric: Tensor
+    # (S,): the step whose weights are kept under `patience` (0: no finite loss), else the last
+    stopped_at: Tensor
     nets: StackedNets = field(repr=False)
+    # what `averages` has asked for
+    snapshots: Snapshots | None = field(default=None, repr=False)
 
     def predict(self, x: Tensor | Stacked) -> Tensor:
         """Outputs of all S models in eval mode, (S, N, ...), for shared inputs (N, ...) or stacked ones."""
-        with torch.no_grad():
-            shared = x.x if isinstance(x, Stacked) else x.expand(len(self.seeds), *x.shape)
-            return self.nets.forward(shared, training=False)
+        return self._outputs(self.nets, x)
+
+    def predict_kept(self, name: str, x: Tensor | Stacked) -> Tensor:
+        """Outputs with the weights of each snapshot, (K, S, N, ...): of an average, or of those "live".
+
+        Buffers are those of the end of the run.
+        Raises: ValueError where there are none of this name.
+        """
+        kept = {} if self.snapshots is None else self.snapshots.weights
+        cure = "name it in averages= of train_seeds"
+        require(name in kept, f"a name among {sorted(kept)}", cure=cure, name=name)
+        return torch.stack([self._outputs(self.nets.holding(weights), x) for weights in kept[name]])
 
     def state_dict(self, index: int) -> dict[str, Tensor]:
         """The weights and buffers of the model of `seeds[index]`, ready for `load_state_dict`."""
         return {name: tensor[index].detach().clone() for name, tensor in self.nets.tensors().items()}
 
+    @torch.no_grad()
+    def _outputs(self, nets: StackedNets, x: Tensor | Stacked) -> Tensor:
+        stacked = x.x if isinstance(x, Stacked) else x.expand(len(self.seeds), *x.shape)
+        return nets.forward(stacked, training=False)
+
 
 def train_seeds(
     make_model: Callable[[], nn.Module],
-    train: Stacked | tuple[Tensor, Tensor],
-    validation: Stacked | tuple[Tensor, Tensor] | None = None,
+    train: Examples,
+    validation: Examples | None = None,
     *,
     optimizer: Callable[[list[Tensor]], Optimizer],
     loss: Loss,
     steps: int,
     seeds: Sequence[int],
     batch_size: int | None = 32,
-    metric: Callable[[Tensor, Tensor], Tensor] | None = None,
+    metric: Metric | None = None,
     schedule: Callable[[int], float] | None = None,
     penalty: Callable[[Named], Tensor] | None = None,
-    augment: Callable[[Tensor], Tensor] | Mixup | CutMix | None = None,
+    augment: Augment | None = None,
     clip_norm: float | None = None,
+    averages: Mapping[str, Average] | None = None,
     measure_every: int | None = None,
     patience: int | None = None,
     diverged: str = "keep",
@@ -87,17 +116,20 @@ def train_seeds(
     Args:
         make_model: builds the model; called once per seed.
         train, validation: (x, y) that all seeds share, or `Stacked` with examples of their own.
-        optimizer: stacked parameters -> an elementwise optimizer, as `lambda p: SGD(p, lr=0.1)`.
+        optimizer: stacked parameters -> an elementwise optimizer, as `lambda p: SGD(p, lr=0.1)`, or one that
+            is written for stacks: `SAMPerSeed`, `MuonPerSeed`. It is stepped with a closure, as in `fit`.
         loss: (prediction, target) -> mean loss of a batch.
         steps: optimizer steps, >= 1. An epoch that ends in between is followed by the next.
         seeds: one whole number per run.
         batch_size: examples per step and seed; None for full batches.
         metric: reduces the last dimension of target, as `training.accuracy` does; measured on `validation`.
-        schedule: step -> multiplier of the base rate.
+        schedule: step -> multiplier of the base learning rate.
         penalty: (name, stacked parameter) pairs -> a sum over entries, added to the loss of each seed.
         augment: x -> x with its own draw per example; sees the seeds' batches as one of S * b. Or `Mixup` or
             `CutMix`, which then mix within each seed.
         clip_norm: largest gradient norm of each seed, > 0.
+        averages: name -> `Average`, beside the run. Then `snapshots` of the result has a copy of the weights,
+            live and averaged, for each measurement.
         measure_every: steps between measurements (default: only after the last step).
         patience: keep, for each seed, the weights of its lowest validation loss, and stop it once that many
             measurements in a row are no lower. Rows go on until every seed has stopped.
@@ -111,67 +143,79 @@ def train_seeds(
     require(clip_norm is None or clip_norm > 0, "clip_norm > 0", clip_norm=clip_norm)
     require(patience is None or validation is not None, "validation for patience", patience=patience)
     require(diverged in ("keep", "raise"), 'diverged="keep" or "raise"', diverged=diverged)
-    x, y = _checked(train, len(seeds))
+    x, y = checked(train, len(seeds))
     nets = stack([_seeded(make_model, seed, x.device) for seed in seeds])
     parameters = [p for _, p in nets.named_parameters()]
-    step_rule = optimizer(parameters)
-    elementwise = getattr(step_rule, "elementwise", not isinstance(step_rule, _MIXES_ENTRIES))
-    cure = "train seed by seed with each_seed"
-    require(elementwise, "an elementwise optimizer", optimizer=type(step_rule).__name__, cure=cure)
-    measure_every = steps if measure_every is None else measure_every
-    keeper = _Keeper(nets, patience, len(seeds))
-    rows = _Rows()
-    with _draws_of(seeds[0], x.device):  # masks and augmentations of all seeds together
-        for step, (bx, by) in zip(range(steps), _batches(x, y, train, batch_size, seeds), strict=False):
-            if augment is not None:
-                bx, by = _augmented(augment, bx, by)
-            for p in parameters:
-                p.grad = None
-            values = per_seed(loss, nets.forward(bx, training=True), by)
-            terms = [values] if penalty is None else [values, penalty(nets.named_parameters())]
-            torch.autograd.backward(terms, [torch.ones_like(term) for term in terms])  # of their sum
-            if clip_norm is not None:
-                clip_per_seed(parameters, clip_norm)
+    rule = optimizer(parameters)
+    cure = "take SAMPerSeed or MuonPerSeed of course_utils.seeds, or train seed by seed with fit"
+    require(keeps_seeds_apart(rule), "an elementwise optimizer", optimizer=type(rule).__name__, cure=cure)
+    objective = _Objective(nets, loss, penalty, clip_norm)
+    rows = Rows(validation, loss, metric, len(seeds))
+    best = None if patience is None else BestWeights(nets, patience, len(seeds))
+    snapshots = None if averages is None else Snapshots(parameters, averages)
+    # masks and augmentations of all seeds together
+    with _draws_of(seeds[0], x.device):
+        for step, batch in enumerate(islice(_batches(x, y, train, batch_size, seeds), steps), 1):
+            objective.batch = batch if augment is None else _augmented(augment, *batch)
             if schedule is not None:
-                set_rate(step_rule, schedule, step)
-            step_rule.step()
-            rows.seen(values.detach())
-            if (step + 1) % measure_every == 0 or step + 1 == steps:
-                show_weights(step_rule, "eval")
-                rows.measure(step + 1, *_measure(nets, validation, loss, metric, len(seeds)))
-                if diverged == "raise" and not bool(torch.isfinite(rows.last).all()):
-                    raise TrainingDiverged(f"a seed's loss is not finite at step {step + 1}; lower the rate")
-                if keeper.stop(step + 1, rows.validation[-1]) or step + 1 == steps:
-                    break
-                show_weights(step_rule, "train")
-    keeper.restore()
-    stopped_at = keeper.best_step if patience is not None else torch.full((len(seeds),), rows.steps[-1])
-    return SeedRuns(seeds, rows.steps, *rows.tensors(), stopped_at, nets)
+                set_lr(rule, schedule, step - 1)
+            rule.step(objective)
+            rows.seen(objective.taken_first())
+            if snapshots is not None:
+                snapshots.follow(step)
+            if step < steps and step % (measure_every or steps) > 0:
+                continue
+            show_weights(rule, "eval")
+            rows.measure(step, nets)
+            if snapshots is not None:
+                snapshots.keep(step)
+            if diverged == "raise" and not bool(torch.isfinite(rows.train[-1]).all()):
+                raise TrainingDiverged(f"a seed's loss is not finite at step {step}; lower the learning rate")
+            if best is not None and best.stop(rows.validation[-1]):
+                break
+            if step < steps:
+                show_weights(rule, "train")
+    stopped_at = torch.full((len(seeds),), rows.steps[-1]) if best is None else best.restore(rows.steps)
+    return SeedRuns(seeds, rows.steps, *rows.tensors(), stopped_at, nets, snapshots)
 
 
-def each_seed(run: Callable[[int], T], seeds: Sequence[int], *, workers: int = 1) -> list[T]:
-    """`run(seed)` for each seed, in `workers` processes of one thread each; for nets that do not stack.
+@dataclass
+class _Objective:
+    """What an optimizer's step calls, once or more: the loss of each seed on `batch`, and its gradient."""
 
-    Returns: the results in the order of `seeds`.
-    """
-    from joblib import Parallel, delayed  # only this function needs it
+    nets: StackedNets
+    loss: Loss
+    penalty: Callable[[Named], Tensor] | None
+    clip_norm: float | None
+    batch: tuple[Tensor, Tensor] = field(init=False)
+    losses: list[Tensor] = field(default_factory=list)
 
-    require(workers >= 1, "workers >= 1", workers=workers)
-    if workers == 1:
-        return [run(seed) for seed in seeds]
-    return list(Parallel(n_jobs=workers)(delayed(_one_thread)(run, seed) for seed in seeds))
+    def __call__(self) -> Any:
+        x, y = self.batch
+        named = self.nets.named_parameters()
+        for _, p in named:
+            p.grad = None
+        values = per_seed(self.loss, self.nets.forward(x, training=True), y)
+        terms = [values] if self.penalty is None else [values, self.penalty(named)]
+        # the gradient of their sum
+        torch.autograd.backward(terms, [torch.ones_like(term) for term in terms])
+        if self.clip_norm is not None:
+            clip_per_seed([p for _, p in named], self.clip_norm)
+        self.losses.append(values.detach())
+        return self.losses[-1]
 
-
-def _one_thread(run: Callable[[int], T], seed: int) -> T:
-    torch.set_num_threads(1)
-    return run(seed)
+    def taken_first(self) -> Tensor:
+        """The losses (S,) where the weights were: of several, as with SAM, the first."""
+        first, self.losses = self.losses[0], []
+        return first
 
 
 @contextmanager
 def _draws_of(seed: int, device: torch.device) -> Iterator[None]:
     """torch's global draws begin at `seed`; afterwards they go on where they were."""
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        if device.type == "cpu":  # torch.manual_seed goes through every kind of GPU: 0.3 ms
+        if device.type == "cpu":
+            # torch.manual_seed goes through every kind of GPU: 0.3 ms
             torch.default_generator.manual_seed(seed)
         else:
             torch.manual_seed(seed)  # pragma: no cover  (a GPU's)
@@ -183,24 +227,13 @@ def _seeded(make_model: Callable[[], nn.Module], seed: int, device: torch.device
         return make_model()
 
 
-def _checked(examples: Stacked | tuple[Tensor, Tensor], count: int) -> tuple[Tensor, Tensor]:
-    x, y = examples
-    if isinstance(examples, Stacked):
-        require(len(x) == len(y) == count, "one set of examples per seed", x=len(x), y=len(y), seeds=count)
-        require(x.shape[1] == y.shape[1], "as many inputs as targets", x=x.shape[1], y=y.shape[1])
-    else:
-        require(len(x) == len(y), "as many inputs as targets", x=len(x), y=len(y))
-    ignored = 0 if y.is_floating_point() else int((y == -100).sum())  # a mean over fewer than all examples
-    require(ignored == 0, "a target for every example", ignored=ignored, cure="leave out those marked -100")
-    return x, y
-
-
 def _batches(
     x: Tensor, y: Tensor, train: object, batch_size: int | None, seeds: tuple[int, ...]
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Minibatches (S, b, ...) without end, each seed's in an order of its own, drawn anew in every epoch."""
     n, first = len(x), torch.zeros(1, 1, dtype=torch.int64)
-    if isinstance(train, Stacked):  # row i of seed s is row s * n + i of all
+    if isinstance(train, Stacked):
+        # row i of seed s is row s * n + i of all
         n, x, y = x.shape[1], x.flatten(0, 1), y.flatten(0, 1)
         first = torch.arange(len(seeds))[:, None] * n
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
@@ -214,83 +247,7 @@ def _batches(
             )
 
 
-def _augmented(
-    augment: Callable[[Tensor], Tensor] | Mixup | CutMix, x: Tensor, y: Tensor
-) -> tuple[Tensor, Tensor]:
+def _augmented(augment: Augment, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     if isinstance(augment, (Mixup, CutMix)):
         return mix_within_seeds(augment, x, y)
     return augment(x.flatten(0, 1)).unflatten(0, x.shape[:2]), y
-
-
-@torch.no_grad()
-def _measure(
-    nets: StackedNets,
-    validation: Stacked | tuple[Tensor, Tensor] | None,
-    loss: Loss,
-    metric: Callable[[Tensor, Tensor], Tensor] | None,
-    count: int,
-) -> tuple[Tensor, Tensor]:
-    nothing = torch.full((count,), torch.nan)
-    if validation is None:
-        return nothing, nothing
-    x, y = _checked(validation, count)
-    if not isinstance(validation, Stacked):
-        x, y = x.expand(count, *x.shape), y.expand(count, *y.shape)
-    prediction = nets.forward(x, training=False)
-    measured = metric(prediction, y) if metric else nothing
-    return per_seed(loss, prediction, y).cpu(), measured.cpu()
-
-
-class _Rows:
-    """Measurements as they come, one (S,) tensor each."""
-
-    def __init__(self) -> None:
-        self.steps: list[int] = []
-        self.train: list[Tensor] = []
-        self.validation: list[Tensor] = []
-        self.metric: list[Tensor] = []
-        self.waiting: list[Tensor] = []
-
-    def seen(self, values: Tensor) -> None:
-        self.waiting.append(values)
-
-    def measure(self, step: int, validation: Tensor, metric: Tensor) -> None:
-        self.last = torch.stack(self.waiting).mean(0).cpu()
-        self.steps.append(step)
-        self.train.append(self.last)
-        self.validation.append(validation)
-        self.metric.append(metric)
-        self.waiting.clear()
-
-    def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
-        return torch.stack(self.train, 1), torch.stack(self.validation, 1), torch.stack(self.metric, 1)
-
-
-class _Keeper:
-    """Early stopping, seed by seed: the best weights of each, and which have stopped."""
-
-    def __init__(self, nets: StackedNets, patience: int | None, count: int) -> None:
-        require(patience is None or patience >= 1, "patience >= 1", patience=patience)
-        self.nets, self.patience = nets, patience
-        self.best = torch.full((count,), torch.inf)
-        self.best_step = torch.zeros(count, dtype=torch.int64)
-        self.waited = torch.zeros(count, dtype=torch.int64)
-        self.kept: dict[str, Tensor] = {}
-
-    def stop(self, step: int, value: Tensor) -> bool:
-        if self.patience is None:
-            return False
-        running = self.waited < self.patience
-        better = running & (value < self.best)  # NaN is never better
-        self.best = torch.where(better, value.to(self.best.dtype), self.best)
-        self.best_step[better] = step
-        self.waited = torch.where(better, 0, self.waited + running.long())
-        for name, tensor in self.nets.tensors().items():
-            chosen = better.to(tensor.device).view(-1, *[1] * (tensor.ndim - 1))
-            self.kept[name] = torch.where(chosen, tensor.detach(), self.kept.get(name, tensor.detach()))
-        return bool((self.waited >= self.patience).all())
-
-    def restore(self) -> None:
-        with torch.no_grad():
-            for name, tensor in self.nets.tensors().items() if self.kept else ():
-                tensor.copy_(self.kept[name])

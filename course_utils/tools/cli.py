@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -136,7 +137,7 @@ def report(build: Path, profile: str) -> None:
 
     try:
         click.echo(write_report(build, profile=profile))
-    except FileNotFoundError as problem:
+    except OSError as problem:  # nothing was run, or the page cannot be written
         raise click.ClickException(str(problem)) from None
 
 
@@ -146,15 +147,32 @@ def report(build: Path, profile: str) -> None:
     "--against", type=click.Path(path_type=Path, file_okay=False), help="Records of an earlier run."
 )
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="A file for the table, too.")
-def ledger(records: Path, against: Path | None, out: Path | None) -> None:
+@click.option(
+    "--record",
+    "keep",
+    is_flag=True,
+    help="Keep them as the ledger that ships with the course. Prints its file.",
+)
+def ledger(records: Path, against: Path | None, out: Path | None, keep: bool) -> None:
     """The claims in RECORDS, nearest to their bounds first, beside those of an earlier run."""
+    from course_utils import claim_records, recorded
     from course_utils._files import write_whole
     from course_utils.tools import ledger as claims
 
-    entries = claims.compare(records, against if against and against.is_dir() else None)
-    if not entries:
+    if keep:
+        try:
+            click.echo(claims.record(records, recorded.FOLDER))
+        except (ValueError, OSError) as problem:
+            raise click.ClickException(f"nothing was recorded: {problem}") from None
+        return
+    warn = functools.partial(click.echo, err=True)
+    now = claim_records.by_id(claim_records.read(records, left_out=warn))
+    if not now:
         raise click.ClickException(f"no claims-NN.json in {records}")
-    table = claims.markdown(entries)
+    before = None
+    if against and against.is_dir():
+        before = claim_records.by_id(claim_records.read(against, left_out=warn))
+    table = claims.markdown(claims.compare(now, before))
     click.echo(table)
     if out:
         write_whole(out, table)

@@ -1,17 +1,19 @@
-"""The claims of a run beside those of an earlier one, the claims nearest to their bounds first."""
+"""The claims of a run beside those of an earlier one; and the ledger that ships with the course."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from course_utils import recorded
 from course_utils._checks import require
-from course_utils.claim_records import describe
+from course_utils.claim_records import describe, read
 
 ORDER = {"fails": 0, "holds": 1, "not judged": 1}
+Claims = Mapping[str, Mapping[str, Any]]  # by id
+REPEATED = ("lesson", "versions")  # of a claim: the ledger says both once
 
 
 @dataclass(frozen=True)
@@ -46,25 +48,15 @@ class Entry:
         return f"{earlier:.0%} before"
 
 
-def read(folder: str | Path) -> dict[str, Mapping[str, Any]]:
-    """Every claim of the records `claims-NN.json` in a folder, by id; empty where there are none."""
-    found: dict[str, Mapping[str, Any]] = {}
-    for path in sorted(Path(folder).glob("claims-[0-9][0-9].json")):
-        for claim in json.loads(path.read_text(encoding="utf-8"))["claims"]:
-            found[claim["id"]] = claim
-    return found
+def compare(now: Claims, before: Claims | None = None) -> list[Entry]:
+    """The claims of two runs, by id: what fails first, then by the share of the tolerance used.
 
-
-def compare(now: str | Path, before: str | Path | None = None) -> list[Entry]:
-    """The claims of two folders of records: what fails first, then by the share of the tolerance used.
-
-    Claims that only the earlier record has come last; without `before`, nothing is new.
+    Claims that only the earlier run has come last; without `before`, nothing is new.
     """
-    claims = read(now)
-    earlier = claims if before is None else read(before)
-    entries = [Entry(claim, earlier.get(id)) for id, claim in claims.items()]
+    earlier = now if before is None else before
+    entries = [Entry(claim, earlier.get(id)) for id, claim in now.items()]
     entries.sort(key=lambda entry: (ORDER[(entry.claim or {})["verdict"]], -(entry.used or 0.0), entry.id))
-    return entries + [Entry(None, claim) for id, claim in sorted(earlier.items()) if id not in claims]
+    return entries + [Entry(None, claim) for id, claim in sorted(earlier.items()) if id not in now]
 
 
 def markdown(entries: list[Entry], *, most: int = 40) -> str:
@@ -77,3 +69,25 @@ def markdown(entries: list[Entry], *, most: int = 40) -> str:
         used = "" if entry.used is None else f"{entry.used:.0%}"
         lines.append(f"| `{entry.id}` | {verdict} | {used} | {entry.news} |")
     return "\n".join([*lines, "", f"{len(entries) - len(shown)} more claims, unchanged.", ""])
+
+
+def record(records: str | Path, folder: Path) -> Path:
+    """Keep all claims of a run as the ledger that ships with the course; returns its file.
+
+    Args:
+        records: the folder of a run of all lessons at `standard`.
+        folder: where recorded results are kept; the newest ledger of it is the one that is read.
+    Raises: ValueError where a record cannot be read, is of another profile, or a claim does not hold.
+    """
+    broken: list[str] = []
+    claims = list(read(records, left_out=broken.append))
+    require(not broken, "records that can be read", broken=broken, cure="run these lessons again")
+    require(bool(claims), "claims in the folder", cure="run the lessons first", folder=str(records))
+    others = sorted({claim["id"][:2] for claim in claims if claim.get("profile") != "standard"})
+    require(not others, "a run at standard", lessons_of_another_profile=others)
+    failed = [claim["id"] for claim in claims if claim["verdict"] != "holds"]
+    require(not failed, "claims that hold", failed=failed)
+    lessons = sorted({claim["id"][:2] for claim in claims})
+    rows = [{name: value for name, value in claim.items() if name not in REPEATED} for claim in claims]
+    settings = {"profiles": ["standard"], "lessons": lessons}
+    return recorded.save("claims", rows, settings=settings, folder=folder)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import base64
 import re
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 
 from course_utils.claim_lines import asked_for, stored
 from course_utils.tools import lessons
+from course_utils.tools.cells import imported
 
 _GIF = re.compile(r'<img src="data:image/gif;base64,(?P<data>[^"]+)" alt="(?P<alt>[^"]*)"')
 
@@ -44,15 +44,46 @@ class Picture:
         return self.name.endswith(".gif")
 
 
-@dataclass(frozen=True)
 class Lesson:
-    """A lesson `NN_topic.ipynb` and what can be read from it."""
+    """A lesson `NN_topic.ipynb` and what can be read from it, at each time as it is then.
 
-    path: Path
+    Args:
+        path: its file, read when something is first asked for.
+        notebook: its content, where that is at hand.
+    """
+
+    def __init__(self, path: Path, notebook: Any = None) -> None:
+        self.path, self._notebook = path, notebook
+
+    def __repr__(self) -> str:
+        return f"Lesson({self.name})"
+
+    @property
+    def notebook(self) -> Any:
+        """The notebook itself, of nbformat."""
+        if self._notebook is None:
+            self._notebook = lessons.read(self.path)
+        return self._notebook
 
     @cached_property
-    def notebook(self) -> Any:
-        return lessons.read(self.path)
+    def size(self) -> int:
+        """Bytes of its file; 0 where there is none."""
+        return self.path.stat().st_size if self.path.exists() else 0
+
+    @property
+    def code(self) -> list[Any]:
+        """Its cells of code."""
+        return [cell for cell in self.notebook.cells if cell.cell_type == "code"]
+
+    @property
+    def prose(self) -> list[str]:
+        """The texts of its markdown cells."""
+        return [cell.source for cell in self.notebook.cells if cell.cell_type == "markdown"]
+
+    @property
+    def outputs(self) -> list[Any]:
+        """The outputs of all cells, in order."""
+        return [output for cell in self.code for output in cell.outputs]
 
     @property
     def name(self) -> str:
@@ -69,7 +100,7 @@ class Lesson:
 
     @property
     def _first(self) -> str:
-        return next((cell.source for cell in self.notebook.cells if cell.cell_type == "markdown"), "")
+        return next(iter(self.prose), "")
 
     @property
     def question(self) -> str:
@@ -89,7 +120,7 @@ class Lesson:
         found = re.search(r"Before this one: (.*?)(?:\.(?: |$)|;|$)", plain, re.MULTILINE)
         return re.findall(r"\b\d\d\b", found[1]) if found else []
 
-    @cached_property
+    @property
     def sections(self) -> dict[str, list[Any]]:
         """Level-2 heading -> its cells. A cell that opens with a heading belongs to it."""
         found: dict[str, list[Any]] = {}
@@ -100,12 +131,12 @@ class Lesson:
             found.setdefault(heading, []).append(cell)
         return found
 
-    def prose(self, heading: str) -> str:
+    def section(self, heading: str) -> str:
         """The markdown of a section, without the heading itself."""
         texts = [cell.source for cell in self.sections.get(heading, []) if cell.cell_type == "markdown"]
         return re.sub(r"^\s*## .*$", "", "\n\n".join(texts), count=1, flags=re.MULTILINE).strip()
 
-    @cached_property
+    @property
     def claims(self) -> list[Claim]:
         return [
             Claim(one["id"], one["sentence"], asked_for(one), one["verdict"], cell.id, one["visible"])
@@ -115,7 +146,7 @@ class Lesson:
             for one in block.claims
         ]
 
-    @cached_property
+    @property
     def pictures(self) -> list[Picture]:
         found = []
         for heading, cells in self.sections.items():
@@ -129,12 +160,9 @@ class Lesson:
 
     @property
     def modules(self) -> list[str]:
-        """The modules of the package that its cells import: `optimizers`, `quadratics`."""
-        found: set[str] = set()
-        for cell in self.notebook.cells:
-            if cell.cell_type == "code":
-                found |= _imported(cell.source)
-        return sorted(found)
+        """The modules of the package that its cells import: `optimizers`, `theory`."""
+        names = {name for cell in self.code for name in imported(cell.source)}
+        return sorted({name.split(".")[1] for name in names if name.startswith("course_utils.")})
 
 
 def picture(output: Any) -> tuple[str, bytes, str] | None:
@@ -148,12 +176,3 @@ def picture(output: Any) -> tuple[str, bytes, str] | None:
 
         return "gif", base64.b64decode(match["data"]), html.unescape(match["alt"])
     return None
-
-
-def _imported(source: str) -> set[str]:
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(re.sub(r"^\s*[%!].*$", "", source, flags=re.MULTILINE))):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("course_utils"):
-            parts = (node.module or "").split(".")
-            found |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}
-    return found

@@ -6,11 +6,12 @@ import ast
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import nbformat
+from course_utils.profiles import PROFILES
 
-PROFILES = ("smoke", "standard", "full")  # profiles.PROFILES, which would import torch to say so
+if TYPE_CHECKING:
+    import nbformat
 
 
 class LessonError(ValueError):
@@ -43,6 +44,8 @@ def find(folder: str | Path, only: Iterable[str] = ()) -> list[Path]:
 
 def read(path: str | Path) -> nbformat.NotebookNode:
     """A lesson from its file. Raises: LessonError where the file is not a notebook of format 4."""
+    import nbformat  # here: it takes a second, in which `--help` has long been read
+
     try:
         notebook: nbformat.NotebookNode = nbformat.read(str(path), as_version=4)  # type: ignore[no-untyped-call]
         return notebook

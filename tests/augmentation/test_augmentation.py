@@ -232,10 +232,10 @@ MUTANTS = [
     (check_rotate, GEOMETRY, "(math.pi / 180)", "(-math.pi / 180)", "wrong-sense"),
     (check_rotate, GEOMETRY, "2 / width * sin * py", "2 / height * sin * py", "not-rigid"),
     (check_rotate, GEOMETRY, '"zeros", align_corners=False', '"zeros", align_corners=True', "corners"),
-    (check_rotate_fill, GEOMETRY, "turned + outside if outside != 0 else turned", "turned", "fill-lost"),
+    (check_rotate_fill, GEOMETRY, "turned + outside if filled else turned", "turned", "fill-lost"),
     (check_hflip, GEOMETRY, "x.flip(-1)", "x.flip(-2)", "upside-down"),
-    (check_shift, GEOMETRY, "- down.reshape", "+ down.reshape", "shift-reversed"),
-    (check_crop, GEOMETRY, "left.reshape(-1, 1)", "top.reshape(-1, 1)", "one-offset"),
+    (check_shift, GEOMETRY, "device=x.device) - down ", "device=x.device) + down ", "shift-reversed"),
+    (check_crop, GEOMETRY, "columns = left + ", "columns = top + ", "one-offset"),
     (check_crop_places, GEOMETRY, "spare[0] + 1", "spare[0]", "last-place-never"),
     (
         check_brightness,
@@ -386,7 +386,7 @@ def test_uint8_follows_its_rule(make: Any) -> None:
 def test_off_in_eval_mode_and_for_empty_batches(make: Any) -> None:
     x = images(4, 3, 9, 12)
     assert torch.equal(make().eval()(x), x)
-    assert make()(x[:0]).shape == (0, 3, 9, 12)
+    assert make()(x[:0]).shape == (0, *make()(x).shape[1:])
 
 
 ZERO = [
@@ -604,7 +604,7 @@ BAD: list[tuple[Callable[[], Any], str]] = [
     (lambda: A.RandomRotation(math.nan), "got degrees=nan"),
     (lambda: A.RandomShift(1.5), "need a whole number pixels >= 0, got pixels=1.5"),  # type: ignore[arg-type]
     (lambda: A.RandomShift(8)(X), "need pixels < height and width, got pixels=8"),
-    (lambda: A.RandomCrop(0), "need size >= 1, got size=0"),
+    (lambda: A.RandomCrop(0), "need whole numbers size >= 1, got size=0"),
     (
         lambda: A.RandomCrop(9)(X),
         r"need size <= image \+ 2 \* padding, got size=\(9, 9\).*take a smaller size",
@@ -612,12 +612,15 @@ BAD: list[tuple[Callable[[], Any], str]] = [
     (lambda: A.ColorJitter(hue=0.6), "for hue, got hue=0.6"),
     (lambda: A.ColorJitter(brightness=(-1, 1)), "need 0 <= low <= high"),
     (lambda: A.ColorJitter(contrast=math.inf), "and finite for contrast, got contrast=inf"),
-    (lambda: A.ColorJitter(0.1)(X - 0.5), r"need pixels in \[0, 1\], got least=-0\.\d+.*; jitter first"),
+    (
+        lambda: A.ColorJitter(0.1)(X - 0.5),
+        r"need 0 <= a pixel <= 1, got smallest=-0\.\d+.*; change colors first",
+    ),
     (lambda: A.ColorJitter(0.1)(X[:, :2]), r"need 1 \(gray\) or 3 \(RGB\) channels"),
     (lambda: A.RandomErasing(scale=(0.5, 0.2)), "for scale"),
     (lambda: A.RandomErasing(ratio=(0.0, 1.0)), "for ratio"),
     (lambda: A.RandomErasing(value="noise"), 'need numbers or "random"'),  # type: ignore[arg-type]
-    (lambda: A.RandomErasing(value=(1.0, 2.0))(X), "need one value, or one per channel"),
+    (lambda: A.RandomErasing(value=(1.0, 2.0))(X), "need one number, or one per channel"),
     (
         lambda: A.RandomRotation(5)(X[0]),
         r"need images of shape \(N, C, H, W\), got shape=\(3, 8, 8\); one image",
@@ -626,9 +629,20 @@ BAD: list[tuple[Callable[[], Any], str]] = [
     (lambda: A.rotate(X, torch.zeros(3)), r"need one number, or one per sample, got shape=\(3,\)"),
     (lambda: A.Mixup(-1.0), "need alpha >= 0 and finite, got alpha=-1.0"),
     (lambda: A.Mixup(1.0)(X, torch.tensor([0, 1])), "need num_classes for class indices"),
-    (lambda: A.Mixup(1.0, 2)(X, torch.tensor([0, 2])), "need 0 <= y < num_classes, got least=0, most=2"),
+    (lambda: A.Mixup(1.0, 2)(torch.ones(3), torch.tensor([0, 1, 1])), r"need examples of shape \(N, ...\)"),
+    (
+        lambda: A.CutMix(1.0, 2)(torch.ones(3, 4), torch.tensor([0, 1, 1])),
+        r"need images of shape \(N, C, H, W",
+    ),
+    (
+        lambda: A.Mixup(1.0, 2)(X, torch.tensor([0, 2])),
+        "need 0 <= y <= 1, got smallest=0, largest=2; num_classes=2",
+    ),
     (lambda: A.Mixup(1.0, 2)(X, torch.tensor([0])), "need as many labels as images, got images=2, labels=1"),
-    (lambda: A.Mixup(1.0)(X, torch.ones(2, 2)), "need rows of y that sum to 1"),
+    (
+        lambda: A.Mixup(1.0)(X, torch.ones(2, 2)),
+        "need 1 <= sum of a row of y <= 1, got smallest=2.0.*multi_label=True",
+    ),
     (lambda: A.CutMix(1.0, 3)(X, torch.full((2, 2), 0.5)), "need num_classes columns"),
     (lambda: A.Compose([A.Mixup(1.0, 2)])(X), r"need labels for Mixup, got y=None; call compose\(x, y\)"),
     (lambda: A.Compose([abs]), "need modules.*wrap a function in an nn.Module"),  # type: ignore[list-item]

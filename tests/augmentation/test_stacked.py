@@ -64,7 +64,17 @@ def check_each_once(module: Any) -> None:
         assert torch.equal(rows[s].argmax(1), y[s][order])
 
 
-CHECKS = [check_one_seed, check_own_seed, check_each_once]
+def check_any_shape(module: Any) -> None:
+    """Mixup of vectors and of curves is that of the same numbers as images."""
+    x, y = batch(3, 8)
+    for shape in ((30,), (5, 6)):
+        mixed, rows = module.mix_within_seeds(MIXES[0], x.reshape(3, 8, *shape), y, generator=seeded(5))
+        expected, expected_rows = module.mix_within_seeds(MIXES[0], x, y, generator=seeded(5))
+        assert torch.equal(mixed.reshape(x.shape), expected)
+        assert torch.equal(rows, expected_rows)
+
+
+CHECKS = [check_one_seed, check_own_seed, check_each_once, check_any_shape]
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
@@ -112,6 +122,12 @@ def test_train_seeds_mixes() -> None:
     mixed = train(Mixup(1.0, 4))
     assert not torch.allclose(mixed, plain, atol=1e-3)
     assert torch.equal(train(Mixup(1.0, 4)), mixed)
+
+
+def test_cutmix_needs_images() -> None:
+    x, y = batch(2, 4)
+    with pytest.raises(ValueError, match=r"images of shape \(N, C, H, W\), got shape=\(8, 30\)"):
+        stacked.mix_within_seeds(MIXES[1], x.flatten(2), y)
 
 
 def test_indices_need_num_classes() -> None:

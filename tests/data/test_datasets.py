@@ -307,6 +307,20 @@ def test_daily_temperature_is_a_wave_with_weather() -> None:
     assert torch.equal(*calm)
 
 
+def noisy(y: list[Any]) -> Tensor:
+    return data.noisy_labels(torch.tensor(y), 0.5, classes=3, generator=torch.Generator().manual_seed(0))
+
+
+def test_whole_numbers_of_numpy_are_numbers() -> None:
+    ours = numbered().splits(range(2), train=25, validation=10, label_noise=0.2)
+    theirs = numbered().splits(
+        np.arange(2), train=np.int64(25), validation=np.int32(10), label_noise=np.float32(0.2)
+    )
+    for one, other in zip(ours, theirs, strict=True):
+        assert torch.equal(one.x, other.x)
+        assert torch.equal(one.y, other.y)
+
+
 BAD = [
     (
         lambda: numbered().split(0, train=35, validation=6),
@@ -320,7 +334,24 @@ BAD = [
     (lambda: data.diabetes().split(0, label_noise=0.1), "need classes for noisy labels, got data='diabetes'"),
     (lambda: data.diabetes().padded(20, 20), "need images, got data='diabetes'"),
     (lambda: data.digits().padded(7, 20), "need a larger size, got height=7, width=20"),
-    (lambda: data.daily_temperature(0, generator=torch.Generator()), "need days >= 1"),
+    (lambda: data.daily_temperature(0, generator=torch.Generator()), "need a whole number days >= 1"),
+    (lambda: data.daily_temperature(2.5, generator=torch.Generator()), "need a whole number days >= 1"),
+    (
+        lambda: numbered().split(0, train=0.8),
+        "need a whole number of training examples, got train=0.8; to train",
+    ),
+    (lambda: numbered().split(0, train=30.0), "need a whole number of training examples, got train=30.0"),
+    (lambda: numbered().split(0, validation=0.2), "need a whole number of validation examples"),
+    (lambda: numbered().split(0, label_noise=True), "got share=True"),
+    (lambda: numbered().split(0.5), "need a whole number as seed, got seed=0.5"),
+    (lambda: numbered().split(True), "need a whole number as seed, got seed=True"),
+    (lambda: numbered().split(0, dtype=torch.int64), "need a floating-point dtype, as the inputs are scaled"),
+    (lambda: numbered().splits([]), "need a seed or more, in a list or a range, got seeds=[]"),
+    (lambda: numbered().splits(3), "need a seed or more, in a list or a range, got seeds=3; take split"),
+    (lambda: noisy([0, 1, -100]), "need labels (N,) from 0 to 2, got shape=(3,)"),
+    (lambda: noisy([0, 1, 3]), "need labels (N,) from 0 to 2"),
+    (lambda: noisy([[0], [1]]), "need labels (N,) from 0 to 2, got shape=(2, 1)"),
+    (lambda: noisy([0.0, 1.0]), "got shape=(2,), dtype=torch.float32"),
 ]
 
 

@@ -9,15 +9,16 @@ import os
 import pickle
 import re
 import struct
-import sys
 import tarfile
 import threading
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import platformdirs
 import pytest
 import torch
 
@@ -29,18 +30,19 @@ CONTENT = np.random.default_rng(0).bytes(100_000)
 
 
 class Server(ThreadingHTTPServer):
-    """Serves `files`; `cuts` holds how many bytes to send before hanging up, one entry per request."""
+    """Serves `files`; `instead` holds what to do in place of that, one entry per request.
+
+    A number of bytes to send before hanging up, a status to answer, or a page to send as if it was the file.
+    """
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.files: dict[str, bytes] = {}
-        self.cuts: list[int] = []
-        self.ranges: list[str | None] = []  # the Range header of each request
-        self.statuses: list[int] = []  # sent instead of files, one per request
-        self.resumes = True
-        self.shift = 0  # how many bytes too late the server resumes
+        self.instead: list[int | HTTPStatus | bytes] = []
+        self.requests: list[str] = []
+        self.headers: dict[str, str] = {}
 
     def remote(self, name: str, content: bytes) -> RemoteFile:
         self.files[name] = content
@@ -52,25 +54,18 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
-        asked = self.headers.get("Range")
-        self.server.ranges.append(asked)
+        self.server.requests.append(self.path[1:])
+        self.server.headers = dict(self.headers)
         content = self.server.files.get(self.path[1:])
-        status = self.server.statuses.pop(0) if self.server.statuses else (404 if content is None else 200)
-        if content is None or status != 200:
-            self.send_error(status)
+        instead = self.server.instead.pop(0) if self.server.instead else None
+        if isinstance(instead, HTTPStatus) or content is None:
+            self.send_error(instead if isinstance(instead, HTTPStatus) else HTTPStatus.NOT_FOUND)
             return
-        start = int(re.fullmatch(r"bytes=(\d+)-", asked)[1]) if asked and self.server.resumes else 0
-        start += self.server.shift if start else 0
-        if start >= len(content):
-            self.send_error(416)
-            return
-        self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(content) - start))
-        if start:
-            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+        body = instead if isinstance(instead, bytes) else content
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        body = content[start:]
-        self.wfile.write(body[: self.server.cuts.pop(0)] if self.server.cuts else body)
+        self.wfile.write(body[:instead] if isinstance(instead, int) else body)
 
     def log_message(self, *arguments: Any) -> None:
         pass
@@ -79,7 +74,8 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr(fetch, "PAUSE", 0.0)
+    # Seconds before another attempt.
+    monkeypatch.setattr("pooch.core.time.sleep", lambda seconds: None)
     started = Server()
     thread = threading.Thread(target=started.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -90,91 +86,82 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 
 def left(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".lock"}
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 Fetch = Callable[..., Path]
 
 
-def fetched(fetch: Fetch, remote: RemoteFile, folder: Path) -> Path:
+def fetched(fetch: Fetch, remote: RemoteFile, folder: Path, **how: Any) -> Path:
     try:
-        return fetch(remote, folder)
+        return fetch(remote, folder, **how)
     except DownloadError as error:
         raise AssertionError(f"not fetched: {error}") from error
 
 
+PAGE = b"<html>please log in</html>" * 20
+
+
 def check_plain(fetch: Fetch, server: Server, folder: Path) -> None:
-    path = fetched(fetch, server.remote("a.bin", CONTENT), folder)
-    assert path == folder / "a.bin"
-    assert left(folder) == {"a.bin": CONTENT}
-
-
-def check_cut_connection_is_resumed(fetch: Fetch, server: Server, folder: Path) -> None:
-    server.cuts = [30_000, 20_000]
-    fetched(fetch, server.remote("a.bin", CONTENT), folder)
-    assert left(folder) == {"a.bin": CONTENT}
-    assert server.ranges == [None, "bytes=30000-", "bytes=50000-"]
-
-
-def check_next_call_resumes(fetch: Fetch, server: Server, folder: Path) -> None:
-    """What an earlier process left is used, not fetched again."""
-    folder.mkdir(exist_ok=True)
-    (folder / "a.bin.part").write_bytes(CONTENT[:77])
-    fetched(fetch, server.remote("a.bin", CONTENT), folder)
-    assert server.ranges == ["bytes=77-"]
-    assert left(folder) == {"a.bin": CONTENT}
-
-
-def check_server_without_ranges(fetch: Fetch, server: Server, folder: Path) -> None:
-    server.resumes, server.cuts = False, [40_000]
-    fetched(fetch, server.remote("a.bin", CONTENT), folder)
-    assert left(folder) == {"a.bin": CONTENT}
-    assert server.ranges == [None, "bytes=40000-"]
-
-
-def check_wrong_checksum_is_set_aside(fetch: Fetch, server: Server, folder: Path) -> None:
-    remote = server.remote("a.bin", CONTENT)
-    changed = b"?" + CONTENT[1:]
-    server.files["a.bin"] = changed
-    with pytest.raises(DownloadError, match="is not the file that was published: its SHA-256 differs"):
-        fetch(remote, folder)
-    assert left(folder) == {"a.bin.bad": changed}
-
-
-def check_damaged_file_is_fetched_again(fetch: Fetch, server: Server, folder: Path) -> None:
-    folder.mkdir(exist_ok=True)
-    (folder / "a.bin").write_bytes(CONTENT[:-1] + b"?")
-    fetched(fetch, server.remote("a.bin", CONTENT), folder)
-    assert left(folder) == {"a.bin": CONTENT, "a.bin.bad": CONTENT[:-1] + b"?"}
+    path = fetched(fetch, server.remote("a.bin", CONTENT), folder / "new" / "folder")
+    assert path == folder / "new" / "folder" / "a.bin"
+    assert left(path.parent) == {"a.bin": CONTENT}
 
 
 def check_second_call_asks_nothing(fetch: Fetch, server: Server, folder: Path) -> None:
     remote = server.remote("a.bin", CONTENT)
-    fetched(fetch, remote, folder)
-    asked = len(server.ranges)
-    assert fetched(fetch, remote, folder) == folder / "a.bin"
-    assert len(server.ranges) == asked == 1
+    for _ in range(2):
+        assert fetched(fetch, remote, folder) == folder / "a.bin"
+        assert server.requests == ["a.bin"]
 
 
-def check_part_that_is_too_long(fetch: Fetch, server: Server, folder: Path) -> None:
-    folder.mkdir(exist_ok=True)
-    (folder / "a.bin.part").write_bytes(CONTENT + b"more")
+def check_cut_connection_is_tried_again(fetch: Fetch, server: Server, folder: Path) -> None:
+    server.instead = [30_000]
+    fetched(fetch, server.remote("a.bin", CONTENT), folder)
+    assert left(folder) == {"a.bin": CONTENT}
+    assert server.requests == ["a.bin", "a.bin"]
+
+
+def check_a_login_page_is_refused_and_not_kept(fetch: Fetch, server: Server, folder: Path) -> None:
+    """Answered with 200, in place of the file; once logged in, the next call succeeds."""
     remote = server.remote("a.bin", CONTENT)
-    with pytest.raises(DownloadError, match="set aside"):
-        fetch(remote, folder)
+    server.instead = [PAGE]
+    with pytest.raises(DownloadError, match=r"is not the file that was published: .* log in first"):
+        fetch(remote, folder, attempts=1)
+    assert left(folder) == {}
+    fetched(fetch, remote, folder, attempts=1)
+    assert left(folder) == {"a.bin": CONTENT}
+
+
+def check_what_is_there_stays_until_the_right_file_has_come(
+    fetch: Fetch, server: Server, folder: Path
+) -> None:
+    remote, damaged = server.remote("a.bin", CONTENT), CONTENT[:-1] + b"?"
+    (folder / "a.bin").write_bytes(damaged)
+    for failure in (PAGE, HTTPStatus.SERVICE_UNAVAILABLE, 500):
+        server.instead = [failure]
+        with pytest.raises(DownloadError):
+            fetch(remote, folder, attempts=1)
+        assert left(folder) == {"a.bin": damaged}
     fetched(fetch, remote, folder)
-    assert left(folder) == {"a.bin": CONTENT, "a.bin.bad": CONTENT + b"more"}
+    assert left(folder) == {"a.bin": CONTENT}
+
+
+def check_bytes_come_as_published(fetch: Fetch, server: Server, folder: Path) -> None:
+    """Not unpacked on the way, and for others to read."""
+    path = fetched(fetch, server.remote("a.gz", gzip.compress(CONTENT)), folder)
+    assert gzip.decompress(path.read_bytes()) == CONTENT
+    assert server.headers["Accept-Encoding"] == "identity"
+    assert os.name != "posix" or path.stat().st_mode & 0o777 == 0o644
 
 
 CHECKS = [
     check_plain,
-    check_cut_connection_is_resumed,
-    check_next_call_resumes,
-    check_server_without_ranges,
-    check_wrong_checksum_is_set_aside,
-    check_damaged_file_is_fetched_again,
     check_second_call_asks_nothing,
-    check_part_that_is_too_long,
+    check_cut_connection_is_tried_again,
+    check_a_login_page_is_refused_and_not_kept,
+    check_what_is_there_stays_until_the_right_file_has_come,
+    check_bytes_come_as_published,
 ]
 
 
@@ -184,15 +171,13 @@ def test_fetch(check: Callable[..., None], server: Server, tmp_path: Path) -> No
 
 
 MUTANTS = [
-    pytest.param('"ab" if resumed else "wb"', '"wb"', check_next_call_resumes, id="part-overwritten"),
-    pytest.param('"ab" if resumed else "wb"', '"ab"', check_server_without_ranges, id="whole-file-appended"),
-    pytest.param("if have > 0:", "if False:", check_cut_connection_is_resumed, id="never-resumed"),
-    pytest.param("        if not _accepted(part, remote):", "        if False:",
-                 check_wrong_checksum_is_set_aside, id="checksum-not-looked-at"),
-    pytest.param("path.exists() and _accepted(path, remote)", "path.exists()",
-                 check_damaged_file_is_fetched_again, id="cache-trusted"),
-    pytest.param("path.exists() and _accepted(path, remote)", "False", check_second_call_asks_nothing,
-                 id="cache-ignored"),
+    pytest.param('f"sha256:{remote.sha256}"', "None", check_a_login_page_is_refused_and_not_kept,
+                 id="checksum-not-looked-at"),
+    pytest.param("retry_if_failed=attempts - 1", "retry_if_failed=0", check_cut_connection_is_tried_again,
+                 id="never-tried-again"),
+    pytest.param(", headers=HEADERS)", ")", check_bytes_come_as_published, id="unpacked-on-the-way"),
+    pytest.param("        path.chmod(0o644)", "        pass", check_bytes_come_as_published,
+                 id="for-its-owner-only"),
 ]  # fmt: skip
 
 
@@ -200,44 +185,52 @@ MUTANTS = [
 def test_mistakes_are_caught(
     old: str, new: str, check: Callable[..., None], server: Server, tmp_path: Path
 ) -> None:
-    changed = mutant("course_utils.data.fetch", old, new)
-    changed.DownloadError = DownloadError  # the class that the checks expect
-    changed.PAUSE = 0.0
+    changed: Any = mutant("course_utils.data.fetch", old, new)
+    # The class that the checks expect.
+    changed.DownloadError = DownloadError
     with pytest.raises((AssertionError, pytest.fail.Exception)):  # the second: DownloadError was not raised
         check(changed.fetch, server, tmp_path)
 
 
-def test_server_errors_are_tried_again_and_missing_files_are_not(server: Server, tmp_path: Path) -> None:
+def test_failures_are_named_without_the_layers_around_them(server: Server, tmp_path: Path) -> None:
     remote = server.remote("a.bin", CONTENT)
-    server.statuses = [503, 500]
-    assert fetch.fetch(remote, tmp_path).read_bytes() == CONTENT
-    server.ranges.clear()
-    gone = RemoteFile(remote.url + ".gone", 3, "0" * 64)
-    with pytest.raises(DownloadError, match=re.escape(".gone: the server answers 404 Not Found")):
-        fetch.fetch(gone, tmp_path)
-    assert len(server.ranges) == 1
+    gone = RemoteFile(f"{remote.url}.gone", 3, "0" * 64)
+    nobody = RemoteFile("http://127.0.0.1:9/a.bin", 3, "0" * 64)
+    nowhere = RemoteFile("http://no-such-host.invalid/a.bin", 3, "0" * 64)
+    server.instead = [HTTPStatus.INTERNAL_SERVER_ERROR]
+    for one, reason in (
+        (remote, "/a.bin: the server answers 500 Internal Server Error"),
+        (gone, "/a.bin.gone: the server answers 404 Not Found"),
+        (nobody, "http://127.0.0.1:9/a.bin: Connection refused"),
+        (nowhere, "could not download http://no-such-host.invalid/a.bin: "),
+    ):
+        with pytest.raises(DownloadError, match=re.escape(reason)) as caught:
+            fetch.fetch(one, tmp_path, attempts=1)
+        assert "HTTPConnectionPool" not in str(caught.value)
+    with pytest.raises(ValueError, match="need attempts >= 1, got attempts=0"):
+        fetch.fetch(remote, tmp_path, attempts=0)
 
 
-def test_a_part_that_the_server_refuses_is_dropped(server: Server, tmp_path: Path) -> None:
-    (tmp_path / "a.bin.part").write_bytes(CONTENT[:10])
-    server.statuses = [416]
-    assert fetch.fetch(server.remote("a.bin", CONTENT), tmp_path).read_bytes() == CONTENT
-    assert server.ranges == ["bytes=10-", None]
+def test_nothing_is_written_beside_the_file_and_to_stderr(
+    server: Server, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    server.instead = [10, PAGE]
+    fetch.fetch(server.remote("a.bin", CONTENT), tmp_path, attempts=3)
+    assert tuple(capfd.readouterr()) == ("", "")
+    assert left(tmp_path) == {"a.bin": CONTENT}
 
 
-def test_a_cut_that_never_ends_is_given_up_and_what_came_is_kept(server: Server, tmp_path: Path) -> None:
-    server.cuts = [500, 0, 0, 0]
-    with pytest.raises(DownloadError, match="the connection was cut"):
-        fetch.fetch(server.remote("a.bin", CONTENT), tmp_path)
-    assert left(tmp_path) == {"a.bin.part": CONTENT[:500]}
-
-
-def test_a_server_that_resumes_elsewhere_is_not_believed(server: Server, tmp_path: Path) -> None:
-    (tmp_path / "a.bin.part").write_bytes(CONTENT[:10])
-    server.shift = 5
-    with pytest.raises(DownloadError, match="the server resumes at byte 15, not at 10"):
-        fetch.fetch(server.remote("a.bin", CONTENT), tmp_path)
-    assert left(tmp_path) == {"a.bin.part": CONTENT[:10]}
+@pytest.mark.skipif(os.name != "posix", reason="sets permissions")
+def test_a_folder_that_is_only_read_serves_what_it_holds(server: Server, tmp_path: Path) -> None:
+    """A teacher's copy for a class."""
+    (tmp_path / "a.bin").write_bytes(CONTENT)
+    tmp_path.chmod(0o555)
+    try:
+        assert fetch.fetch(server.remote("a.bin", CONTENT), tmp_path) == tmp_path / "a.bin"
+    finally:
+        tmp_path.chmod(0o755)
+    assert server.requests == []
+    assert left(tmp_path) == {"a.bin": CONTENT}
 
 
 # The two data sets, in small
@@ -368,7 +361,7 @@ def test_offline_the_message_says_what_to_put_where_and_how_to_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COURSE_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setattr(fetch, "PAUSE", 0.0)
+    monkeypatch.setattr("pooch.core.time.sleep", lambda seconds: None)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     nobody = RemoteFile("http://127.0.0.1:9/train.gz", 1_234_567, "ab" * 32)  # nothing listens there
     monkeypatch.setattr(downloads, "FASHION_MNIST", (nobody,))
@@ -380,14 +373,6 @@ def test_offline_the_message_says_what_to_put_where_and_how_to_go_on(
         assert part in message, part
 
 
-def test_a_file_put_there_by_hand_is_taken(cached: Server, tmp_path: Path) -> None:
-    remote = cached.remote("a.bin", CONTENT)
-    cached.files.clear()
-    (tmp_path / "a.bin").write_bytes(CONTENT)
-    assert fetch.fetch(remote, tmp_path) == tmp_path / "a.bin"
-    assert cached.ranges == []
-
-
 def test_a_folder_that_cannot_be_written_gets_the_same_message(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -397,27 +382,15 @@ def test_a_folder_that_cannot_be_written_gets_the_same_message(
         downloads.cifar10()
 
 
-@pytest.mark.parametrize(
-    ("platform", "variable", "expected"),
-    [
-        ("linux", "XDG_CACHE_HOME", "course_utils"),
-        ("win32", "LOCALAPPDATA", "course_utils"),
-        ("darwin", None, "Library/Caches/course_utils"),
-        ("linux", None, ".cache/course_utils"),
-    ],
-)
-def test_cache_folder_follows_the_platform(
-    platform: str, variable: str | None, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_cache_folder_is_the_platforms_or_the_one_that_is_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("COURSE_DATA_DIR", "XDG_CACHE_HOME", "LOCALAPPDATA"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(sys, "platform", platform)
-    if variable:
-        monkeypatch.setenv(variable, str(tmp_path))
-    assert downloads.cache_folder() == tmp_path / expected
+    monkeypatch.delenv("COURSE_DATA_DIR", raising=False)
+    assert downloads.cache_folder() == platformdirs.user_cache_path("course_utils")
     monkeypatch.setenv("COURSE_DATA_DIR", str(tmp_path / "chosen"))
     assert downloads.cache_folder() == tmp_path / "chosen"
+    monkeypatch.setenv("COURSE_DATA_DIR", "~/chosen")
+    assert downloads.cache_folder() == Path.home() / "chosen"
 
 
 def test_pinned_files_are_what_the_publishers_name() -> None:

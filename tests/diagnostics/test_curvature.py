@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from course_utils.diagnostics.curvature import sharpness
-from tests.mutants import mutant
+from tests.mutants import mistakes
 
 Sharpness = Callable[..., Tensor]
 
@@ -88,10 +88,7 @@ MUTANTS = [
 ]
 
 
-@pytest.mark.parametrize(("old", "new", "check"), MUTANTS)
-def test_mistakes_are_caught(old: str, new: str, check: Callable[[Sharpness], None]) -> None:
-    with pytest.raises(AssertionError):
-        check(mutant("course_utils.diagnostics.curvature", old, new).sharpness)
+test_mistakes_are_caught = mistakes("course_utils.diagnostics.curvature", MUTANTS, of="sharpness")
 
 
 def test_stacked_nets_do_not_mix() -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from course_utils import optimizers
 from course_utils.diagnostics import step_cost
-from tests.mutants import mutant
+from tests.mutants import mistakes
 
 N = 10
 X, Y, Z = (torch.rand(N) + 1 for _ in range(3))
@@ -70,10 +70,10 @@ def test_a_fused_step_is_the_least_there_is() -> None:
 def test_a_step_of_ours_costs_as_much_for_each_tensor() -> None:
     adam = made(lambda p: optimizers.Adam(p))
     found = step_cost.step_cost(adam.step)
-    assert found.operations == 8 * 2
-    assert found.bytes == 21 * 19 * 4
+    assert found.operations == 7 * 2
+    assert found.bytes == 19 * 19 * 4
     flat = made(lambda p: optimizers.Adam(optimizers.FlatParameters(p).parameters()))
-    assert step_cost.step_cost(flat.step).operations == 8
+    assert step_cost.step_cost(flat.step).operations == 7
 
 
 def test_the_step_is_taken_once() -> None:
@@ -96,7 +96,4 @@ MUTANTS: dict[str, tuple[str, str, Callable[[Any], None]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("old", "new", "check"), MUTANTS.values(), ids=MUTANTS)
-def test_mistakes_are_caught(old: str, new: str, check: Callable[[Any], None]) -> None:
-    with pytest.raises(AssertionError):
-        check(mutant("course_utils.diagnostics.step_cost", old, new))
+test_mistakes_are_caught = mistakes("course_utils.diagnostics.step_cost", MUTANTS)

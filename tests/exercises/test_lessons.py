@@ -8,11 +8,12 @@ from types import ModuleType
 
 import pytest
 
-from course_utils.exercises.engine.ask import judge
+from course_utils.exercises.engine.ask import verdict_on
 from course_utils.exercises.engine.catalogue import lessons, load
-from course_utils.exercises.engine.compare import difference
-from course_utils.exercises.engine.model import Exercise, Quiz, Verdict
-from course_utils.exercises.engine.outcomes import outcomes, same
+from course_utils.exercises.engine.compare import snapshot
+from course_utils.exercises.engine.model import Exercise, Quiz
+from course_utils.exercises.engine.outcomes import build_inputs, differs, outcomes, same
+from course_utils.exercises.engine.verdict import NOT_ATTEMPTED
 
 MODULES = {lesson: load(lesson) for lesson in lessons()}
 EXERCISES = [pytest.param(module, e, id=e.id) for module in MODULES.values() for e in module.EXERCISES]
@@ -32,7 +33,7 @@ def test_the_stub_is_not_attempted(module: ModuleType, exercise: Exercise) -> No
     exec(compile(exercise.stub, f"<stub of {exercise.id}>", "exec"), names)
     made = [name for name, value in names.items() if name not in before or value is not vars(module)[name]]
     (name,) = [name for name in made if name != "__builtins__"]
-    assert judge(exercise, names[name]) == Verdict("not attempted", ("not attempted yet.",))
+    assert verdict_on(exercise, names[name]) == NOT_ATTEMPTED
     if exercise.asks_for_function:
         assert name == exercise.solution.__name__
         stub, solution = (list(inspect.signature(f).parameters) for f in (names[name], exercise.solution))
@@ -41,14 +42,14 @@ def test_the_stub_is_not_attempted(module: ModuleType, exercise: Exercise) -> No
 
 @each_exercise
 def test_the_solution_is_correct(module: ModuleType, exercise: Exercise) -> None:
-    found = judge(exercise, exercise.solution)
-    assert found.state == "correct", found.lines
+    verdict = verdict_on(exercise, exercise.solution)
+    assert verdict.state == "correct", verdict.lines
 
 
 @pytest.mark.parametrize(("exercise", "wrong"), WRONG)
 def test_a_known_wrong_answer_gets_its_diagnosis(exercise: Exercise, wrong) -> None:
-    found = judge(exercise, wrong.answer)
-    assert (found.state, found.lines[0]) == ("wrong", f"wrong: {wrong.diagnosis}")
+    verdict = verdict_on(exercise, wrong.answer)
+    assert (verdict.state, verdict.lines[0]) == ("wrong", f"wrong: {wrong.diagnosis}")
 
 
 @each_exercise
@@ -56,10 +57,13 @@ def test_wrong_answers_differ_from_the_solution_and_each_other(module, exercise:
     answers = [exercise.solution, *(wrong.answer for wrong in exercise.wrong)]
     if not exercise.asks_for_function:
         for one, other in itertools.permutations(answers, 2):
-            assert difference(one, other, rtol=exercise.rtol, atol=exercise.atol), (one, other)
+            assert differs(exercise, snapshot(one), snapshot(other)), (one, other)
         return
     results = [outcomes(exercise, answer) for answer in answers]
     assert all(result.error is None for result in results[0]), "the solution raises"
+    if not exercise.mutates:
+        for arguments, result in zip(build_inputs(exercise), results[0], strict=True):
+            assert not differs(exercise, snapshot(arguments), result.arguments), "the solution changes it"
     for (i, one), (j, other) in itertools.permutations(enumerate(results), 2):
         assert not same(exercise, one, other), f"{answers[i]} and {answers[j]} do the same on every input"
 

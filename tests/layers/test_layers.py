@@ -255,7 +255,7 @@ def test_state_dict_both_ways(name, kwargs, shape):
 
 
 REPRS = [
-    (layers.Dropout(0.2), "Dropout(p=0.2)"),
+    (layers.Dropout(0.2), "Dropout(p=0.2, inplace=False)"),
     (
         layers.BatchNorm1d(3, momentum=None),
         "BatchNorm1d(3, eps=1e-05, momentum=None, affine=True, bias=True, track_running_stats=True)",
@@ -295,14 +295,14 @@ def test_reset_brings_back_the_start():
 BAD = [
     (lambda: layers.Dropout(1.5), "need 0 <= p <= 1, got p=1.5"),
     (lambda: layers.Dropout(float("nan")), "need 0 <= p <= 1"),
-    (lambda: layers.Dropout()(torch.ones(3, dtype=torch.long)), "need floating x.*x.float"),
-    (lambda: layers.BatchNorm1d(0), "need num_features > 0"),
+    (lambda: layers.Dropout()(torch.ones(3, dtype=torch.long)), "need x of a floating-point dtype.*x.float"),
+    (lambda: layers.BatchNorm1d(0), "need a whole number num_features > 0"),
     (lambda: layers.BatchNorm1d(3, eps=-1.0), "need eps >= 0"),
     (lambda: layers.BatchNorm1d(3, momentum=1.1), "need 0 <= momentum <= 1 or None"),
     (lambda: layers.BatchNorm1d(3)(torch.ones(3)), r"need shape \(N, C\) or \(N, C, L\) with C = 3"),
     (lambda: layers.BatchNorm1d(3)(torch.ones(2, 4)), r"with C = 3, got shape=\(2, 4\)"),
     (lambda: layers.BatchNorm2d(3)(torch.ones(2, 3)), r"need shape \(N, C, H, W\) with C = 3"),
-    (lambda: layers.BatchNorm1d(3)(torch.ones(2, 3, dtype=torch.long)), "need floating x"),
+    (lambda: layers.BatchNorm1d(3)(torch.ones(2, 3, dtype=torch.long)), "need x of a floating-point dtype"),
     (
         lambda: layers.BatchNorm1d(3)(torch.ones(1, 3)),
         r"need more than one value per channel.*\(1, 3\).*drop_last",
@@ -314,11 +314,11 @@ BAD = [
     ),
     (lambda: layers.LayerNorm(3)(torch.ones(2, 4)), r"need x to end in \(3,\), got shape=\(2, 4\)"),
     (lambda: layers.LayerNorm((2, 3))(torch.ones(3)), "need x to end in"),
-    (lambda: layers.LayerNorm(()), "need sizes > 0"),
+    (lambda: layers.LayerNorm(()), "need whole sizes >= 0"),
     (lambda: layers.RMSNorm(3, eps=-1.0), "need eps >= 0 or None"),
     (
         lambda: layers.GroupNorm(3, 4),
-        "need num_groups > 0 to divide num_channels, got num_groups=3, num_channels=4",
+        "need a whole number num_groups > 0 that divides num_channels, got num_groups=3, num_channels=4",
     ),
     (lambda: layers.GroupNorm(2, 4)(torch.ones(2, 6)), "need 4 channels"),
 ]
@@ -552,18 +552,19 @@ MUTANTS = [
     ),
     pytest.param("return (var + eps).rsqrt()", "return 1 / (var + eps)", BN, id="variance instead of spread"),
     pytest.param(
-        "is None else self.momentum\n", "is None else 1 - self.momentum\n", BN, id="momentum reversed"
+        "is None else layer.momentum\n", "is None else 1 - layer.momentum\n", BN, id="momentum reversed"
     ),
     pytest.param(
-        'self.register_buffer("num_batches_tracked", torch.tensor(0, device=device) if on else None)',
-        "self.num_batches_tracked = torch.tensor(0, device=device) if on else None",
+        "        self.by_hand = by_hand\n",
+        "        self.by_hand = by_hand\n        delattr(self, 'num_batches_tracked')\n"
+        "        self.num_batches_tracked = torch.tensor(0)\n",
         BN,
         id="buffer as a plain tensor",
     ),
-    pytest.param("self.num_batches_tracked.add_(1)", "pass", BN, id="batches not counted"),
+    pytest.param("layer.num_batches_tracked.add_(1)", "pass", BN, id="batches not counted"),
     pytest.param(
-        "part = 1 / self.num_batches_tracked.to(mean.dtype)",
-        "part = 1 / (self.num_batches_tracked.to(mean.dtype) + 1)",
+        "part = 1 / layer.num_batches_tracked.to(mean.dtype)",
+        "part = 1 / (layer.num_batches_tracked.to(mean.dtype) + 1)",
         ("BatchNorm1d", {"num_features": 5, "momentum": None}, (4, 5, 3)),
         id="cumulative average off by one",
     ),
@@ -579,7 +580,7 @@ MUTANTS = [
     ),
     pytest.param("y.add_(bias)", "y", BN, id="bias forgotten"),
     pytest.param(
-        "dims = _last_dims(x, self.normalized_shape)\n        centred",
+        "dims = _last_dims(input, self.normalized_shape)\n        centred",
         "dims = [0]\n        centred",
         LN,
         id="layer norm over the batch",
@@ -648,21 +649,21 @@ DROPOUT_MUTANTS = [
     pytest.param("scale = 1 / (1 - self.p)", "scale = 1 / self.p", "mask", id="scaled by 1 / p"),
     pytest.param("draw.sub_(self.p).ceil_()", "draw.le_(self.p)", "distribution", id="p and 1 - p swapped"),
     pytest.param(
-        "torch.rand_like(x, dtype=dtype)",
-        "torch.rand_like(x[:1], dtype=dtype)",
+        "torch.rand_like(input, dtype=dtype)",
+        "torch.rand_like(input[:1], dtype=dtype)",
         "distribution",
         id="mask shared over the batch",
     ),
     pytest.param(
-        "dtype = torch.promote_types(x.dtype, torch.float32)",
-        "dtype = x.dtype",
+        "dtype = torch.promote_types(input.dtype, torch.float32)",
+        "dtype = input.dtype",
         "distribution",
         id="drawn in sixteen bits",
     ),
     pytest.param("if not self.training or self.p == 0", "if self.p == 0", "off", id="active in eval"),
     pytest.param(
-        "            return x\n        require",
-        "            return x * (1 - self.p)\n        require",
+        "            return input\n",
+        "            return input * (1 - self.p)\n",
         "off",
         id="scaled in eval too",
     ),

@@ -398,14 +398,13 @@ def test_inside_vmap_shapes_and_dtypes_are_checked_and_values_are_not() -> None:
 
 def test_losses_can_be_compiled() -> None:
     x, y, p = numbers(30, 4, 3), classes(31, 3, 4), numbers(32, 4, 3).sigmoid()
-    # torch cannot trace a hand-written forward derivative: binary_cross_entropy runs, but not as one graph
-    for name, prediction, target, whole in (
-        ("cross_entropy", x, y, True),
-        ("binary_cross_entropy_with_logits", x, p, True),
-        ("binary_cross_entropy", p, p.round(), False),
+    for name, prediction, target in (
+        ("cross_entropy", x, y),
+        ("binary_cross_entropy_with_logits", x, p),
+        ("binary_cross_entropy", p, p.round()),
     ):
         loss = getattr(losses, name)
-        compiled = torch.compile(loss, fullgraph=whole, backend="eager")
+        compiled = torch.compile(loss, fullgraph=True, backend="eager")
         exact(value_and_gradient(compiled, prediction, target), value_and_gradient(loss, prediction, target))
 
 
@@ -444,10 +443,10 @@ BAD_INPUTS = [
     ("smooth_l1_loss", (X, X), {"beta": -1.0}, "need beta >= 0, got beta=-1.0"),
     ("huber_loss", (X, X), {"delta": 0.0}, "need delta > 0, got delta=0.0"),
     (BCE, (X * 9, HALF), {}, "these look like logits; use binary_cross_entropy_with_logits"),
-    (BCE, (HALF * math.nan, HALF), {}, "a NaN reached the loss"),
+    (BCE, (HALF * math.nan, HALF), {}, "a NaN reached it"),
     (BCE, (HALF, HALF * -2), {}, "got smallest=-1.0, largest=-1.0; labels of -1 and +1 become"),
     (BCEL, (X, HALF * 3), {}, "need 0 <= target <= 1, got smallest=1.5"),
-    (BCEL, (X, HALF), {"pos_weight": torch.ones(4)}, "shape of logits, got pos_weight=(4,), logits=(4, 3)"),
+    (BCEL, (X, HALF), {"pos_weight": torch.ones(4)}, "got pos_weight=(4,), prediction=(4, 3)"),
     (BCEL, (X, HALF), {"pos_weight": torch.ones(2, 4, 3)}, "need pos_weight that broadcasts to the shape"),
     (CE, (X, Y.int()), {}, "need class indices of dtype torch.int64, got dtype=torch.int32; target.long()"),
     (CE, (X, Y.double()), {}, "if these are class indices, they must be int64: target.long()"),
@@ -479,12 +478,9 @@ BAD_INPUTS = [
 ]  # fmt: skip
 
 
-def test_an_empty_batch_is_as_in_torch_and_values_that_do_not_exist_are_an_error() -> None:
+def test_an_empty_batch_is_as_in_torch() -> None:
     empty = numbers(1, 0)
     assert losses.binary_cross_entropy(empty, empty, reduction="sum") == 0
-    nowhere = torch.empty(3, device="meta")
-    with pytest.raises(RuntimeError, match="meta"):
-        losses.binary_cross_entropy(nowhere, nowhere)
 
 
 def test_targets_may_exceed_one_by_a_rounding_error() -> None:
@@ -514,9 +510,11 @@ def test_bad_input_is_told_the_rule_and_the_cure(
 def all_cases_agree(ours: Callable[..., Tensor], name: str) -> None:
     if name == "reduce":
         x = numbers(29, 4, 3)
-        exact(ours(x, "mean"), F.l1_loss(x, x * 0 - 100) - 100)
-        exact(ours(x, "sum"), x.sum())
-        exact(ours(x, "none"), x)
+        exact(ours(x, "mean", x), F.l1_loss(x, x * 0 - 100) - 100)
+        exact(ours(x, "sum", x), x.sum())
+        exact(ours(x, "none", x), x)
+        exact(ours(x, "mean", x, weight=x**2), x.sum() / (x**2).sum())
+        exact(ours(x, "none", x.bfloat16(), x.float()), x.float())
     elif name in ("softmax", "log_softmax"):
         softmax_agrees(ours, getattr(torch, name))
     else:
@@ -526,41 +524,45 @@ def all_cases_agree(ours: Callable[..., Tensor], name: str) -> None:
 
 
 NLL, FOCAL, MARGIN = "nll_loss", "focal_loss", "multi_margin_loss"
-MAX_SHIFT = "shifted = logits - logits.detach().amax(dim, keepdim=True)"
-SMOOTHED = "q = (1 - label_smoothing) * target + label_smoothing / classes"
+MAX_SHIFT = "shifted = x - _largest(x, dim)"
+SMOOTHED = "q = (1 - label_smoothing) * widen(target) + label_smoothing / classes"
 MUTANTS = [
     # module, what we wrote, the mistake, the loss in which it shows
-    ("_inputs", "return loss.mean()", "return loss.mean(0)", "reduce"),
-    ("_inputs", 'loss.sum() if reduction == "sum" else loss', "loss.sum()", "reduce"),
-    ("regression", "(prediction - target) ** 2", "(prediction - target) ** 2 / 2", MSE),
-    ("regression", "reduce((prediction - target).abs()", "reduce((prediction - target)", "l1_loss"),
-    ("regression", "d - beta / 2)", "d)", "smooth_l1_loss"),
-    ("regression", "0.5 * d**2 / beta", "0.5 * d**2", "smooth_l1_loss"),
-    ("regression", "delta * (d - delta / 2)), reduction", "delta * d), reduction", "huber_loss"),
-    ("regression", "0.5 * d**2, delta", "d**2, delta", "huber_loss"),
-    ("regression", "torch.where(d < delta", "torch.where(d < 1", "huber_loss"),
+    ("_inputs", "loss.mean() if", "loss.mean(0) if", "reduce"),
+    ("_inputs", 'elif reduction == "sum"', "else", "reduce"),
+    ("_inputs", "loss.sum() / weight.sum()", "loss.mean()", "reduce"),
+    ("_inputs", "[x.dtype for x in inputs]", "[inputs[0].dtype]", "reduce"),
+    ("regression", "loss = d * d ", "loss = d * d / 2 ", MSE),
+    ("regression", "loss = d.abs()", "loss = d", "l1_loss"),
+    ("regression", "reduce(m / beta * (d - m / 2)", "reduce(m / beta * d", "smooth_l1_loss"),
+    ("regression", "reduce(m / beta * (d", "reduce(m * (d", "smooth_l1_loss"),
+    ("regression", "loss = m * (d - m / 2)", "loss = m * d", "huber_loss"),
+    ("regression", "loss = m * (d - m / 2)", "loss = m * (d - m / 3)", "huber_loss"),
+    ("regression", "d.clamp(max=delta)", "d.clamp(max=1)", "huber_loss"),
     ("binary", "p.log().clamp(min=-100)", "(p + 1e-8).log()", BCE),
     ("binary", "(p * (1 - p)).clamp(min=LEAST_VARIANCE)", "(p * (1 - p))", BCE),
     ("binary", "(p - y) / (p * (1 - p)).clamp(min=LEAST_VARIANCE)", "(p - y)", BCE),
-    ("binary", "_BinaryCrossEntropy.apply(", "_BinaryCrossEntropy.forward(", BCE),  # 0 * inf
-    ("binary", "(1 - target) *", "(1 - positives) *", BCEL),
-    ("binary", "torch.logaddexp(zero, logits)", "logits.exp().log1p()", BCEL),  # overflows
-    ("binary", "torch.logaddexp(zero, logits)", "logits.relu() + logits.abs().neg().exp().log1p()", BCEL),
-    ("classification", "e = (logits - logits.detach().amax(dim, keepdim=True))", "e = logits", "softmax"),
+    ("binary", "rule.apply(", "rule.forward(", BCE),  # 0 * inf
+    ("binary", "(1 - y) * torch", "(1 - positives) * torch", BCEL),
+    ("binary", "torch.logaddexp(zero, x)", "x.exp().log1p()", BCEL),  # overflows
+    ("binary", "torch.logaddexp(zero, x)", "x.relu() + x.abs().neg().exp().log1p()", BCEL),
+    ("classification", "e = (x - _largest(x, dim))", "e = x", "softmax"),
     ("classification", "e / e.sum(dim, keepdim=True)", "e / e.sum(0, keepdim=True)", "softmax"),
-    ("classification", MAX_SHIFT, "shifted = logits", "log_softmax"),
-    ("classification", MAX_SHIFT, "shifted = logits", CE),
-    ("classification", MAX_SHIFT, "shifted = logits - logits.max()", "log_softmax"),
-    ("classification", "return shifted - shifted.exp().sum(dim, keepdim=True).log()",
-     "return softmax(logits, dim).log()", "log_softmax"),
-    ("classification", "log_p = log_softmax(logits, dim)", "log_p = log_softmax(logits)", CE),
-    ("classification", "log_p = log_softmax(logits, dim)", "log_p = log_softmax(logits.softmax(dim))", CE),
-    ("classification", "loss.sum() / counts.sum()", "loss.mean()", CE),
-    ("classification", "loss.sum() / counts.sum()", "loss.sum() / (counts != 0).sum()", NLL),
+    ("classification", MAX_SHIFT, "shifted = x", "log_softmax"),
+    ("classification", MAX_SHIFT, "shifted = x", CE),
+    ("classification", MAX_SHIFT, "shifted = x - x.max()", "log_softmax"),
+    ("classification", "return (shifted - shifted.exp().sum(dim, keepdim=True).log())",
+     "return softmax(x, dim).log()", "log_softmax"),
+    ("classification", "log_p = log_softmax(widen(input), dim)", "log_p = log_softmax(widen(input))", CE),
+    ("classification", "log_p = log_softmax(widen(input), dim)", "log_p = log_softmax(softmax(input))", CE),
+    ("classification", "reduce(counts * nll, reduction, log_p, weight=counts)",
+     "reduce(counts * nll, reduction, log_p)", CE),
+    ("classification", "reduce(counts * nll, reduction, input, weight=counts)",
+     "reduce(counts * nll, reduction, input, weight=counts != 0)", NLL),
     ("classification", "(~ignored).to(nll.dtype)", "torch.ones_like(nll)", NLL),
-    ("classification", "weight[index].masked_fill(ignored, 0)", "weight[index]", NLL),
-    ("classification", "label_smoothing / classes * spread", "label_smoothing / (classes - 1) * spread", CE),
-    ("classification", "(1 - label_smoothing) * loss", "loss", CE),
+    ("classification", "w[index].masked_fill(ignored, 0)", "w[index]", NLL),
+    ("classification", "ignore_index, 0) / classes", "ignore_index, 0) / (classes - 1)", CE),
+    ("classification", "(1 - label_smoothing) * loss +", "loss +", CE),
     ("classification", "if label_smoothing > 0:", "if False:", CE),
     ("classification", "_sum_over_classes(log_p, weight, dim)", "_sum_over_classes(log_p, None, dim)", CE),
     ("classification", ".masked_fill(target == ignore_index, 0)", "", CE),
@@ -569,14 +571,14 @@ MUTANTS = [
     ("classification", "doubt = -torch.expm1(-nll)", "doubt = torch.exp(-nll)", FOCAL),
     ("classification", "doubt = doubt.clamp(", "doubt.clamp(", FOCAL),  # 0 * inf
     ("classification", "doubt**gamma", "doubt.detach() ** gamma", FOCAL),
-    ("margins", "(1 - target * score)", "(-target * score)", "hinge_loss"),
-    ("margins", ".relu(), reduction)", ".relu() ** 2, reduction)", "hinge_loss"),
-    ("margins", " / score.shape[-1]", " / (score.shape[-1] - 1)", MARGIN),
+    ("margins", "(1 - widen(target) * widen(input))", "(-widen(target) * widen(input))", "hinge_loss"),
+    ("margins", ".relu(), reduction,", ".relu() ** 2, reduction,", "hinge_loss"),
+    ("margins", " / s.shape[-1]", " / (s.shape[-1] - 1)", MARGIN),
     ("margins", ".scatter(-1, index, 0)", "", MARGIN),
     ("margins", ".relu() ** p", ".relu()", MARGIN),
     ("margins", "(margin - lead)", "(1 - lead)", MARGIN),
     ("margins", "(margin - lead).relu()", "(margin - lead).clamp(min=0)", MARGIN),  # slope at the corner
-    ("margins", "weight[target] * loss", "weight[target] * loss / weight[target].mean()", MARGIN),
+    ("margins", "w[target] * loss", "w[target] * loss / w[target].mean()", MARGIN),
 ]  # fmt: skip
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import copy
+import inspect
+import io
 import math
 import pickle
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import Phase, given, settings
@@ -180,7 +183,7 @@ def test_rounding_keeps_type_shape_and_input() -> None:
         (lambda: float_format("fp16"), "got dtype='fp16'"),
         (
             lambda: round_to(torch.arange(3), torch.float16),
-            r"need floating x, got dtype=torch.int64; .*x.float\(\)",
+            r"need x of a floating-point dtype, got dtype=torch.int64; .*x.float\(\)",
         ),
     ],
 )
@@ -451,10 +454,10 @@ def test_sparse_gradients() -> None:
 
 
 def test_state_loads_either_way() -> None:
-    ours, theirs = GradScaler(init_scale=3.0, growth_interval=7), torch.amp.GradScaler("cpu")
+    ours, theirs = GradScaler("cpu", init_scale=3.0, growth_interval=7), torch.amp.GradScaler("cpu")
     theirs.load_state_dict(ours.state_dict())
     assert theirs.state_dict() == ours.state_dict()
-    back = GradScaler()
+    back = GradScaler("cpu")
     back.load_state_dict(theirs.state_dict())
     assert back.state_dict() == ours.state_dict()
     for again in (copy.deepcopy(back), pickle.loads(pickle.dumps(back))):
@@ -462,7 +465,7 @@ def test_state_loads_either_way() -> None:
 
 
 def test_new_scale_and_setters() -> None:
-    for scaler in (GradScaler(init_scale=4.0), torch.amp.GradScaler("cpu", init_scale=4.0)):
+    for scaler in (GradScaler("cpu", init_scale=4.0), torch.amp.GradScaler("cpu", init_scale=4.0)):
         scaler.scale(torch.ones(()))
         scaler.update(2.0)
         assert scaler.get_scale() == 2.0
@@ -477,7 +480,7 @@ def test_new_scale_and_setters() -> None:
 
 
 def test_disabled_is_transparent() -> None:
-    scaler, weight = GradScaler(enabled=False), nn.Parameter(torch.ones(1))
+    scaler, weight = GradScaler("cpu", enabled=False), nn.Parameter(torch.ones(1))
     optimizer = torch.optim.SGD([weight], lr=1.0)
     loss = weight.sum()
     assert scaler.scale(loss) is loss
@@ -492,7 +495,7 @@ def test_disabled_is_transparent() -> None:
     scaler.load_state_dict({"scale": 8.0})  # as in torch, nothing is taken
     assert scaler.state_dict() == {}
     with pytest.raises(RuntimeError, match="saved by a disabled scaler"):
-        GradScaler().load_state_dict({})
+        GradScaler("cpu").load_state_dict({})
 
 
 def after(*words: str, **kwargs: Any) -> Side:
@@ -550,17 +553,17 @@ def test_closures_and_float16_weights_are_refused() -> None:
         ({"init_scale": 0.0}, "need init_scale > 0 and finite, got init_scale=0.0"),
         ({"growth_factor": 1.0}, "need growth_factor > 1 and finite, got growth_factor=1.0"),
         ({"backoff_factor": 1.0}, "need 0 < backoff_factor < 1, got backoff_factor=1.0"),
-        ({"growth_interval": 0}, "need growth_interval >= 1, got growth_interval=0"),
+        ({"growth_interval": 0}, "need a whole number growth_interval >= 1, got growth_interval=0"),
     ],
 )
 def test_bad_settings(kwargs: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        GradScaler(**kwargs)
+        GradScaler("cpu", **kwargs)
 
 
 def test_nothing_to_scale() -> None:
     with pytest.raises(ValueError, match="need a tensor or an iterable of tensors to scale, got 3"):
-        GradScaler().scale(3)
+        GradScaler("cpu").scale(3)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
@@ -628,3 +631,53 @@ def test_other_devices_stay_in_float32() -> None:
     chosen = autocast_policy("meta")
     assert (chosen.device_type, chosen.dtype, chosen.needs_scaler) == ("meta", None, False)
     assert "meta" in chosen.reason
+
+
+# As torch's, beside the decisions
+
+
+def test_constructor_is_torchs() -> None:
+    ours, theirs = (
+        [(p.name, p.default, p.kind) for p in inspect.signature(scaler).parameters.values()]
+        for scaler in (GradScaler, torch.amp.GradScaler)
+    )
+    assert ours == theirs
+    assert GradScaler("cpu", 4.0, 3.0, 0.25, 7, False).state_dict() == {}
+    assert GradScaler("cpu", 4.0, 3.0, 0.25, 7).state_dict()["growth_interval"] == 7
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("shape", [(), (1,), (3,)])
+def test_a_scaled_loss_has_torchs_dtype(dtype: torch.dtype, shape: tuple[int, ...]) -> None:
+    loss = torch.full(shape, 2.0, dtype=dtype)
+    ours, theirs = (scaler("cpu").scale(loss) for scaler in (GradScaler, torch.amp.GradScaler))
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+    if shape == ():
+        assert ours.item() == 131072.0  # in float16 it would be inf
+
+
+def test_copies_in_the_middle_of_a_step_are_refused() -> None:
+    side = after("scale", "backward", "unscale")
+    for copied in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(RuntimeError, match=r"need update\(\) before a scaler is copied or pickled"):
+            copied(side.scaler)
+    side.run("step"), side.run("update")
+    assert copy.deepcopy(side.scaler).state_dict() == side.scaler.state_dict()
+    assert pickle.loads(pickle.dumps(side.scaler)).state_dict() == side.scaler.state_dict()
+
+
+def test_settings_of_numpy_are_kept_as_plain_numbers() -> None:
+    scaler = GradScaler("cpu", np.float64(8.0), np.float32(4.0), np.float64(0.5), np.int64(3))
+    file = io.BytesIO()
+    torch.save(scaler.state_dict(), file)
+    file.seek(0)
+    assert torch.load(file, weights_only=True)["growth_interval"] == 3
+    for wrong in (2.5, True):
+        with pytest.raises(ValueError, match="need a whole number growth_interval"):
+            GradScaler("cpu", growth_interval=wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("x", [np.ones(3), [1.0], torch.ones(3, dtype=torch.long)])
+def test_what_cannot_be_rounded(x: Any) -> None:
+    with pytest.raises(ValueError, match="need x"):
+        round_to(x, torch.float16)

@@ -32,6 +32,7 @@ import click
 import nbformat
 
 from course_utils._files import write_whole
+from course_utils.tools import cells
 from tests.nightly import planted
 from tests.notebooks import rules
 
@@ -154,12 +155,12 @@ def statements(notebook: nbformat.NotebookNode) -> list[Statement]:
         for node in body:
             if isinstance(node, ast.With) and "also_checked" in ast.unparse(node.items[0]):
                 add(node.body, False)
-            elif not _only_shows(node):
+            elif not _only_shows(node) and "get_ipython()" not in ast.unparse(node):
                 found.append(Statement(node, rules._claimed(ast.unparse(node)), visible))
 
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            add(ast.parse(rules._without_magics(cell.source)).body, True)
+            add(cells.tree(cell.source).body, True)
     return found
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import click
 
+from course_utils import claim_records
 from course_utils._files import write_whole
 
 PROJECT = Path(__file__).parents[2]
@@ -47,8 +48,8 @@ class Mutant:
 
 
 MUTANTS = (
-    Mutant("squared error halved", "01", "losses/regression.py", "(prediction - target) ** 2", "(prediction - target) ** 2 / 2"),
-    Mutant("Huber loss without delta's offset", "01", "losses/regression.py", "0.5 * d**2, delta * (d - delta / 2)", "0.5 * d**2, delta * d"),
+    Mutant("squared error halved", "01", "losses/regression.py", "loss = d * d ", "loss = d * d / 2 "),
+    Mutant("Huber loss without delta's offset", "01", "losses/regression.py", "loss = m * (d - m / 2)", "loss = m * d"),
     Mutant("log-softmax without the logarithm's sum over classes", "01", "losses/classification.py", "shifted.exp().sum(dim, keepdim=True).log()", "shifted.exp().mean(dim, keepdim=True).log()"),
     Mutant("gradient step uphill", "02", "optimizers/sgd.py", "p.add_(g, alpha=-lr)", "p.add_(g, alpha=lr)"),
     Mutant("best rate of gradient descent 1 / (L + mu)", "02", "theory/quadratics.py", "return 2 / (L + mu), (L - mu) / (L + mu)", "return 1 / (L + mu), (L - mu) / (L + mu)"),
@@ -80,7 +81,7 @@ MUTANTS = (
     Mutant("mixup with the partner's share swapped", "15", "augmentation/mixing.py", "weight * own + (1 - weight) * own[partner]", "(1 - weight) * own + weight * own[partner]"),
     Mutant("moving average of weights reversed", "16", "averaging.py", "average.lerp_(p, 1 - self.decay)", "average.lerp_(p, self.decay)"),
     Mutant("weight average that forgets its count", "16", "averaging.py", "average.add_((p - average) / (n + 1))", "average.add_((p - average) / 2)"),
-    Mutant("patience counted from the start", "16", "early_stopping.py", "self.best_value, self.best_step, self.since_best = value, step, 0", "self.best_value, self.best_step = value, step"),
+    Mutant("patience counted from the start", "16", "early_stopping.py", "self.best_value, self.best_step, self.since_best = value, self.step, 0", "self.best_value, self.best_step = value, self.step"),
     Mutant("best weights kept as references", "16", "early_stopping.py", "self._best_model = copy.deepcopy(model.state_dict())", "self._best_model = model.state_dict()"),
     Mutant("loss scaler that grows a step late", "17", "mixed_precision/grad_scaler.py", "if self._good_steps == self._growth_interval:", "if self._good_steps == self._growth_interval + 1:"),
     Mutant("loss scaler that steps on inf", "17", "mixed_precision/grad_scaler.py", "None if overflow else optimizer.step(*args, **kwargs)", "optimizer.step(*args, **kwargs)"),
@@ -105,8 +106,7 @@ def caught_by(mutant: Mutant) -> list[str]:
             line, cwd=scratch, env={**os.environ, "PYTHONPATH": scratch}, capture_output=True, timeout=600
         )
         records = Path(scratch) / "records" / "smoke"
-        claims = records / f"claims-{mutant.lesson}.json"
-        made = json.loads(claims.read_text(encoding="utf-8"))["claims"] if claims.exists() else []
+        made = list(claim_records.read(records))
         result = json.loads((records / f"run-{lesson.stem}.json").read_text(encoding="utf-8"))
     false = [claim["id"] for claim in made if claim["verdict"] == "fails"]
     broke = "" if "raised" not in result["error"] else result["error"].splitlines()[0]

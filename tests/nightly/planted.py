@@ -6,7 +6,7 @@ import ast
 import copy
 import dataclasses
 import math
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -172,23 +172,41 @@ def rewritten(statement: ast.stmt, arms: Container[str] = ()) -> Iterator[tuple[
     Args:
         arms: names of functions of two arms, besides those of `COMPARED`.
     """
-    count = sum(_compares(node, arms) for node in _measuring(statement))
-    for place in range(count):
-        for what in ("arms swapped", "effect removed", "noise in an arm"):
+    for place, one in enumerate(_measuring(statement)):
+        for what, pair in _instead_of(*_arms(one, arms)):
             new = copy.deepcopy(statement)
-            node: Any = [one for one in _measuring(new) if _compares(one, arms)][place]
-            call = isinstance(node, ast.Call)
-            left, right = node.args[:2] if call else (node.left, node.right)
-            pair = {
-                "arms swapped": [right, left],
-                "effect removed": [left, copy.deepcopy(left)],
-                "noise in an arm": [left, _planted("noise", right)],
-            }[what]
-            if call:
-                node.args[:2] = pair
+            node: Any = _measuring(new)[place]
+            left, right = (copy.deepcopy(arm) for arm in pair)
+            if isinstance(node, ast.Call):
+                node.args[:2] = [left, right]
             else:
-                node.left, node.right = pair
+                node.left, node.right = left, right
             yield what, ast.fix_missing_locations(new)
+
+
+def _instead_of(*pair: ast.expr) -> Iterator[tuple[str, tuple[ast.expr, ast.expr]]]:
+    """(what is done, two arms) for two arms; an arm without a name in it is a constant, and stays."""
+    if not pair:
+        return
+    left, right = pair
+    found = [any(isinstance(node, ast.Name) for node in ast.walk(arm)) for arm in pair]
+    if all(found):
+        yield "arms swapped", (right, left)
+        yield "effect removed", (left, left)
+    if found[1]:
+        yield "noise in an arm", (left, _planted("noise", right))
+    elif found[0]:
+        yield "noise in an arm", (_planted("noise", left), right)
+
+
+def _arms(node: Any, arms: Container[str]) -> Sequence[ast.expr]:
+    """The two things that a node sets against each other in a difference, a quotient or a comparison."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Sub, ast.Div)):
+        return node.left, node.right
+    if isinstance(node, ast.Call) and len(node.args) >= 2:
+        name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+        return node.args[:2] if name in COMPARED or name in arms else ()
+    return ()
 
 
 def remeasured(statement: ast.stmt) -> Iterator[tuple[str, ast.stmt]]:
@@ -212,13 +230,3 @@ def _measuring(statement: ast.stmt) -> list[ast.AST]:
         measured = [*call.args[2:3], *(one.value for one in call.keywords if one.arg == "measured")]
         return [node for one in measured for node in ast.walk(one)]
     return list(ast.walk(statement))
-
-
-def _compares(node: ast.AST, arms: Container[str]) -> bool:
-    """Whether a node sets two measured things against each other."""
-    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Sub, ast.Div)):
-        return not any(isinstance(arm, ast.Constant) for arm in (node.left, node.right))
-    if isinstance(node, ast.Call) and len(node.args) >= 2:
-        name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
-        return name in COMPARED or name in arms
-    return False

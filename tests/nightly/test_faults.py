@@ -25,7 +25,7 @@ import psutil
 import pytest
 
 from course_utils.tools import lessons
-from course_utils.tools.running.records import Folders, Job, Outcome, Result, earlier, keep
+from course_utils.tools.running.results import Folders, Job, Outcome, Result, keep, last_result
 from tests.sample import RECORD, lesson
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="mounts, signals and limits of POSIX")
@@ -214,7 +214,7 @@ def test_run_out_of_space(course: Course, kind: str) -> None:
     assert "failed: 02_second\nwhat it gave could not be kept" in said
     assert any(word in said for word in FULL.split("|")), said
     assert executed.read_bytes() == before
-    result = earlier(course.build / "records" / "standard", "02_second")
+    result = last_result(course.build / "records" / "standard", "02_second")
     assert result is not None
     assert result.state == "failed"
 
@@ -451,7 +451,7 @@ def check_of_one_run(records: Path, name: str) -> None:
 
     [path] = records.parents[2].glob(f"notebooks/{name}.ipynb")
     seed = json.loads((records / f"claims-{name[:2]}.json").read_text())["seed"]
-    result = earlier(records, name)
+    result = last_result(records, name)
     assert result is not None
     assert result.fingerprint == fingerprint(path, {"PROFILE": "standard", "SEED": seed})
 
@@ -471,7 +471,7 @@ def test_what_a_lesson_gave_is_kept_together(tmp_path: Path) -> None:
         for thread in threads:
             thread.join()
         mark = json.loads((job.folders.records / "claims-01.json").read_text())["mark"]
-        result = earlier(job.folders.records, "01_x")
+        result = last_result(job.folders.records, "01_x")
         assert result is not None
         assert (result.fingerprint, (job.folders.executed / "01_x.ipynb").read_text()) == (mark, mark)
 

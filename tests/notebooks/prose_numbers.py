@@ -17,6 +17,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from course_utils.tools import cells
+
 LINK = re.compile(r"\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(([^()\s]*)\)")
 CLAIM_LINK = re.compile(r"#claim-(\d\d)-([a-z0-9]+(?:-[a-z0-9]+)*)")
 LEVEL = 0.99  # of the course's intervals: "99%" is nobody's result
@@ -137,7 +139,9 @@ def _from_digits(match: re.Match[str]) -> tuple[float, float, str]:
         power = 10.0 ** int((match["up"] or match["exp"]).translate(_UP).replace("−", "-"))
         value, half = _shown(shown)
         return value * power, half * power, kind
-    return *_shown(match["plain"] or match["thousands"].replace(",", "")), kind
+    value, half = _shown(match["plain"] or match["thousands"].replace(",", ""))
+    dots = value > 100 and "point" in match[0]  # "300 points in a cloud"
+    return value, half, "plain" if dots else kind
 
 
 def _from_words(match: re.Match[str]) -> tuple[float, float, str] | None:
@@ -214,7 +218,7 @@ def settings(sources: Sequence[str]) -> set[float]:
     """
     found: set[float] = {0, 1, 2}
     for source in sources:
-        tree = ast.parse(re.sub(r"^\s*[%!].*$", "", source, flags=re.MULTILINE))
+        tree = cells.tree(source)
         nodes = [tree]
         while nodes:
             node = nodes.pop()

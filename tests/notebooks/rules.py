@@ -5,14 +5,13 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 
-import nbformat
-
 from course_utils.claim_lines import line, stored
-from course_utils.tools.site import folds
+from course_utils.tools.cells import python
+from course_utils.tools.lesson import Lesson
+from course_utils.tools.lesson_exercises import asked_in, exercises_by_id
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 
@@ -43,31 +42,6 @@ ID = r"\d\d\.[a-z0-9]+(?:-[a-z0-9]+)*"
 HERE = {re.escape(f"{folder}/") for folder in (Path.home(), NOTEBOOKS.parents[1])} - {"/"}
 PLACES = ["/home/", "/Users/", "/tmp/", "/var/folders/", "/private/", "site-packages", r"[A-Z]:\\"]
 MACHINE = re.compile("|".join([*PLACES, *HERE]))
-
-
-@dataclass
-class Lesson:
-    """A stored lesson: its name, its content, its size in bytes."""
-
-    name: str
-    notebook: nbformat.NotebookNode
-    size: int = 0
-
-    @classmethod
-    def load(cls, path: Path) -> Lesson:
-        return cls(path.stem, nbformat.read(path, as_version=4), path.stat().st_size)
-
-    @property
-    def code(self) -> list[nbformat.NotebookNode]:
-        return [cell for cell in self.notebook.cells if cell.cell_type == "code"]
-
-    @property
-    def prose(self) -> list[str]:
-        return [cell.source for cell in self.notebook.cells if cell.cell_type == "markdown"]
-
-    @property
-    def outputs(self) -> list[nbformat.NotebookNode]:
-        return [output for cell in self.code for output in cell.outputs]
 
 
 def second_edition(lesson: Lesson) -> bool:
@@ -144,6 +118,12 @@ def alt_text(lesson: Lesson) -> list[str]:
     return found
 
 
+def texts_apart(lesson: Lesson) -> list[str]:
+    """No text of a picture lies on another or leaves the canvas. `plotting.show` looks, and stores it."""
+    abouts = [about for output in lesson.outputs for about in output.get("metadata", {}).values()]
+    return [clash for about in abouts if isinstance(about, dict) for clash in about.get("clashes", [])]
+
+
 def stable_ids(lesson: Lesson) -> list[str]:
     """Format 4.5, every cell with an id of its own."""
     book = lesson.notebook
@@ -217,18 +197,18 @@ def claims_are_listed(lesson: Lesson) -> list[str]:
 
 def stubs(lesson: Lesson) -> list[str]:
     """An exercise's cell begins with the stub that the checker compares an answer with."""
-    exercises = folds.exercises_by_id(lesson.name[:2])
+    exercises = exercises_by_id(lesson.name[:2])
     return [
         f"another stub of {id} than its exercise has"
         for cell in lesson.code
-        for id in folds.asked_in(cell.source)
+        for id in asked_in(cell.source)
         if id not in exercises or not cell.source.startswith(exercises[id].stub.rstrip())
     ]
 
 
 def keeps_nan(lesson: Lesson) -> list[str]:
     """What was measured goes through `largest` or `smallest`: Python's `max` and `min` can drop a NaN."""
-    trees = [ast.parse(_without_magics(cell.source)) for cell in lesson.code]
+    trees = [ast.parse(python(cell.source)) for cell in lesson.code]
     claimed = {
         id(inner)
         for tree in trees
@@ -245,15 +225,15 @@ def keeps_nan(lesson: Lesson) -> list[str]:
 
 
 RULES: list[Callable[[Lesson], list[str]]] = [
-    executed, has_outputs, no_errors, parameters, headings, alt_text, stable_ids, no_machine, no_widgets,
-    no_exemptions, small, claims_are_listed, stubs, keeps_nan,
+    executed, has_outputs, no_errors, parameters, headings, alt_text, texts_apart, stable_ids, no_machine,
+    no_widgets, no_exemptions, small, claims_are_listed, stubs, keeps_nan,
 ]  # fmt: skip
 
 
 def _claimed(source: str) -> list[str]:
     """Ids of the calls of claim() in a cell; "?" for one that is not written out."""
     found = []
-    for node in _calls(ast.parse(_without_magics(source)), {"claim"}):
+    for node in _calls(ast.parse(python(source)), {"claim"}):
         first = node.args[0] if node.args else next((k.value for k in node.keywords if k.arg == "id"), None)
         found.append(first.value if isinstance(first, ast.Constant) else "?")
     return found
@@ -277,10 +257,6 @@ def _measures(call: ast.Call) -> bool:
     names |= {node.attr for node in inside if isinstance(node, ast.Attribute)}
     by_key = any(keyword.arg == "key" for keyword in call.keywords)
     return not by_key and bool(names & {"abs", "distances", "norm", "amax", "max", "mean", "std", "var"})
-
-
-def _without_magics(source: str) -> str:
-    return re.sub(r"^\s*[%!].*$", "", source, flags=re.MULTILINE)
 
 
 def _section(lesson: Lesson, heading: str) -> str:

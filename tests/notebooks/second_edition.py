@@ -7,17 +7,17 @@ import re
 import statistics
 from collections.abc import Callable, Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from course_utils import recorded
 from course_utils.exercises.engine.model import Exercise, Quiz
+from course_utils.tools.cells import python
 from course_utils.tools.editions import minutes
-from course_utils.tools.lesson import Lesson as Read
-from course_utils.tools.site import folds
+from course_utils.tools.lesson import Lesson
+from course_utils.tools.lesson_exercises import asked_in, exercises_by_id, module_of
 from tests.notebooks import prose_numbers
 from tests.notebooks.prose_numbers import CLAIM_LINK, LINK, Measured
-from tests.notebooks.rules import Lesson, _calls, _claimed, _section, _without_magics
+from tests.notebooks.rules import _calls, _claimed, _section
 
 OBJECTIVES = 3
 VISIBLE = 12  # claims
@@ -64,11 +64,7 @@ def objectives(lesson: Lesson) -> list[str]:
 
 def honest_minutes(lesson: Lesson) -> list[str]:
     """The title says what the lesson takes, and that is one sitting."""
-    read = Read(Path(f"{lesson.name}.ipynb"))
-    read.__dict__["notebook"] = (
-        lesson.notebook
-    )  # as it is here, perhaps changed by a test, not as on the disk
-    return minutes.wrong(read)
+    return minutes.wrong(lesson)
 
 
 def numbers_in_prose(lesson: Lesson) -> list[str]:
@@ -85,7 +81,7 @@ def numbers_in_claims(lesson: Lesson) -> list[str]:
     values, known = measured(lesson), _settings(lesson)
     found = []
     for cell in lesson.code:
-        for call in _calls(ast.parse(_without_magics(cell.source)), {"claim"}):
+        for call in _calls(ast.parse(python(cell.source)), {"claim"}):
             id, sentence = (getattr(argument, "value", None) for argument in call.args[:2])
             if id in values and isinstance(sentence, str):
                 wrong = prose_numbers.unmeasured(sentence, {id: values[id]}, known)
@@ -119,14 +115,13 @@ def numbers_in_quizzes(lesson: Lesson) -> list[str]:
 
 
 def figures_say_their_titles(lesson: Lesson) -> list[str]:
-    """Each picture is stored with its titles and with what its drawing found against its texts: nothing."""
-    found = []
-    for output in lesson.outputs:
-        for kind in _picture_kinds(output):
-            about = output.metadata.get(kind, {})
-            found += [] if "titles" in about else ["a picture without its titles: execute the lesson again"]
-            found += [f"text in a picture: {clash}" for clash in about.get("clashes", [])]
-    return found
+    """Each picture is stored with its titles, which `numbers_in_figures` reads."""
+    return [
+        "a picture without its titles: execute the lesson again"
+        for output in lesson.outputs
+        for kind in _picture_kinds(output)
+        if "titles" not in output.metadata.get(kind, {})
+    ]
 
 
 def links_lead_to_claims(lesson: Lesson) -> list[str]:
@@ -174,7 +169,7 @@ def experiments(lesson: Lesson) -> list[str]:
 
 def limits_are_measured(lesson: Lesson) -> list[str]:
     """ "Where it stops" makes a claim that is read: the setting at which the headline is no longer true."""
-    cells = _reading(lesson).sections.get("Where it stops", [])
+    cells = lesson.sections.get("Where it stops", [])
     made = [id for cell in cells if cell.cell_type == "code" for id in _claimed(cell.source)]
     return [] if set(made) & set(visible(lesson)) else ["no visible claim under Where it stops"]
 
@@ -191,7 +186,7 @@ def few_long_bugs(lesson: Lesson) -> list[str]:
 def some_exercises(lesson: Lesson) -> list[str]:
     """Four to six exercises, each asked once under "Exercises"."""
     low, high = EXERCISES
-    asked = [id for cell in lesson.code for id in folds.asked_in(cell.source)]
+    asked = [id for cell in lesson.code for id in asked_in(cell.source)]
     found = [] if low <= len(asked) <= high else [f"{len(asked)} exercises, not {low} to {high}"]
     there = set(_exercises(lesson))
     return found + [f"exercise {id} is not asked" for id in sorted(there - set(asked))]
@@ -222,7 +217,7 @@ def visible(lesson: Lesson) -> list[str]:
     """Ids of the claims that stand in the open: not in a `with also_checked(...)`."""
     found = []
     for cell in lesson.code:
-        tree = ast.parse(_without_magics(cell.source))
+        tree = ast.parse(python(cell.source))
         folded = {
             id(inner)
             for node in ast.walk(tree)
@@ -249,23 +244,16 @@ def sentences(text: str) -> list[str]:
     return [re.sub(r"\0(\d+)\0", lambda mark: links[int(mark[1])], part) for part in found]
 
 
-def _reading(lesson: Lesson) -> Read:
-    """The lesson for the tools that read one: as it is here, perhaps changed by a test, not on the disk."""
-    read = Read(Path(f"{lesson.name}.ipynb"))
-    read.__dict__["notebook"] = lesson.notebook
-    return read
-
-
 def _settings(lesson: Lesson) -> set[float]:
     return prose_numbers.settings([cell.source for cell in lesson.code])
 
 
 def _exercises(lesson: Lesson) -> dict[str, Exercise]:
-    return folds.exercises_by_id(lesson.name[:2])
+    return exercises_by_id(lesson.name[:2])
 
 
 def _quizzes(lesson: Lesson) -> list[Quiz]:
-    return list(getattr(folds.module_of(lesson.name[:2]), "QUIZZES", ()))
+    return list(getattr(module_of(lesson.name[:2]), "QUIZZES", ()))
 
 
 def _picture_kinds(output: Any) -> list[str]:

@@ -81,7 +81,7 @@ def test_claim_that_became_false_fails_regression(notebooks: Path, tmp_path: Pat
 
 
 def test_stripped_lesson_fails_structure(notebooks: Path) -> None:
-    loaded = rules.Lesson.load(notebooks / "01_true.ipynb")
+    loaded = rules.Lesson(notebooks / "01_true.ipynb")
     assert rules.executed(loaded) == rules.has_outputs(loaded) == rules.stable_ids(loaded) == []
     for cell in loaded.code:
         cell.outputs, cell.execution_count = [], None

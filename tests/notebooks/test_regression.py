@@ -32,7 +32,7 @@ def test_stored_outputs_are_what_the_lessons_give(tmp_path: Path) -> None:
     left = [NOTEBOOKS / f"{name}.ipynb" for name in prints if passed.get(name) != prints[name]]
     if not left:
         return
-    cells = sum(len(Lesson.load(path).code) for path in left)
+    cells = sum(len(Lesson(path).code) for path in left)
     done = regression(NOTEBOOKS, tmp_path, only=left)
     print(done.stdout[-20_000:], done.stderr[-5_000:])
     assert done.returncode == 0, done.stdout[-20_000:]

@@ -23,14 +23,14 @@ def test_there_are_lessons() -> None:
 @pytest.mark.parametrize("rule", rules.RULES, ids=lambda rule: rule.__name__)
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_lesson_keeps_rule(path: Path, rule: Callable[[rules.Lesson], list[str]]) -> None:
-    assert rule(rules.Lesson.load(path)) == []
+    assert rule(rules.Lesson(path)) == []
 
 
 @pytest.fixture
 def sample(monkeypatch: pytest.MonkeyPatch) -> rules.Lesson:
     """A made-up lesson of the first edition (test_second_edition.py has one of the second)."""
     monkeypatch.setattr(rules, "FIRST_EDITION", frozenset({"01", "02"}))
-    return rules.Lesson("01_sample", stored(rules.HEADINGS))
+    return rules.Lesson(Path("01_sample.ipynb"), stored(rules.HEADINGS))
 
 
 @pytest.mark.parametrize("rule", rules.RULES, ids=lambda rule: rule.__name__)
@@ -49,6 +49,16 @@ def _claim_fails(lesson: rules.Lesson) -> None:
 
 def _short_alt(lesson: rules.Lesson) -> None:
     lesson.outputs[0].metadata = nbformat.from_dict({"image/png": {"alt": "A figure."}})
+
+
+def _clash(position: int, kind: str) -> Callable[[rules.Lesson], None]:
+    def change(lesson: rules.Lesson) -> None:
+        about = {
+            kind: {"alt": "A figure whose alt text is long enough to say it.", "clashes": ["a lies on b"]}
+        }
+        lesson.outputs[position].metadata = nbformat.from_dict(about)
+
+    return change
 
 
 def _html_alt(lesson: rules.Lesson) -> None:
@@ -84,7 +94,7 @@ def _drop(heading: str) -> Callable[[rules.Lesson], None]:
 
 
 def _another_stub(lesson: rules.Lesson) -> None:
-    lesson.name = "05_momentum"
+    lesson.path = Path("05_momentum.ipynb")
     source = "def contraction(lr, beta, curvature):\n    ...\n\n\ncheck('05.contraction', contraction)"
     lesson.code[-1].source = source
 
@@ -117,6 +127,8 @@ BROKEN = [
     ),
     pytest.param(rules.alt_text, _short_alt, id="short alt text"),
     pytest.param(rules.alt_text, _html_alt, id="img without alt"),
+    pytest.param(rules.texts_apart, _clash(0, "image/png"), id="texts of a figure that overlap"),
+    pytest.param(rules.texts_apart, _clash(1, "text/html"), id="texts of a film that overlap"),
     pytest.param(rules.stable_ids, lambda lesson: lesson.code[0].update(id="cell-0"), id="an id twice"),
     pytest.param(rules.stable_ids, lambda lesson: lesson.code[0].update(id="Cell_0"), id="an odd id"),
     pytest.param(rules.no_machine, _path, id="a machine path"),
@@ -141,7 +153,7 @@ BROKEN = [
     ),
     pytest.param(
         rules.claims_are_listed,
-        lambda lesson: setattr(lesson, "name", "02_other"),
+        lambda lesson: setattr(lesson, "path", Path("02_other.ipynb")),
         id="another lesson's number",
     ),
     pytest.param(rules.stubs, _another_stub, id="a stub without its docstring"),
@@ -174,5 +186,5 @@ def test_every_rule_is_shown_to_be_breakable() -> None:
 def test_the_first_lesson_may_leave_out_what_the_table_says() -> None:
     out = rules.MAY_LEAVE_OUT["00_start_here"]
     short = [heading for heading in rules.HEADINGS if heading not in out]
-    assert rules.headings(rules.Lesson("00_start_here", stored(short, "00"))) == []
-    assert rules.headings(rules.Lesson("21_another", stored(short, "21"))) != []
+    assert rules.headings(rules.Lesson(Path("00_start_here.ipynb"), stored(short, "00"))) == []
+    assert rules.headings(rules.Lesson(Path("21_another.ipynb"), stored(short, "21"))) != []

@@ -570,7 +570,7 @@ def test_parameters_that_cannot_be_stepped_are_refused(cls: type[Optimizer]) -> 
 
 
 def test_muon_refuses_what_is_no_matrix() -> None:
-    message = r"need matrices or filters of convolutions, got shape=\(7,\); give other parameters to AdamW"
+    message = r"need matrices, got shape=\(7,\); give other parameters to AdamW"
     with pytest.raises(ValueError, match=message):
         Muon(parameters())
 
@@ -620,6 +620,8 @@ def test_newton_schulz_keeps_singular_vectors_and_lifts_singular_values() -> Non
         assert float(core.diag().min()) > 0.6
         assert float(core.diag().max()) < 1.3
     assert newton_schulz(torch.zeros(3, 2)).abs().max() == 0
+    with pytest.raises(ValueError, match=r"need a matrix, got shape=\(2, 3, 4\); flatten filters with"):
+        newton_schulz(torch.zeros(2, 3, 4))
 
 
 def check_sam(make: Callable[..., Any]) -> None:

@@ -317,6 +317,15 @@ def test_steps_without_numbers(name: str) -> None:
         one(OURS[name], 2)
 
 
+def test_a_flat_buffer_without_numbers() -> None:
+    net = nn.Linear(3, 2, device="meta")
+    optimizer = Adam(FlatParameters(net).parameters())
+    for _ in range(2):
+        net(torch.empty(4, 3, device="meta")).sum().backward()
+        optimizer.step()
+    assert net.weight.is_meta
+
+
 @pytest.mark.parametrize("name", [name for name in OURS if not name.startswith("SAM")])
 def test_a_compiled_step_is_one_graph_and_the_same_step(name: str) -> None:
     torch._dynamo.reset()

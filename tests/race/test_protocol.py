@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,13 @@ from course_utils.averaging import ExponentialMovingAverage
 from course_utils.intervals import mean_interval, paired_interval
 from course_utils.optimizers import SGD, Adam, Muon
 from course_utils.race import Choice, LogUniform, Recipe, Task, Uniform, techniques, trials
+from course_utils.race import optimizers as race_optimizers
 from course_utils.race import protocol as race
-from course_utils.race.optimizers import Averaged, StackedMuon, Together
+from course_utils.race import recipe as race_recipe
 from course_utils.race.recipe import measure
 from course_utils.regularizers import l2_penalty
+from course_utils.seeds import MuonPerSeed
+from course_utils.seeds.averages import Average
 from tests.mutants import mutant
 
 TASK = Task(
@@ -97,105 +101,74 @@ def test_steps_are_whole_epochs() -> None:
     assert dataclasses.replace(TASK, train=65).steps == 6
 
 
+def check_scores(module: Any, part: str = "test", metric: Any = TASK.metric, ema: bool = False) -> None:
+    """One recipe, trained and scored with torch alone."""
+    task = dataclasses.replace(TASK, metric=metric, label_noise=0.2)
+    average = {"averages": {"ema": Average(partial(ExponentialMovingAverage, decay=0.8))}} if ema else {}
+    options = {"penalty": lambda named: 1e-2 * l2_penalty(named), **average}
+    changed = dataclasses.replace(sgd(), options=lambda s, n: {**sgd().options(s, n), **options})
+    scores = module.measure(task, changed, {"lr": 0.1}, range(3, 6), part)
+    assert scores.shape == (3,)
+    for score, seed in zip(scores.tolist(), range(3, 6), strict=True):
+        split = TASK.data().split(seed, train=64, validation=50, label_noise=0.2)
+        torch.manual_seed(seed)
+        net = TASK.make_model()
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+        follower = ExponentialMovingAverage(net, decay=0.8)
+        generator = torch.Generator().manual_seed(seed)
+        for _ in range(2):
+            for rows in torch.randperm(64, generator=generator).split(32):
+                optimizer.zero_grad()
+                penalty = 1e-2 * l2_penalty(net)
+                (F.cross_entropy(net(split.train.x[rows]), split.train.y[rows]) + penalty).backward()
+                optimizer.step()
+                follower.update(net)
+        x, y = getattr(split, part)
+        outputs = (follower if ema else net)(x)
+        expected = -F.cross_entropy(outputs, y) if metric is None else (outputs.argmax(1) == y).float().mean()
+        assert score == pytest.approx(expected.item(), rel=1e-5)
+
+
+def check_averaged_scores(module: Any) -> None:
+    check_scores(module, ema=True)
+
+
+@pytest.mark.parametrize("ema", [False, True])
 @pytest.mark.parametrize("part", ["validation", "test"])
 @pytest.mark.parametrize("metric", [None, TASK.metric], ids=["loss", "accuracy"])
-def test_seed_by_seed_is_the_same_as_all_at_once(part: str, metric: Any) -> None:
-    task = dataclasses.replace(TASK, metric=metric, label_noise=0.2)
-    options = {"penalty": lambda named: 1e-2 * l2_penalty(named)}
-    recipe = dataclasses.replace(sgd(), options=lambda s, n: {**sgd().options(s, n), **options})
-    at_once = measure(task, recipe, {"lr": 0.1}, range(5), part)
-    one_by_one = measure(task, dataclasses.replace(recipe, one_by_one=True), {"lr": 0.1}, range(5), part)
-    assert at_once.shape == (5,)
-    assert len(set(at_once.tolist())) > 1
-    torch.testing.assert_close(at_once, one_by_one, rtol=1e-5 if metric is None else 0, atol=0)
-
-
-def test_scores_are_those_of_plain_torch() -> None:
-    """One recipe, trained and scored with torch alone."""
-    [score] = measure(TASK, sgd(), {"lr": 0.05}, [3], "test").tolist()
-    split = TASK.data().split(3, train=64, validation=50)
-    torch.manual_seed(3)
-    net = TASK.make_model()
-    optimizer = torch.optim.SGD(net.parameters(), lr=0.05)
-    generator = torch.Generator().manual_seed(3)
-    for _ in range(2):
-        for rows in torch.randperm(64, generator=generator).split(32):
-            optimizer.zero_grad()
-            F.cross_entropy(net(split.train.x[rows]), split.train.y[rows]).backward()
-            optimizer.step()
-    right = (net(split.test.x).argmax(1) == split.test.y).double().mean()
-    assert score == pytest.approx(float(right), abs=1e-6)
+def test_scores_are_those_of_plain_torch(part: str, metric: Any, ema: bool) -> None:
+    check_scores(race_recipe, part, metric, ema)
 
 
 def test_training_that_breaks_down_still_has_a_score() -> None:
-    for one_by_one in (False, True):
-        recipe = dataclasses.replace(sgd(), one_by_one=one_by_one)
-        scores = measure(TASK, recipe, {"lr": 3e38}, range(2), "test")
-        assert bool(((scores >= 0) & (scores < 0.5)).all())
+    scores = measure(TASK, sgd(), {"lr": 3e38}, range(2), "test")
+    assert bool(((scores >= 0) & (scores < 0.5)).all())
 
 
-def stepped(optimizer: Any, p: torch.Tensor, gradients: torch.Tensor) -> list[torch.Tensor]:
-    seen = []
-    for g in gradients:
-        p.grad = g.clone()
-        optimizer.step()
-        seen.append(p.detach().clone())
-    return seen
-
-
-def check_stacked_muon(rule: Any) -> None:
-    generator = torch.Generator().manual_seed(0)
-    start = torch.randn(3, 6, 4, generator=generator)
-    gradients = torch.randn(5, 3, 6, 4, generator=generator)
-    p = nn.Parameter(start.clone())
-    together = stepped(rule([p], lr=0.1, weight_decay=0.05), p, gradients)
-    for seed in range(3):
-        q = nn.Parameter(start[seed].clone())
-        alone = stepped(Muon([q], lr=0.1, weight_decay=0.05), q, gradients[:, seed])
-        for a, b in zip(together, alone, strict=True):
-            assert torch.equal(a[seed], b)
-
-
-def test_stacked_muon_is_muon_for_each_seed() -> None:
-    check_stacked_muon(StackedMuon)
-    with pytest.raises(ValueError, match="stacks of matrices"):
-        StackedMuon([nn.Parameter(torch.zeros(3, 4))])
-
-
-def test_together_steps_each_over_its_own() -> None:
+def check_together(module: Any) -> None:
     p, q = nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(2))
-    both = Together(SGD([p], lr=0.5), Adam([q], lr=0.1))
+    both = module.Together(SGD([p], lr=0.5), Adam([q], lr=0.1))
     assert [group["lr"] for group in both.param_groups] == [0.5, 0.1]
-    p.grad = q.grad = torch.ones(2)
-    both.step()
+    calls = []
+
+    def closure() -> float:
+        calls.append((p.tolist(), q.tolist()))
+        p.grad = q.grad = torch.ones(2)
+        return 3.0
+
+    assert both.step(closure) == 3.0
+    assert calls == [([1.0, 1.0], [1.0, 1.0])]  # one gradient for both, before either has moved
     assert torch.equal(p, torch.full((2,), 0.5))
     assert q.detach().tolist() == pytest.approx([0.9, 0.9])
 
 
-def check_average(rule: Any) -> None:
-    torch.manual_seed(0)
-    net = nn.Linear(3, 2)
-    reference = ExponentialMovingAverage(net, decay=0.8)
-    optimizer = rule(SGD(net.parameters(), lr=0.1), decay=0.8)
-    for _ in range(4):
-        net.zero_grad()
-        net(torch.randn(5, 3)).square().mean().backward()
-        optimizer.step()
-        reference.update(net)
-        live = [p.detach().clone() for p in net.parameters()]
-        optimizer.eval()
-        optimizer.eval()  # twice is once
-        assert all(
-            torch.equal(p, q) for p, q in zip(net.parameters(), reference.module.parameters(), strict=True)
-        )
-        optimizer.train()
-        assert all(torch.equal(p, q) for p, q in zip(net.parameters(), live, strict=True))
-
-
-def test_averaged_shows_the_moving_average_and_trains_on() -> None:
-    check_average(Averaged)
-    with pytest.raises(ValueError, match="decay"):
-        Averaged(SGD([nn.Parameter(torch.zeros(1))], lr=0.1), decay=1.0)
+def test_together_steps_each_over_its_own() -> None:
+    check_together(race_optimizers)
+    matrix = nn.Parameter(torch.ones(2, 3, 4))
+    together = race_optimizers.Together
+    assert together(MuonPerSeed([matrix]), SGD([nn.Parameter(torch.ones(2))], lr=0.1)).per_seed
+    with pytest.raises(ValueError, match="keep seeds apart, got optimizer='Muon'"):
+        together(Muon([nn.Parameter(torch.ones(3, 4))]))
 
 
 # --- the protocol
@@ -350,17 +323,18 @@ def test_mistakes_are_caught(old: str, new: str, check: Any) -> None:
         check(mutant("course_utils.race.protocol", old, new))
 
 
-OPTIMIZER_MUTANTS: dict[str, tuple[str, str, str, Any]] = {
-    "one momentum for all": ("buffer\"][seed]", "buffer\"][0]", "StackedMuon", check_stacked_muon),
-    "decay the wrong way": ("lerp_(p, 1 - self.decay)", "lerp_(p, self.decay)", "Averaged", check_average),
-    "trains on from the average": ("p.copy_(weights)", "pass", "Averaged", check_average),
+OTHER_MUTANTS: dict[str, tuple[str, str, str, Any]] = {
+    "scores-the-live-weights": ("recipe", " if averages else", " if False else", check_averaged_scores),
+    "scores-training-examples": ("recipe", "getattr(splits, part)", "splits.train", check_scores),
+    "a-gradient-for-each": ("optimizers", "each.step()", "each.step(closure)", check_together),
+    "steps-one": ("optimizers", "in self.optimizers:", "in self.optimizers[:1]:", check_together),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("old", "new", "name", "check"), OPTIMIZER_MUTANTS.values(), ids=OPTIMIZER_MUTANTS)
-def test_mistakes_in_optimizers_are_caught(old: str, new: str, name: str, check: Any) -> None:
+@pytest.mark.parametrize(("module", "old", "new", "check"), OTHER_MUTANTS.values(), ids=OTHER_MUTANTS)
+def test_other_mistakes_are_caught(module: str, old: str, new: str, check: Any) -> None:
     with pytest.raises(AssertionError):
-        check(getattr(mutant("course_utils.race.optimizers", old, new), name))
+        check(mutant(f"course_utils.race.{module}", old, new))
 
 
 # --- the course's recipes

@@ -1,4 +1,4 @@
-"""What a search leaves to luck: the pool is SGD rate by rate, the weights are those of all searches."""
+"""What a search leaves to luck: the pool is SGD with each learning rate, the weights those of all."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from course_utils.race import Recipe, Task, expected_best, measure, search
 from tests.mutants import mutant
 
 TASK = Task("d", data.digits, lambda: nn.Linear(64, 10), train=64, validation=40, epochs=2, label_noise=0.1)
-RATES = torch.tensor([0.01, 0.3, 0.1])
+LRS = torch.tensor([0.01, 0.3, 0.1])
 
 
 def check_pool(module: Any) -> None:
-    pool = module.rate_pool(TASK, RATES, [5, 7])
-    for i, rate in enumerate(RATES.tolist()):
+    pool = module.lr_pool(TASK, LRS, [5, 7])
+    for i, lr in enumerate(LRS.tolist()):
         recipe = Recipe("sgd", {}, lambda s, n: {"optimizer": lambda p: SGD(p, lr=s["lr"])})
         for part in ("validation", "test"):
-            alone = measure(TASK, recipe, {"lr": rate}, [5, 7], part)
+            alone = measure(TASK, recipe, {"lr": lr}, [5, 7], part)
             assert getattr(pool, part)[i].tolist() == pytest.approx(alone.tolist(), abs=1e-9)
 
 
@@ -43,7 +43,7 @@ def check_weights(module: Any) -> None:
         )
 
 
-def test_the_pool_is_sgd_with_each_rate() -> None:
+def test_the_pool_is_sgd_with_each_learning_rate() -> None:
     check_pool(search)
 
 
@@ -58,8 +58,8 @@ def test_equals_share_a_sum_of_one() -> None:
 
 
 def test_augmentation_reaches_the_training() -> None:
-    plain = search.rate_pool(TASK, RATES, [5])
-    blind = search.rate_pool(TASK, RATES, [5], augment=lambda x: x * 0)
+    plain = search.lr_pool(TASK, LRS, [5])
+    blind = search.lr_pool(TASK, LRS, [5], augment=lambda x: x * 0)
     assert (blind.test < plain.test).all()
 
 
@@ -70,8 +70,8 @@ def test_a_search_is_part_of_the_pool(k: int) -> None:
 
 
 MUTANTS: dict[str, tuple[str, str, Any]] = {
-    "rates given to seeds": ("repeat_interleave(len(seeds))", "repeat(len(seeds))", check_pool),
-    "one rate for all": ("rates.repeat_interleave(len(seeds))", "rates[0].repeat(6)", check_pool),
+    "seeds for learning rates": ("score.double().mT", "score.double().view(len(lrs), -1)", check_pool),
+    "one learning rate for all": ("lrs=lrs", "lrs=lrs[:1].repeat(3)", check_pool),
     "validation for test": ("splits.validation, splits.test", "splits.test, splits.validation", check_pool),
     "the worst is chosen": ("scores.argsort(stable", "(-scores).argsort(stable", check_weights),
     "off by one": ("math.comb(i, k - 1)", "math.comb(i, k)", check_weights),

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from course_utils import claim_records, recorded
 from course_utils.recorded import effects
 from course_utils.recorded.effects import EFFECTS, NOT_RECORDED
+from tests import sample
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
@@ -19,9 +21,7 @@ def record(folder: Path, *claims: tuple[str, Any, str]) -> Path:
     """Records of claims (id, measured, verdict), as lessons write them."""
     lessons = sorted({id[:2] for id, _, _ in claims})
     for lesson in lessons:
-        mine = [
-            {"id": i, "measured": m, "verdict": v, "sentence": "S."} for i, m, v in claims if i[:2] == lesson
-        ]
+        mine = [sample.claim(i, "S.", m, verdict=v) for i, m, v in claims if i[:2] == lesson]
         content = {"lesson": lesson, "profile": "standard", "seed": 0, "device": "cpu", "claims": mine}
         (folder / f"claims-{lesson}.json").write_text(json.dumps(content))
     return folder
@@ -76,21 +76,22 @@ def test_the_ledger_is_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ledgers, records = tmp_path / "ledgers", tmp_path / "records"
     records.mkdir()
     record(records, ("13.gain-noisy", interval(0.03, 0.02, 0.04), "holds"), ("00.x", 1.0, "holds"))
-    path = effects.record_ledger(records, ledgers)
-    assert path.parent == ledgers
-    found = effects.newest("claims", ledgers)
-    assert found is not None
-    assert found.settings == {"profiles": ["standard"], "lessons": ["00", "13"]}
-    assert [row["id"] for row in found.rows] == ["00.x", "13.gain-noisy"]
+    recorded.save("claims", list(claim_records.read(records)), settings={}, folder=ledgers)
+    found = recorded.newest("claims", ledgers)
     monkeypatch.setattr(effects, "newest", lambda kind: found)
     assert effects.table().equals(effects.table(records))
     monkeypatch.setattr(effects, "newest", lambda kind: None)
     assert set(effects.table()["effect"]) == {NOT_RECORDED}
 
 
-def test_what_is_not_true_or_not_there_is_refused(tmp_path: Path) -> None:
+def test_a_folder_without_claims_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="run the lessons first"):
         effects.table(tmp_path)
-    record(tmp_path, ("13.gain-noisy", interval(0.03, 0.02, 0.04), "fails"))
-    with pytest.raises(ValueError, match=r"claims that hold.*13.gain-noisy"):
-        effects.record_ledger(tmp_path, tmp_path / "ledgers")
+
+
+def test_a_broken_record_costs_its_own_rows_alone(tmp_path: Path) -> None:
+    record(tmp_path, ("13.gain-noisy", interval(0.03, 0.02, 0.04), "holds"))
+    (tmp_path / "claims-05.json").write_text('{"cut off')
+    with pytest.warns(UserWarning, match=r"claims-05\.json is left out"):
+        table = effects.table(tmp_path)
+    assert "+3.0 points [+2.0, +4.0]" in set(table["effect"])

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from course_utils.averaging import ExponentialMovingAverage, StochasticWeightAverage
 from course_utils.data import Stacked
-from course_utils.early_stopping import EarlyStopping
 from course_utils.optimizers import SGD
 from course_utils.seeds import SeedRuns, averages, train_seeds
+from course_utils.seeds import train as seeds
 from course_utils.training import minibatches
 from tests.mutants import mutant
 
@@ -33,17 +33,19 @@ def examples(n: int, seed: int) -> Stacked:
     return Stacked(x, torch.randint(3, (len(SEEDS), n), generator=generator))
 
 
-def watched(module: Any) -> tuple[Any, SeedRuns, Stacked]:
+def averaged(module: Any) -> tuple[SeedRuns, Stacked]:
     averages = {
         "ema": module.Average(EMA),
         "swa": module.Average(StochasticWeightAverage, start=6, every=3),  # steps 6, 9, 12
     }
     train = examples(20, 0)
-    watch = module.WeightWatch(lambda p: SGD(p, lr=0.3), every=EVERY, averages=averages)
-    runs = train_seeds(
-        make, train, optimizer=watch, loss=F.cross_entropy, steps=STEPS, seeds=SEEDS, batch_size=8
-    )
-    return watch, runs, train
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(seeds, "Snapshots", module.Snapshots)
+        runs = train_seeds(
+            make, train, optimizer=lambda p: SGD(p, lr=0.3), loss=F.cross_entropy, steps=STEPS, seeds=SEEDS,
+            batch_size=8, averages=averages, measure_every=EVERY,
+        )  # fmt: skip
+    return runs, train
 
 
 def one_run(seed: int, x: Tensor, y: Tensor) -> dict[str, list[nn.Module]]:
@@ -74,10 +76,10 @@ def one_run(seed: int, x: Tensor, y: Tensor) -> dict[str, list[nn.Module]]:
 
 
 def check_equals_separate_runs(module: Any) -> None:
-    watch, runs, train = watched(module)
-    assert watch.steps == {"live": [4, 8, 12], "ema": [4, 8, 12], "swa": [8, 12]}
+    runs, train = averaged(module)
+    assert runs.snapshots.steps == {"live": [4, 8, 12], "ema": [4, 8, 12], "swa": [8, 12]}
     test = examples(7, 1)
-    got = {name: watch.predict(runs, name, test) for name in watch.steps}
+    got = {name: runs.predict_kept(name, test) for name in runs.snapshots.steps}
     for k, seed in enumerate(SEEDS):
         for name, models in one_run(seed, train.x[k], train.y[k]).items():
             expected = torch.stack([model(test.x[k]) for model in models])
@@ -89,36 +91,36 @@ def test_every_kept_weight_is_that_of_a_separate_run() -> None:
 
 
 def test_predicting_leaves_the_run_as_it_was() -> None:
-    watch, runs, _ = watched(averages)
+    runs, _ = averaged(averages)
     test = examples(7, 1)
     before = runs.predict(test)
-    watch.predict(runs, "ema", test)
+    runs.predict_kept("ema", test)
     assert torch.equal(runs.predict(test), before)
-    assert torch.equal(watch.predict(runs, "live", test)[-1], before)
+    assert torch.equal(runs.predict_kept("live", test)[-1], before)
+    with pytest.raises(ValueError, match=r"a name among \['ema', 'live', 'swa'\], got name='EMA'"):
+        runs.predict_kept("EMA", test)
 
 
-def test_a_second_run_starts_anew() -> None:
-    watch, runs, train = watched(averages)
-    first = watch.predict(runs, "ema", train)
-    again = train_seeds(
-        make, train, optimizer=watch, loss=F.cross_entropy, steps=STEPS, seeds=SEEDS, batch_size=8
-    )
-    assert watch.steps["live"] == [4, 8, 12]
-    assert torch.equal(watch.predict(again, "ema", train), first)
+def test_without_averages_nothing_is_kept() -> None:
+    kwargs: Any = {"optimizer": lambda p: SGD(p, lr=0.3), "loss": F.cross_entropy, "steps": 2, "seeds": SEEDS}
+    plain = train_seeds(make, examples(20, 0), **kwargs)
+    assert plain.snapshots is None
+    with pytest.raises(ValueError, match=r"a name among \[\]"):
+        plain.predict_kept("live", examples(7, 1))
+    assert train_seeds(make, examples(20, 0), averages={}, **kwargs).snapshots.steps == {"live": [2]}
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("build", "message"),
     [
-        ({"every": 0}, "need every >= 1, got every=0"),
-        ({"every": 1, "averages": {"live": averages.Average(EMA)}}, "other than"),
-        ({"every": 1, "averages": {"a": averages.Average(EMA, start=0)}}, "start >= 1"),
-        ({"every": 1, "averages": {"a": averages.Average(EMA, every=0)}}, "every >= 1 for a"),
+        (lambda: averages.Snapshots([], {"live": averages.Average(EMA)}), "other than"),
+        (lambda: averages.Average(EMA, start=0), "need start >= 1, got start=0"),
+        (lambda: averages.Average(EMA, every=0), "need every >= 1, got every=0"),
     ],
 )
-def test_bad_numbers(options: dict[str, Any], message: str) -> None:
+def test_bad_numbers(build: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        averages.WeightWatch(lambda p: SGD(p, lr=0.1), **options)
+        build()
 
 
 def test_per_example() -> None:
@@ -134,39 +136,17 @@ def test_per_example() -> None:
             assert torch.allclose(losses[s, k], expected, rtol=1e-12, atol=1e-12)
 
 
-def check_patient_stop(module: Any) -> None:
-    """As `EarlyStopping` run by run, on values with ties."""
-    values = torch.randint(0, 12, (60, 15), generator=torch.Generator().manual_seed(3)).double()
-    stopped_early = 0
-    for patience in (1, 2, 3, 6):
-        stop, best = module.patient_stop(values, patience)
-        for s, row in enumerate(values.tolist()):
-            stopper = EarlyStopping(patience, restore_best=False)
-            end = next((k for k, value in enumerate(row) if stopper.update(value, nn.Linear(1, 1))), 14)
-            assert (int(stop[s]), int(best[s])) == (end, stopper.best_step)
-            stopped_early += end < 14
-    assert stopped_early > 100
-
-
-def test_patient_stop() -> None:
-    check_patient_stop(averages)
-    with pytest.raises(ValueError, match="patience >= 1"):
-        averages.patient_stop(torch.zeros(2, 3), 0)
-
-
-PARITY = check_equals_separate_runs
 MUTANTS = {
-    "no-copy": ("p.detach().clone() for p in weights", "p.detach() for p in weights", PARITY),
-    "start-off-by-one": ("step >= self.start and", "step > self.start and", PARITY),
-    "every-from-zero": ("(step - self.start) % self.every", "step % (self.every + 1)", PARITY),
-    "averages-first": ("done += 1", "done += 2", PARITY),
-    "ties-count": ("values[:, 1:] < lowest", "values[:, 1:] <= lowest", check_patient_stop),
-    "one-late": ("position - best >= patience", "position - best > patience", check_patient_stop),
+    "no-copy": ("p.detach().clone() for p", "p.detach() for p"),
+    "start-off-by-one": ("step >= self.start and", "step > self.start and"),
+    "every-from-zero": ("(step - self.start) % self.every", "step % (self.every + 1)"),
+    "takes-every-step": ("if average.takes(step):", "if step >= average.start:"),
+    "keeps-before-the-start": ("if step >= average.start:", "if True:"),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("old", "new", "check"), MUTANTS.values(), ids=MUTANTS)
-def test_mistakes_are_caught(old: str, new: str, check: Any) -> None:
+@pytest.mark.parametrize(("old", "new"), MUTANTS.values(), ids=MUTANTS)
+def test_mistakes_are_caught(old: str, new: str) -> None:
     changed = mutant("course_utils.seeds.averages", old, new)
     with pytest.raises(AssertionError):
-        check(changed)
+        check_equals_separate_runs(changed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -28,15 +29,22 @@ def train() -> Stacked:
     return Stacked(x, torch.randint(3, (3, 20), generator=generator))
 
 
+SETTINGS: list[dict[str, Any]] = [
+    {"weight_decay": 0.5},
+    {"nesterov": False, "momentum": 0.8, "ns_steps": 3},
+    {"adjust_lr_fn": "match_rms_adamw", "weight_decay": 0.0},
+]
+
+
 def check_one_step(module: Any) -> None:
     """Each matrix of a stack goes where torch's Muon takes it alone, up to torch's bfloat16."""
     generator = torch.Generator().manual_seed(1)
-    for shape in ((3, 4, 9), (3, 9, 4)):
+    for shape, settings in itertools.product(((3, 4, 9), (3, 9, 4)), SETTINGS):
         p0, *gs = (torch.randn(shape, generator=generator) for _ in range(4))
         stacked = p0.clone().requires_grad_()
-        ours = module.MuonPerSeed([stacked], lr=0.1, weight_decay=0.5)
+        ours = module.MuonPerSeed([stacked], lr=0.1, **settings)
         single = [q.clone().requires_grad_() for q in p0]
-        theirs = [torch.optim.Muon([q], lr=0.1, weight_decay=0.5) for q in single]
+        theirs = [torch.optim.Muon([q], lr=0.1, **settings) for q in single]
         for g in gs:
             stacked.grad = g
             ours.step()
@@ -86,8 +94,11 @@ def test_muon_per_seed_takes_stacked_matrices_only(shape: tuple[int, ...]) -> No
 
 
 MUTANTS: dict[str, tuple[str, str, Callable[[Any], None]]] = {
-    "without-nesterov": ("g.lerp(m, momentum)", "m", check_one_step),
+    "without-nesterov": ("g.lerp(m, momentum) if", "m if", check_one_step),
+    "always-nesterov": (' if group["nesterov"] else m', "", check_one_step),
     "scale-upside-down": ("rows / columns)", "columns / rows)", check_one_step),
+    "scale-of-the-shorter-side": ("0.2 * max(", "0.2 * min(", check_one_step),
+    "steps-by-default": ('steps=group["ns_steps"]', "steps=5", check_one_step),
     "decays-without-rate": ("1 - lr * group", "1 - group", check_one_step),
     "squared-entrywise": ("c * A @ A", "c * A * A", check_iteration),
     "one-norm-for-all-matrices": (".sum((-2, -1), keepdim=True)", ".sum()", check_iteration),

@@ -1,64 +1,148 @@
-"""Rates and seeds in one run are the runs that each would have been alone."""
+"""Many learning rates in one run are the runs that each would have been alone."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
-from course_utils import data
-from course_utils.data import Stacked
+from course_utils import data, schedules
+from course_utils.data import Split
 from course_utils.optimizers import SGD
-from course_utils.seeds import rates, train_seeds
+from course_utils.seeds import rates
+from course_utils.training import accuracy, minibatches, set_lr
 from tests.mutants import mutant
 
-RATES, SEEDS, MOST, EVERY = (0.05, 0.2, 0.5), (3, 4), 40, 4
+LRS, SEEDS, STEPS, EVERY = (0.05, 0.4, 1.0), (3, 4), 12, 5
+SPLIT: dict[str, Any] = {"train": 64, "validation": 50, "dtype": torch.float64}
+SCHEDULE = schedules.linear_warmup(5, schedules.cosine_decay(7))
+RUN: dict[str, Any] = {"loss": F.cross_entropy, "metric": accuracy, "steps": STEPS, "batch_size": 16,
+                       "schedule": SCHEDULE, "measure_every": EVERY}  # fmt: skip
 
 
 def make() -> nn.Module:
-    return nn.Sequential(nn.Linear(64, 10)).double()
+    return nn.Sequential(nn.Linear(64, 8), nn.Tanh(), nn.Linear(8, 10)).double()
 
 
-def check_steps_to_loss(steps_to_loss) -> None:
-    train = data.digits().splits(SEEDS, train=128, validation=1, dtype=torch.float64).train
-    found = steps_to_loss(
-        make, train, loss=F.cross_entropy, target=0.6, rates=RATES, seeds=SEEDS, batch_size=32, most=MOST,
-        measure_every=EVERY,
-    )  # fmt: skip
+def alone(seed: int, lrs: dict[str, float], split: Split) -> tuple[nn.Module, Tensor, Tensor]:
+    """One seed trained by hand, each parameter at its own learning rate; losses and accuracies (K,)."""
+    torch.manual_seed(seed)
+    net, generator = make(), torch.Generator().manual_seed(seed)
+    optimizer = SGD([{"params": [p], "lr": lrs[name]} for name, p in net.named_parameters()], lr=0.0)
+    done, measured = 0, []
+    while done < STEPS:
+        for rows in minibatches(64, 16, generator):
+            set_lr(optimizer, SCHEDULE, done)
+            optimizer.zero_grad()
+            F.cross_entropy(net(split.train.x[rows]), split.train.y[rows]).backward()
+            optimizer.step()
+            done += 1
+            if done % EVERY == 0 or done == STEPS:
+                with torch.no_grad():
+                    logits = net(split.validation.x)
+                loss = F.cross_entropy(logits, split.validation.y)
+                measured.append(torch.stack([loss, accuracy(logits, split.validation.y).double()]))
+            if done == STEPS:
+                break
+    losses, accuracies = torch.stack(measured, 1)
+    return net, losses, accuracies
+
+
+def check_sweep(module: Any, only: tuple[str, ...] | None = ("0.weight",)) -> None:
+    train, validation, test = data.digits().splits(SEEDS, **SPLIT)
+    sweep = module.sweep_lrs(make, train, validation, lrs=LRS, seeds=SEEDS, only=only, rest_lr=0.03, **RUN)
+    assert sweep.steps == [5, 10, 12]
+    assert sweep.train_loss.shape == sweep.validation_loss.shape == sweep.validation_metric.shape == (2, 3, 3)
+    names = [name for name, _ in make().named_parameters()]
+    outputs, parameters = sweep.predict(test), sweep.parameters()
     for i, seed in enumerate(SEEDS):
-        own = Stacked(train.x[i : i + 1], train.y[i : i + 1])
-        for j, rate in enumerate(RATES):
-            runs = train_seeds(
-                make, own, own, optimizer=lambda p, rate=rate: SGD(p, lr=rate), loss=F.cross_entropy,
-                steps=MOST, seeds=[seed], batch_size=32, measure_every=EVERY,
+        split = data.digits().split(seed, **SPLIT)
+        for j, lr in enumerate(LRS):
+            own = {name: lr if only is None or name in only else 0.03 for name in names}
+            net, losses, accuracies = alone(seed, own, split)
+            assert torch.allclose(sweep.validation_loss[i, j], losses, rtol=1e-10, atol=0), (seed, lr)
+            assert torch.allclose(sweep.validation_metric[i, j].double(), accuracies, rtol=0, atol=1e-7)
+            assert (sweep.last_loss[i, j], sweep.last_metric[i, j]) == (
+                sweep.validation_loss[i, j, -1], sweep.validation_metric[i, j, -1],
             )  # fmt: skip
-            arrived = [s for s, v in zip(runs.steps, runs.validation_loss[0], strict=True) if v <= 0.6]
-            assert found[i, j] == (arrived[0] if arrived else MOST), (seed, rate)
-    assert found.shape == (2, 3)
-    assert (found[:, 0] == MOST).all()  # a run that does not arrive
-    assert (found[:, 2] < MOST).all()
+            assert torch.allclose(outputs[i, j], net(split.test.x), rtol=1e-9, atol=1e-11)
+            for name, p in net.named_parameters():
+                assert torch.allclose(parameters[name][i, j], p, rtol=1e-9, atol=1e-12), name
 
 
-def test_steps_are_those_of_separate_runs() -> None:
-    check_steps_to_loss(rates.steps_to_loss)
+ONLY = [pytest.param(None, id="all"), pytest.param(("0.weight",), id="one"), pytest.param((), id="none")]
 
 
-MUTANTS = [
-    pytest.param(".repeat(len(seeds))", ".repeat_interleave(len(seeds))", id="rates-beside-the-wrong-seeds"),
-    pytest.param("arrived.long().argmax(1)", "arrived.long().argmin(1)", id="first-that-is-not"),
-    pytest.param(
-        "[seed for seed in seeds for _ in rates]", "list(range(count * len(seeds)))", id="other-seeds"
-    ),
-]
+@pytest.mark.parametrize("only", ONLY)
+def test_every_learning_rate_is_the_run_it_would_be_alone(only: tuple[str, ...] | None) -> None:
+    check_sweep(rates, only)
 
 
-@pytest.mark.parametrize(("old", "new"), MUTANTS)
-def test_plausible_mistakes_are_caught(old: str, new: str) -> None:
+def test_a_learning_rate_that_diverges_harms_no_other() -> None:
+    train, validation, _ = data.digits().splits(SEEDS, **SPLIT)
+    without = rates.sweep_lrs(make, train, validation, lrs=(0.4,), seeds=SEEDS, **RUN)
+    beside = rates.sweep_lrs(make, train, validation, lrs=(0.4, 1e200), seeds=SEEDS, **RUN)
+    assert torch.equal(without.last_loss[:, 0], beside.last_loss[:, 0])
+    assert (beside.last_metric[:, 1] < 0.5).all()
+
+
+def test_the_callers_draws_are_untouched() -> None:
+    train = data.digits().splits(SEEDS, **SPLIT).train
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    rates.sweep_lrs(make, train, lrs=LRS, seeds=SEEDS, **RUN)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    train = data.digits().splits(SEEDS, **SPLIT).train
+    with pytest.raises(ValueError, match=r"0\.weight.*only=\['7\.weight'\]"):
+        rates.sweep_lrs(make, train, lrs=(0.1,), seeds=SEEDS, only=("7.weight",), **RUN)
+    with pytest.raises(ValueError, match="lrs >= 0"):
+        rates.sweep_lrs(make, train, lrs=(0.1, -0.1), seeds=SEEDS, **RUN)
+
+
+def sweep_of(module: Any, losses: list[Any], accuracies: list[Any], lrs: tuple[float, ...]) -> Any:
+    measured = [torch.tensor(rows, dtype=torch.float64) for rows in (losses, losses, accuracies)]
+    return module.LRSweep(torch.tensor(lrs, dtype=torch.float64), [5, 10, 12], *measured, None)
+
+
+def check_readers(module: Any) -> None:
+    nan = float("nan")
+    losses = [
+        [[3.0, 2.0, 1.0], [1.0, 2.0, 3.0], [nan, nan, nan]],
+        [[3.0, 1.0, 2.0], [9.0, 9.0, 8.0], [2.0, 1.5, 1.0]],
+    ]
+    accuracies = [[[0.0, 0.0, a] for a in row] for row in ((0.9, 0.5, 0.8), (0.2, nan, 0.1))]
+    sweep = sweep_of(module, losses, accuracies, (0.5, 1.0, 2.0))
+    assert sweep.steps_to_loss(1.5).tolist() == [[12, 5, 12], [10, 12, 10]]
+    assert sweep.steps_to_loss(1.5).dtype == torch.float64
+    assert sweep.largest_lr(at_least=0.7).tolist() == [2.0, 0.0]
+    assert sweep.largest_lr(at_least=0.85).tolist() == [0.5, 0.0]
+
+
+def test_what_is_read_off_a_sweep() -> None:
+    check_readers(rates)
+
+
+MUTANTS = {
+    "rates-beside-the-wrong-seeds": (".repeat_interleave(len(seeds))", ".repeat(len(seeds))", check_sweep),
+    "seeds-beside-the-wrong-rates": ("_ in lrs for seed in seeds", "seed in seeds for _ in lrs", check_sweep),
+    "sweeps-the-rest": ('if group["swept"] else g', 'if not group["swept"] else g', check_sweep),
+    "the-rest-at-one": ('"lr": rest_lr', '"lr": 1.0', check_sweep),
+    "rates-and-seeds-swapped": ("view(count, -1,", "view(-1, count,", check_sweep),
+    "first-that-is-not": ("arrived.long().argmax(-1)", "arrived.long().argmin(-1)", check_readers),
+    "not-arrived-is-first": ("arrived.any(-1), ", "arrived.any(-1) | True, ", check_readers),
+    "the-smallest": ("reached).amax(1)", "reached).amin(1)", check_readers),
+    "the-first-metric": ("self.validation_metric[..., -1]", "self.validation_metric[..., 0]", check_readers),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "check"), MUTANTS.values(), ids=MUTANTS)
+def test_mistakes_are_caught(old: str, new: str, check: Any) -> None:
     with pytest.raises(AssertionError):
-        check_steps_to_loss(mutant("course_utils.seeds.rates", old, new).steps_to_loss)
-
-
-def test_a_negative_rate_is_refused() -> None:
-    with pytest.raises(ValueError, match="rates >= 0"):
-        rates.RatePerRun([torch.zeros(2, 1, requires_grad=True)], torch.tensor([0.1, -0.1]))
+        check(mutant("course_utils.seeds.rates", old, new))

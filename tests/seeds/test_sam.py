@@ -10,12 +10,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_utils.data import Stacked
-from course_utils.optimizers import SAM, SGD
-from course_utils.seeds import sam, train_seeds
+from course_utils.optimizers import SAM, SGD, Muon
+from course_utils.seeds import MuonPerSeed, sam, train_seeds
 from course_utils.training.batches import minibatches
 from tests.mutants import mutant
 
 SEEDS = (3, 4, 5)
+RUN: dict[str, Any] = {"loss": F.cross_entropy, "steps": 12, "seeds": SEEDS, "batch_size": 8}
 
 
 def net() -> nn.Module:
@@ -34,8 +35,9 @@ def momentum(p: list[Tensor]) -> torch.optim.Optimizer:
 
 
 def check_against_sam(module: Any, train: Stacked, rho: float = 0.3) -> None:
-    nets = module.train_sam_seeds(
-        net, train, rho=rho, optimizer=momentum, loss=F.cross_entropy, steps=12, seeds=SEEDS, batch_size=8
+    """Step by step with `SAM`, seed by seed, in a loop of our own. (Options are tested in test_train.)"""
+    runs = train_seeds(
+        net, train, optimizer=lambda p: module.SAMPerSeed(p, SGD, rho=rho, lr=0.1, momentum=0.9), **RUN
     )
     for i, seed in enumerate(SEEDS):
         torch.manual_seed(seed)
@@ -56,26 +58,51 @@ def check_against_sam(module: Any, train: Stacked, rho: float = 0.3) -> None:
                 done += 1
                 if done == 12:
                     break
-        for name, p in model.named_parameters():
-            torch.testing.assert_close(nets.parameters[name][i].detach(), p.detach(), rtol=1e-10, atol=1e-12)
+        expected = dict(model.named_parameters())
+        for name, p in runs.state_dict(i).items():
+            torch.testing.assert_close(p, expected[name].detach(), rtol=1e-10, atol=1e-12)
 
 
 def test_sam_at_once_is_sam_seed_by_seed(train: Stacked) -> None:
     check_against_sam(sam, train)
 
 
-def test_without_a_radius_it_is_train_seeds(train: Stacked) -> None:
-    kwargs: dict[str, Any] = {"optimizer": momentum, "loss": F.cross_entropy, "steps": 7, "seeds": SEEDS}
-    nets = sam.train_sam_seeds(net, train, rho=0.0, **kwargs)
-    runs = train_seeds(net, train, **kwargs)
-    for name, p in nets.named_parameters():
+def test_without_a_radius_it_is_the_base_optimizer(train: Stacked) -> None:
+    still = train_seeds(
+        net, train, optimizer=lambda p: sam.SAMPerSeed(p, SGD, rho=0.0, lr=0.1, momentum=0.9), **RUN
+    )
+    runs = train_seeds(net, train, optimizer=momentum, **RUN)
+    for name, p in still.nets.named_parameters():
         assert torch.equal(p, runs.nets.parameters[name])
 
 
+def test_a_seed_without_a_gradient_climbs_nowhere() -> None:
+    p = torch.ones(2, 3, dtype=torch.float64, requires_grad=True)
+    seen = []
+
+    def closure() -> float:
+        seen.append(p.detach().clone())
+        p.grad = torch.tensor([[0.0, 0.0, 0.0], [3.0, 0.0, 4.0]], dtype=torch.float64)
+        return 7.0
+
+    assert sam.SAMPerSeed([p], SGD, rho=0.5, lr=0.1).step(closure) == 7.0
+    assert torch.equal(seen[0], torch.ones(2, 3, dtype=torch.float64))
+    assert torch.allclose(seen[1], torch.tensor([[1.0, 1.0, 1.0], [1.3, 1.0, 1.4]], dtype=torch.float64))
+    assert torch.allclose(p, torch.tensor([[1.0, 1.0, 1.0], [0.7, 1.0, 0.6]], dtype=torch.float64))
+
+
+def test_its_base_may_be_written_for_stacks(train: Stacked) -> None:
+    rule: Any = lambda p: sam.SAMPerSeed(p, MuonPerSeed, rho=0.1, lr=0.02)  # noqa: E731
+    runs = train_seeds(net, train, optimizer=rule, **RUN)
+    for i, seed in enumerate(SEEDS):
+        own = Stacked(train.x[i : i + 1], train.y[i : i + 1])
+        alone = train_seeds(net, own, optimizer=rule, **RUN | {"seeds": [seed]})
+        for name, p in runs.state_dict(i).items():
+            torch.testing.assert_close(p, alone.state_dict(0)[name], rtol=1e-9, atol=1e-11)
+
+
 def test_the_loss_of_each(train: Stacked) -> None:
-    nets = sam.train_sam_seeds(
-        net, train, rho=0.1, optimizer=momentum, loss=F.cross_entropy, steps=1, seeds=SEEDS
-    )
+    nets = train_seeds(net, train, optimizer=momentum, **RUN).nets
     found = sam.loss_of_each(nets, train, F.cross_entropy)
     for i in range(3):
         w1, w2 = (p[i] for p in nets.parameters.values())
@@ -84,19 +111,24 @@ def test_the_loss_of_each(train: Stacked) -> None:
     assert found.requires_grad
 
 
-@pytest.mark.parametrize(("rho", "steps"), [(-0.1, 1), (0.1, 0), (float("nan"), 1)])
-def test_sam_checks_its_numbers(train: Stacked, rho: float, steps: int) -> None:
-    with pytest.raises(ValueError, match="need rho >= 0 and steps >= 1"):
-        sam.train_sam_seeds(
-            net, train, rho=rho, optimizer=momentum, loss=F.cross_entropy, steps=steps, seeds=SEEDS
-        )
+@pytest.mark.parametrize("rho", [-0.1, float("nan")])
+def test_sam_checks_its_radius(rho: float) -> None:
+    with pytest.raises(ValueError, match="need rho >= 0"):
+        sam.SAMPerSeed([torch.ones(2, 3, requires_grad=True)], SGD, rho=rho, lr=0.1)
+
+
+def test_a_base_that_mixes_seeds_is_refused() -> None:
+    with pytest.raises(ValueError, match="keeps seeds apart, got base='Muon'"):
+        sam.SAMPerSeed([torch.ones(2, 3, requires_grad=True)], Muon, rho=0.1)
 
 
 MUTANTS: dict[str, tuple[str, str]] = {
-    "one-norm-per-parameter": ("(rho / norm)", "(rho / g.flatten(1).norm(dim=1))"),
-    "not-normalised": ("(rho / norm)", "(rho + 0 * norm)"),
-    "steps-from-up-there": ("p.copy_(old)", "pass"),
-    "descends-before": ("p.add_(g *", "p.sub_(g *"),
+    "one-norm-per-parameter": ("over(self.rho / norm, p)", "over(self.rho / norm_per_seed([p.grad]), p)"),
+    "one-norm-for-all-seeds": ("(self.rho / norm", "(self.rho / norm.norm().expand_as(norm)"),
+    "not-normalised": ("(self.rho / norm", "(self.rho + 0 * norm"),
+    "steps-from-up-there": ("p.copy_(weights)", "pass"),
+    "descends-before": ("p.add_(p.grad", "p.sub_(p.grad"),
+    "one-gradient": ("            closure()\n", "            pass\n"),
 }  # fmt: skip
 
 

@@ -13,7 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_utils import layers, losses, optimizers
-from course_utils.seeds import SeedRuns, Stacked, each_seed, stacked, train_seeds
+from course_utils.augmentation import Mixup
+from course_utils.data import Stacked
+from course_utils.seeds import SAMPerSeed, SeedRuns, stacked, train_seeds
 from course_utils.seeds import train as seeds
 from course_utils.training import TrainingDiverged, accuracy, fit
 from tests.mutants import mutant
@@ -66,6 +68,23 @@ def sgd(p: Any) -> torch.optim.Optimizer:
     return optimizers.SGD(p, 0.1, momentum=0.9)
 
 
+class Silent(optimizers.SGD):
+    """An optimizer that takes a closure and keeps what it returned to itself, as lesson 12 writes one."""
+
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        super().step(closure)
+
+
+def sam(p: Any) -> torch.optim.Optimizer:
+    return SAMPerSeed(p, optimizers.SGD, rho=0.3, lr=0.1, momentum=0.9)
+
+
+SAM_ALONE: dict[str, Any] = {
+    "optimizer": sam,
+    "alone": lambda p: optimizers.SAM(p, optimizers.SGD, rho=0.3, lr=0.1, momentum=0.9),
+}
+
+
 def weight_norm(parameters: Any) -> Tensor:
     named = parameters.named_parameters() if isinstance(parameters, nn.Module) else parameters
     return 0.05 * torch.stack([(p**2).sum() for name, p in named if name.endswith("weight")]).sum()
@@ -97,18 +116,23 @@ def check_equal(
     train: Any = None,
     *,
     optimizer: Any = sgd,
+    alone: Any = None,
     kind: type | None = None,
     **kwargs: Any,
 ) -> None:
-    """`train_seeds` ends at the weights of separate runs of `fit`, and moved there from the start."""
+    """`train_seeds` ends at the weights of separate runs of `fit`, and moved there from the start.
+
+    Args: alone: the optimizer of a separate run, where it has another name.
+    """
     train = examples() if train is None else train
+    alone = optimizer if alone is None else alone
     kwargs = {"loss": F.cross_entropy, **kwargs}
     runs = train_seeds(
         make_model, train, optimizer=optimizer, steps=STEPS, seeds=SEEDS, batch_size=BATCH, **kwargs
     )
     assert kind is None or type(runs.nets) is kind
     for index, seed in enumerate(SEEDS):
-        model, _ = separate(make_model, train, seed, index, optimizer=optimizer, **kwargs)
+        model, _ = separate(make_model, train, seed, index, optimizer=alone, **kwargs)
         torch.manual_seed(seed)
         start = dict(make_model().named_parameters())
         found = runs.state_dict(index)
@@ -130,6 +154,7 @@ OPTIMIZERS: dict[str, Any] = {
     "torch-sgd-fused": lambda p: torch.optim.SGD(p, 0.1, momentum=0.9, fused=True),
     "torch-adam-fused": lambda p: torch.optim.Adam(p, 0.02, fused=True),
     "torch-rmsprop": lambda p: torch.optim.RMSprop(p, 0.01),
+    "without-a-result": lambda p: Silent(p, 0.1),
 }
 
 
@@ -209,9 +234,40 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+@pytest.mark.parametrize("rule", [{}, SAM_ALONE], ids=["sgd", "sam"])
 @pytest.mark.parametrize("make_model", [mlp, nested])
-def test_every_option(options: dict[str, Any], make_model: Any) -> None:
-    check_equal(train_seeds, make_model, **options)
+def test_every_option(options: dict[str, Any], make_model: Any, rule: dict[str, Any]) -> None:
+    check_equal(train_seeds, make_model, **rule, **options)
+
+
+def test_sam_sees_batch_norm_twice_as_in_fit() -> None:
+    check_equal(train_seeds, normalised(nn.BatchNorm1d), **SAM_ALONE)
+
+
+def check_mixup(train_seeds: Callable[..., SeedRuns], **options: Any) -> None:
+    """One seed with SAM, clipping and mixup: `fit`, where the draws of mixup are the same."""
+
+    def mixup() -> Mixup:
+        return Mixup(1.0, num_classes=3, generator=torch.Generator().manual_seed(5))
+
+    kwargs: dict[str, Any] = {"loss": F.cross_entropy, "clip_norm": 0.3, "schedule": lambda step: 0.9**step}
+    runs = train_seeds(mlp, examples(), optimizer=sam, steps=STEPS, seeds=SEEDS[:1], batch_size=BATCH,
+                       augment=mixup(), **kwargs)  # fmt: skip
+    model, _ = separate(mlp, examples(), SEEDS[0], 0, optimizer=SAM_ALONE["alone"], augment=mixup(), **kwargs)
+    for name, expected in model.state_dict().items():
+        torch.testing.assert_close(runs.state_dict(0)[name], expected, rtol=1e-9, atol=1e-10)
+
+
+def test_sam_clipping_and_mixup_stack() -> None:
+    check_mixup(train_seeds)
+
+
+def test_the_training_loss_is_the_one_where_the_weights_were() -> None:
+    """Of the two that SAM asks for; the second is higher, and no measurement of the run."""
+    kwargs: dict[str, Any] = {"loss": F.cross_entropy, "steps": 1, "seeds": SEEDS, "batch_size": None}
+    climbed = train_seeds(mlp, examples(), optimizer=sam, **kwargs)
+    plain = train_seeds(mlp, examples(), optimizer=sgd, **kwargs)
+    assert torch.equal(climbed.train_loss, plain.train_loss)
 
 
 @pytest.mark.parametrize("make_model", [mlp, nested])
@@ -409,7 +465,7 @@ def test_dropout_masks_differ_between_seeds_and_come_again(layer: Any, mapped: b
     assert len(rows.unique(dim=0)) == len(rows)
 
 
-def test_the_weights_kept_are_those_of_each_seeds_lowest_validation_loss() -> None:
+def check_patience(train_seeds: Callable[..., SeedRuns]) -> None:
     train, validation = stacked_examples(), stacked_examples(8)
     patience, steps = 2, 30
     kwargs: dict[str, Any] = {
@@ -434,6 +490,22 @@ def test_the_weights_kept_are_those_of_each_seeds_lowest_validation_loss() -> No
         torch.testing.assert_close(runs.state_dict(index), alone, **CLOSE)
     assert len(set(runs.stopped_at.tolist())) > 1
     assert runs.steps[-1] == max(stops) < steps  # and the run ends with its last seed
+
+
+def test_the_weights_kept_are_those_of_each_seeds_lowest_validation_loss() -> None:
+    check_patience(train_seeds)
+
+
+def test_a_seed_without_a_finite_loss_has_no_best_step() -> None:
+    train, validation = stacked_examples(), stacked_examples(8)
+    validation.x[1] = torch.nan
+    runs = train_seeds(
+        mlp, train, validation, optimizer=sgd, loss=F.cross_entropy, steps=STEPS, seeds=SEEDS,
+        batch_size=BATCH, measure_every=2, patience=100,
+    )  # fmt: skip
+    assert runs.stopped_at[1] == 0
+    assert (runs.stopped_at[[0, 2]] > 0).all()
+    assert runs.state_dict(1)["0.weight"].isfinite().all()
 
 
 def test_a_seed_that_diverges_harms_no_other() -> None:
@@ -483,7 +555,7 @@ def test_the_callers_draws_are_untouched() -> None:
     ],
 )
 def test_optimizers_that_mix_entries_are_refused(optimizer: Any) -> None:
-    with pytest.raises(ValueError, match=r"need an elementwise optimizer.*each_seed"):
+    with pytest.raises(ValueError, match=r"need an elementwise optimizer.*SAMPerSeed"):
         train_seeds(mlp, examples(), optimizer=optimizer, loss=F.cross_entropy, steps=1, seeds=SEEDS)
 
 
@@ -496,7 +568,7 @@ def test_optimizers_that_mix_entries_are_refused(optimizer: Any) -> None:
         ({"measure_every": 0}, "need measure_every >= 1, got measure_every=0"),
         ({"batch_size": 0}, "batch_size >= 1"),
         ({"patience": 2}, "need validation for patience"),
-        ({"patience": 0, "validation": examples()}, "need patience >= 1, got patience=0"),
+        ({"patience": 0, "validation": examples()}, "need a whole number patience >= 1, got patience=0"),
         ({"diverged": "stop"}, 'diverged="keep" or "raise"'),
         ({"train": (torch.zeros(4, 5), torch.zeros(3))}, "as many inputs as targets, got x=4, y=3"),
         ({"train": Stacked(torch.zeros(2, 4, 5), torch.zeros(2, 4))}, "one set of examples per seed"),
@@ -510,17 +582,6 @@ def test_bad_arguments(change: dict[str, Any], message: str) -> None:
     }  # fmt: skip
     with pytest.raises(ValueError, match=message):
         train_seeds(mlp, **given | change)
-
-
-def square(seed: int) -> tuple[int, int]:
-    return seed * seed, torch.get_num_threads()
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_each_seed_keeps_the_order(workers: int) -> None:
-    assert each_seed(square, [3, 1, 2], workers=workers) == [(9, 1), (1, 1), (4, 1)]
-    with pytest.raises(ValueError, match="workers >= 1"):
-        each_seed(square, [1], workers=0)
 
 
 # mistake -> module, text, text with the mistake, and the arguments of the check that notices
@@ -538,22 +599,22 @@ MUTANTS: dict[str, tuple[str, str, str, dict[str, Any]]] = {
     ),
     "gradients-pile-up": ("train", "p.grad = None", "pass", {}),
     "schedule-one-late": (
-        "train", "set_rate(step_rule, schedule, step)", "set_rate(step_rule, schedule, step + 1)",
+        "train", "set_lr(rule, schedule, step - 1)", "set_lr(rule, schedule, step)",
         OPTIONS["schedule"],
     ),
     "evaluated-at-the-wrong-point": (
-        "train", 'show_weights(step_rule, "eval")', "pass", {"optimizer": OPTIMIZERS["schedule-free"]},
+        "train", 'show_weights(rule, "eval")', "pass", {"optimizer": OPTIMIZERS["schedule-free"]},
     ),
     "clips-all-seeds-together": (
-        "stacked", "g.flatten(1).norm(dim=1) for g", "g.norm().expand(len(g)) for g", OPTIONS["clipping"],
+        "stacked", "vector_norm(t.flatten(1), dim=1) for t", "vector_norm(t).expand(len(t)) for t",
+        OPTIONS["clipping"],
     ),
     "clips-without-the-small-number": (
-        "stacked", "(norms + 1e-6)", "norms", OPTIONS["clipping"],
+        "stacked", "(gradients) + 1e-6)", "(gradients) + 0.0)", OPTIONS["clipping"],
     ),
     "clips-each-tensor": (
-        "stacked", "    for g in gradients:\n        g.mul_(scale",
-        "    for g in gradients:\n        scale = (largest / g.flatten(1).norm(dim=1)).clamp(max=1)\n"
-        "        g.mul_(scale",
+        "stacked", "g.mul_(over(scale, g))",
+        "g.mul_(over((largest / norm_per_seed([g])).clamp(max=1), g))",
         OPTIONS["clipping"],
     ),
     "mean-over-seeds-too": (
@@ -564,10 +625,21 @@ MUTANTS: dict[str, tuple[str, str, str, dict[str, Any]]] = {
         "stacked", '<= {"label_smoothing"}', '<= {"label_smoothing", "weight"}',
         {"loss": LOSSES["weighted"][0]},
     ),
+    "clips-the-first-gradient-alone": (
+        "train", "if self.clip_norm is not None:", "if self.clip_norm is not None and not self.losses:",
+        OPTIONS["clipping"] | SAM_ALONE,
+    ),
+    "penalty-on-the-first-gradient-alone": (
+        "train", "if self.penalty is None else", "if self.penalty is None or self.losses else",
+        OPTIONS["penalty"] | SAM_ALONE,
+    ),
     "activation-used-once": (
         "stacked", "self.base._modules.items()", "self.base.named_children()", {"make_model": deep},
     ),
 }  # fmt: skip
+
+
+CHANGED = {"stacked": ("stack", "per_seed", "clip_per_seed"), "measurements": ("Rows", "BestWeights")}
 
 
 def mutated(module: str, old: str, new: str) -> Callable[..., SeedRuns]:
@@ -578,11 +650,25 @@ def mutated(module: str, old: str, new: str) -> Callable[..., SeedRuns]:
 
     def run(*args: Any, **kwargs: Any) -> SeedRuns:
         with pytest.MonkeyPatch.context() as patch:
-            for name in ("stack", "per_seed", "clip_per_seed"):
+            for name in CHANGED[module]:
                 patch.setattr(seeds, name, getattr(changed, name))
             return train_seeds(*args, **kwargs)
 
     return run
+
+
+PATIENCE_MUTANTS = {
+    "keeps-the-last": ("over(better.to(live.device), live)", "over(better.to(live.device) | True, live)"),
+    "stops-with-the-first": ("all(rule.stopped", "any(rule.stopped"),
+    "leaves-the-last-weights": ("tensor.copy_(self.kept[name])", "pass"),
+    "counts-measurements": ("else steps[measured]", "else measured"),
+}
+
+
+@pytest.mark.parametrize(("old", "new"), PATIENCE_MUTANTS.values(), ids=PATIENCE_MUTANTS)
+def test_mistakes_of_patience_are_caught(old: str, new: str) -> None:
+    with pytest.raises(AssertionError):
+        check_patience(mutated("measurements", old, new))
 
 
 @pytest.mark.parametrize(("module", "old", "new", "arguments"), MUTANTS.values(), ids=MUTANTS)

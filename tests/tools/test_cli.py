@@ -16,7 +16,7 @@ from course_utils.tools.editions import instructor
 from course_utils.tools.grading import grade
 from course_utils.tools.lessons import LessonError
 from course_utils.tools.running import run as runner
-from course_utils.tools.running.records import Result as Outcome
+from course_utils.tools.running.results import Result as Outcome
 from course_utils.tools.site import build as site
 from course_utils.tools.template import course, lesson
 

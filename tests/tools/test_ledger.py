@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from course_utils import claim_records, recorded
 from course_utils.tools import ledger
 from course_utils.tools.cli import commands
 
@@ -16,24 +17,32 @@ from course_utils.tools.cli import commands
 def claim(id: str, used: float | None, verdict: str = "holds", **bounds: float) -> dict[str, Any]:
     return {
         "id": id, "sentence": f"Of {id}.", "verdict": verdict, "used": used, "measured": 1.0,
-        "bounds": bounds or {"at_most": 1.0},
+        "bounds": bounds or {"at_most": 1.0}, "seeds": None, "reference": None, "kind": "exact",
     }  # fmt: skip
 
 
-def write(folder: Path, *claims: dict[str, Any]) -> Path:
+def write(folder: Path, *claims: dict[str, Any], profile: str = "standard") -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for lesson in {one["id"][:2] for one in claims}:
         own = [one for one in claims if one["id"][:2] == lesson]
-        (folder / f"claims-{lesson}.json").write_text(json.dumps({"lesson": lesson, "claims": own}))
+        record = {
+            "lesson": lesson, "profile": profile, "seed": 0, "device": "cpu", "versions": {}, "claims": own,
+        }  # fmt: skip
+        (folder / f"claims-{lesson}.json").write_text(json.dumps(record))
     return folder
+
+
+def of(folder: Path) -> ledger.Claims:
+    return claim_records.by_id(claim_records.read(folder))
 
 
 def test_failures_first_then_by_the_tolerance_used(tmp_path: Path) -> None:
     records = write(
         tmp_path, claim("01.a", 0.1), claim("01.b", None), claim("02.c", 0.9), claim("02.d", 1.4, "fails")
     )
-    assert [entry.id for entry in ledger.compare(records)] == ["02.d", "02.c", "01.a", "01.b"]
-    assert {entry.news for entry in ledger.compare(records)} == {""}
+    entries = ledger.compare(of(records))
+    assert [entry.id for entry in entries] == ["02.d", "02.c", "01.a", "01.b"]
+    assert {entry.news for entry in entries} == {""}
 
 
 def test_news(tmp_path: Path) -> None:
@@ -45,7 +54,7 @@ def test_news(tmp_path: Path) -> None:
         tmp_path / "before", claim("01.same", 0.501), claim("01.near", 0.3), claim("01.bounds", 0.2),
         claim("01.red", 0.9), claim("01.gone", 0.1),
     )  # fmt: skip
-    entries = ledger.compare(now, before)
+    entries = ledger.compare(of(now), of(before))
     assert {entry.id: entry.news for entry in entries} == {
         "01.same": "",
         "01.near": "30% before",
@@ -60,7 +69,7 @@ def test_news(tmp_path: Path) -> None:
 def test_the_table_keeps_what_is_new_and_counts_the_rest(tmp_path: Path) -> None:
     claims = [claim(f"01.c{i:02d}", 1 - i / 100) for i in range(50)]
     before = write(tmp_path / "before", *claims[:-1])
-    table = ledger.markdown(ledger.compare(write(tmp_path / "now", *claims), before), most=5)
+    table = ledger.markdown(ledger.compare(of(write(tmp_path / "now", *claims)), of(before)), most=5)
     assert "| `01.c00` | holds | 100% |  |" in table
     assert "| `01.c49` | holds | 51% | new |" in table
     assert "`01.c05`" not in table
@@ -76,6 +85,55 @@ def test_the_command(tmp_path: Path) -> None:
     empty = CliRunner().invoke(commands, ["ledger", str(tmp_path)])
     assert empty.exit_code == 1
     assert "no claims-NN.json" in empty.output
+
+
+def test_a_broken_record_is_named_and_the_others_are_shown(tmp_path: Path) -> None:
+    records = write(tmp_path, claim("01.a", 0.1))
+    (records / "claims-02.json").write_text('{"cut off')
+    done = CliRunner().invoke(commands, ["ledger", str(records)])
+    assert done.exit_code == 0
+    assert "`01.a`" in done.stdout
+    assert done.stderr.startswith("claims-02.json is left out: ")
+
+
+def test_the_claims_of_a_run_become_the_ledger_of_the_course(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorded, "FOLDER", tmp_path / "kept")
+    records = write(tmp_path / "run", claim("01.a", 0.1), claim("02.b", 0.2))
+    done = CliRunner().invoke(commands, ["ledger", str(records), "--record"])
+    assert done.exit_code == 0, done.output
+    kept = recorded.newest("claims", tmp_path / "kept")
+    assert kept is not None
+    assert Path(done.stdout.strip()).parent == tmp_path / "kept"
+    assert kept.settings == {"profiles": ["standard"], "lessons": ["01", "02"]}
+    assert [row["id"] for row in kept.rows] == ["01.a", "02.b"]
+    assert "versions" not in kept.rows[0], "the record says them once"
+    assert claim_records.by_id(kept.rows)["01.a"]["used"] == 0.1
+
+
+@pytest.mark.parametrize(
+    ("claims", "profile", "broken", "message"),
+    [
+        ([], "standard", False, "run the lessons first"),
+        ([("01.a", "fails")], "standard", False, "claims that hold.*01.a"),
+        ([("01.a", "not judged")], "standard", False, "claims that hold.*01.a"),
+        ([("01.a", "holds")], "smoke", False, "a run at standard.*01"),
+        ([("01.a", "holds")], "standard", True, r"records that can be read.*claims-02\.json"),
+    ],
+)
+def test_a_ledger_that_would_say_less_than_it_seems_is_not_recorded(
+    tmp_path: Path, claims: list[tuple[str, str]], profile: str, broken: bool, message: str
+) -> None:
+    records = write(tmp_path / "run", *[claim(id, 0.1, verdict) for id, verdict in claims], profile=profile)
+    if broken:
+        (records / "claims-02.json").write_text("[]")
+    with pytest.raises(ValueError, match=message):
+        ledger.record(records, tmp_path / "kept")
+    done = CliRunner().invoke(commands, ["ledger", str(records), "--record"])
+    assert done.exit_code == 1
+    assert "nothing was recorded" in done.output
+    assert not (tmp_path / "kept").exists()
 
 
 @pytest.mark.parametrize("most", [0, -1])

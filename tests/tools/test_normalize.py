@@ -14,7 +14,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from course_utils.tools import lessons, normalize
-from course_utils.tools.running.records import Result
+from course_utils.tools.running.results import Result
 from tests.sample import lesson
 
 

@@ -14,42 +14,41 @@ import cloudpickle
 
 from course_utils.exercises.engine import process
 from course_utils.exercises.engine.catalogue import lessons
-from course_utils.exercises.engine.model import Exercise, Verdict
+from course_utils.exercises.engine.judge import judge_value
+from course_utils.exercises.engine.model import Exercise
 from course_utils.exercises.engine.stub import code_of, not_attempted
+from course_utils.exercises.engine.verdict import NOT_ATTEMPTED, Verdict, of_no_function, of_stopped
 
 
-def judge(exercise: Exercise, answer: object) -> Verdict:
-    """What is to be said of an answer; its state is "failed" where it could not be tried."""
+def verdict_on(exercise: Exercise, answer: object) -> Verdict:
+    """The verdict on an answer, tried in the child process; "failed" where it could not be tried."""
     if not_attempted(exercise, answer):
-        return Verdict("not attempted", ("not attempted yet.",))
+        return NOT_ATTEMPTED
     if not exercise.asks_for_function:
-        from course_utils.exercises.engine.judge import judge_value
-
         return judge_value(exercise, answer)
     if not callable(answer):
-        words = f"a function is asked for, got a value of type {type(answer).__name__}. Pass its name alone."
-        return Verdict("wrong", (f"wrong: {words}",))
+        return of_no_function(type(answer).__name__)
     try:
         request = _request(exercise, answer)
     except Exception as error:
-        why = f"could not be tried: it cannot be sent to the process that runs answers ({error})."
-        cure = "Take what it uses from outside as an argument, or make it inside the function."
-        return Verdict("failed", (why, cure))
+        why = f"it cannot be sent to the process that runs answers ({error})."
+        return _failed(why).add(
+            "Take what it uses from outside as an argument, or make it inside the function."
+        )
     try:
         reply = process.ask(request, exercise.seconds)
     except process.Stopped as stopped:
-        from course_utils.exercises.engine.judge import call_text
-
-        advice = "Look for a loop that never ends."
-        if "ended" in str(stopped):
-            advice = "Look for an exit, for memory that runs out, or a crash inside a library."
-        return Verdict("raised", (f"stopped: it {stopped} on {call_text(exercise, stopped.index)}.", advice))
+        return of_stopped(exercise, str(stopped), stopped.index)
     except process.Unavailable as error:
-        return Verdict("failed", (f"could not be tried: {error}. Run this cell again.",))
+        return _failed(f"{error}. Run this cell again.")
     if reply["state"] == "failed":
-        return Verdict("failed", (f"could not be tried: {reply['lines'][0]}.",))
-    facts = tuple((str(name), str(said)) for name, said in reply["facts"])
-    return Verdict(reply["state"], tuple(reply["lines"]), facts, reply["told"])
+        return _failed(f"{reply['lines'][0]}.")
+    facts = tuple((str(name), str(text)) for name, text in reply["facts"])
+    return Verdict(reply["state"], tuple(reply["lines"]), facts, reply["told"], reply["unknown"])
+
+
+def _failed(why: str) -> Verdict:
+    return Verdict("failed", (f"could not be tried: {why}",))
 
 
 def _request(exercise: Exercise, answer: Any) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from course_utils import markup
-from course_utils.exercises.engine.model import Exercise, Verdict
+from course_utils.exercises.engine.model import Exercise
+from course_utils.exercises.engine.verdict import Verdict
 from course_utils.markup import marked, paragraph
 
 # How a verdict's first line begins -> tone and sign of its card. What follows these words is its reason.

@@ -10,9 +10,10 @@ from typing import Any, ParamSpec
 
 from course_utils import markup
 from course_utils.exercises.engine import cards, progress_file, quizzes
-from course_utils.exercises.engine.ask import judge
+from course_utils.exercises.engine.ask import verdict_on
 from course_utils.exercises.engine.cards import Row, Standing
 from course_utils.exercises.engine.catalogue import Unknown, find_exercise, find_quiz, lessons, load
+from course_utils.exercises.engine.progress_file import Record
 
 P = ParamSpec("P")
 
@@ -45,13 +46,13 @@ def check(id: str, answer: object = ...) -> None:
         answer: the function itself (not what it returns), or the value where one is asked for.
     """
     exercise = find_exercise(id)
-    found = judge(exercise, answer)
+    verdict = verdict_on(exercise, answer)
     notes: list[str] = []
-    if found.state not in ("not attempted", "failed"):
-        change = functools.partial(_attempted, state=found.state, source=_source(answer))
+    if verdict.state not in ("not attempted", "failed"):
+        change = functools.partial(_attempted, state=verdict.state, source=_source(answer))
         _, notes = progress_file.update(id, change)
-    first, *rest = found.lines
-    markup.show(cards.verdict(id, found, notes), "\n".join([f"{id}: {first}", *rest, *notes]))
+    first, *rest = verdict.lines
+    markup.show(cards.verdict(id, verdict, notes), "\n".join([f"{id}: {first}", *rest, *notes]))
 
 
 @_never_raises
@@ -81,7 +82,7 @@ def solution(id: str) -> None:
 
 @_never_raises
 def progress(lesson: str | None = None) -> None:
-    """Shows a bar for each lesson, or one lesson ("05") with its exercises; then what comes next."""
+    """Show a bar for each lesson, or one lesson ("05") with its exercises; then what comes next."""
     records, notes = progress_file.read()
     known = lessons()
     if lesson is not None and lesson not in known:
@@ -135,7 +136,7 @@ def _hinted(record: progress_file.Record, *, total: int) -> None:
     record["hints"] = min(record.get("hints", 0) + 1, total)
 
 
-def _standing(number: str, module: str, records: dict[str, progress_file.Record]) -> Standing:
+def _standing(number: str, module: str, records: dict[str, Record]) -> Standing:
     title = module.rpartition(".lesson_")[2][3:].replace("_", " ")
     words = {"correct": "solved", "wrong": "tried", "raised": "tried"}
     rows = []

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-import math
+import cmath
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import torch
-from torch import Tensor, nn
+import numpy as np
+
+from course_utils._checks import is_module, is_tensor, loaded_torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _SHOWN = 8  # elements: a longer tensor is named by its shape
+_PLAIN = (bool, int, float, complex, str)
+
+
+@dataclass(frozen=True)
+class Opaque:
+    """Stands in a snapshot for an object without a value to compare: its type is all that is asked."""
+
+    type: str
+    called: bool = False  # whether it is a function
 
 
 @dataclass(frozen=True)
@@ -28,15 +41,15 @@ class Difference:
 
 
 def difference(expected: Any, got: Any, *, rtol: float, atol: float, where: str = "") -> Difference | None:
-    """The first difference, looking into tuples, lists and dicts; None where there is none.
+    """The first difference of two snapshots, looking into tuples, lists and dicts; None where there is none.
 
-    A Python int passes for a float, NaN equals NaN, and tensors must agree in dtype and shape.
+    A Python int passes for a float, NaN equals NaN, and tensors and arrays must agree in dtype and shape.
     """
     at = f"in {where}: " if where else ""
     if not _same_kind(expected, got):
         return Difference("form", _kind(expected), _kind(got), at, _type_note(expected, got))
-    if isinstance(expected, Tensor):
-        return _tensor_difference(expected.detach(), got.detach().cpu(), rtol, atol, at)
+    if is_tensor(expected) or isinstance(expected, np.ndarray):
+        return _array_difference(expected, got, rtol, atol, at)
     if isinstance(expected, list | tuple):
         if len(expected) != len(got):
             return Difference("form", f"{len(expected)} items", str(len(got)), at)
@@ -45,49 +58,70 @@ def difference(expected: Any, got: Any, *, rtol: float, atol: float, where: str 
         if expected.keys() != got.keys():
             return Difference("form", f"the keys {sorted(map(repr, expected))}".replace('"', ""), where=at)
         pairs = [(f"{where}[{key!r}]", value, got[key]) for key, value in expected.items()]
-    elif not isinstance(expected, bool | int | float | str):
-        return None  # an object without a value to compare: the same type is all that is asked
-    elif close(expected, float(got), rtol, atol) if isinstance(expected, float) else expected == got:
+    elif not isinstance(expected, _PLAIN) or _same_plain(expected, got, rtol, atol):
         return None
     else:
         return Difference("value", *_two(expected, got), at, _nan_words(expected, got))
-    found = (difference(e, g, rtol=rtol, atol=atol, where=place) for place, e, g in pairs)
-    return next((one for one in found if one is not None), None)
+    differences = (difference(e, g, rtol=rtol, atol=atol, where=place) for place, e, g in pairs)
+    return next((one for one in differences if one is not None), None)
 
 
-def close(expected: float, got: float, rtol: float, atol: float) -> bool:
+def close(expected: complex, got: complex, rtol: float, atol: float) -> bool:
     """|got - expected| <= atol + rtol * |expected|; NaN equals NaN, an infinity only itself."""
-    if expected == got or (math.isnan(expected) and math.isnan(got)):
+    if expected == got or (cmath.isnan(expected) and cmath.isnan(got)):
         return True
-    return math.isfinite(expected) and abs(got - expected) <= atol + rtol * abs(expected)
+    return cmath.isfinite(expected) and abs(got - expected) <= atol + rtol * abs(expected)
+
+
+def _same_plain(expected: Any, got: Any, rtol: float, atol: float) -> bool:
+    numbers = isinstance(expected, float | complex)
+    return close(expected, got, rtol, atol) if numbers else bool(expected == got)
 
 
 def snapshot(value: Any, *, grads: bool = False) -> Any:
-    """A copy that later calls cannot change, of what has a value to compare; other objects as they are."""
-    if isinstance(value, Tensor):
-        copy = value.detach().clone()
+    """A value as it is now, in plain types that later calls cannot change.
+
+    NumPy's numbers become Python's, a module its state_dict; what has no value to compare becomes `Opaque`.
+
+    Args:
+        grads: also take the `.grad` of leaves.
+    """
+    if is_tensor(value):
+        copy = value.detach().cpu().clone()
+        copy = copy if copy.layout is loaded_torch().strided else copy.to_dense()
         return {"value": copy, "grad": snapshot(value.grad)} if grads and value.is_leaf else copy
-    if isinstance(value, nn.Module):
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biufc":
+        return value.copy()
+    if is_module(value):
         return {name: snapshot(p, grads=grads) for name, p in value.state_dict(keep_vars=True).items()}
     if isinstance(value, list | tuple):
         items = [snapshot(v, grads=grads) for v in value]
         return items if isinstance(value, list) else tuple(items)
     if isinstance(value, dict):
         return {key: snapshot(v, grads=grads) for key, v in value.items()}
-    return value
+    if value is None or value is ... or isinstance(value, (*_PLAIN, Opaque)):
+        return value
+    return Opaque(type(value).__name__, callable(value) and not isinstance(value, type))
 
 
 def text(value: Any, digits: int = 6) -> str:
     """A value in a few words: no addresses, `digits` significant digits, long tensors by their shape."""
-    if isinstance(value, Tensor):
-        dtype = str(value.dtype).removeprefix("torch.")
-        if value.numel() > _SHOWN:
-            return f"a tensor of shape {tuple(value.shape)}, {dtype}"
-        suffix = "" if dtype in ("float32", "int64", "bool") else f", {dtype}"
-        return f"tensor({text(value.detach().tolist(), digits)}{suffix})"
+    if is_tensor(value) or isinstance(value, np.ndarray):
+        kind, dtype = _kind(value).split()[-1], str(value.dtype).removeprefix("torch.")
+        if _size(value) > _SHOWN:
+            return f"{_kind(value)} of shape {tuple(value.shape)}, {dtype}"
+        plain = ("float32", "int64", "bool") if is_tensor(value) else ("float64", "int64", "bool")
+        values = value.detach() if is_tensor(value) else value
+        return f"{kind}({text(values.tolist(), digits)}{'' if dtype in plain else f', {dtype}'})"
+    if isinstance(value, np.generic):
+        value = value.item()
     if isinstance(value, float):
         short = f"{value:.{digits}g}"
         return short if any(mark in short for mark in ".en") else f"{short}.0"
+    if isinstance(value, complex):
+        return f"{value:.{digits}g}"
     if isinstance(value, list | tuple):
         inside = ", ".join(text(v, digits) for v in value[:_SHOWN]) + (", ..." if len(value) > _SHOWN else "")
         one = "," if isinstance(value, tuple) and len(value) == 1 else ""
@@ -101,23 +135,42 @@ def text(value: Any, digits: int = 6) -> str:
     return getattr(value, "__name__", None) or _kind(value)
 
 
-def _tensor_difference(expected: Tensor, got: Tensor, rtol: float, atol: float, at: str) -> Difference | None:
+def _array_difference(expected: Any, got: Any, rtol: float, atol: float, at: str) -> Difference | None:
     if expected.shape != got.shape:
         return Difference("form", f"shape {tuple(expected.shape)}", str(tuple(got.shape)), at)
     if expected.dtype != got.dtype:
         return Difference("form", f"dtype {expected.dtype}", str(got.dtype), at)
-    if expected.is_floating_point():
-        same = torch.isclose(got.double(), expected.double(), rtol=rtol, atol=atol, equal_nan=True)
-    else:
-        same = got == expected
+    same = (
+        _close_tensors(expected, got, rtol, atol)
+        if is_tensor(expected)
+        else _close_arrays(expected, got, rtol, atol)
+    )
     if bool(same.all()):
         return None
-    if expected.numel() <= _SHOWN:
+    if _size(expected) <= _SHOWN:
         return Difference("value", *_two(expected, got), at, _nan_words(expected, got))
-    first = tuple((~same).nonzero()[0].tolist())
-    count = f"; {int((~same).sum())} of {same.numel()} elements differ"
+    first = tuple(np.argwhere(~np.asarray(same))[0].tolist())
+    count = f"; {int((~same).sum())} of {_size(same)} elements differ"
     elements = _two(expected[first].item(), got[first].item())
     return Difference("value", *elements, f"{at}at {list(first)} ", count + _nan_words(expected, got))
+
+
+def _close_tensors(expected: Tensor, got: Tensor, rtol: float, atol: float) -> Any:
+    if not (expected.is_floating_point() or expected.is_complex()):
+        return got == expected
+    wide = "cdouble" if expected.is_complex() else "double"
+    one, other = (getattr(tensor, wide)() for tensor in (got, expected))
+    return one.isclose(other, rtol=rtol, atol=atol, equal_nan=True)
+
+
+def _close_arrays(expected: Any, got: Any, rtol: float, atol: float) -> Any:
+    if expected.dtype.kind in "fc":
+        return np.isclose(got, expected, rtol=rtol, atol=atol, equal_nan=True)
+    return got == expected
+
+
+def _size(value: Any) -> int:
+    return int(value.numel() if is_tensor(value) else value.size)
 
 
 def _two(expected: Any, got: Any) -> tuple[str, str]:
@@ -128,9 +181,11 @@ def _two(expected: Any, got: Any) -> tuple[str, str]:
 
 def _nan_words(expected: Any, got: Any) -> str:
     def has_nan(value: Any) -> bool:
-        if isinstance(value, Tensor):
-            return value.is_floating_point() and bool(value.isnan().any())
-        return isinstance(value, float) and math.isnan(value)
+        if is_tensor(value):
+            return bool(value.isnan().any())
+        if isinstance(value, np.ndarray):
+            return bool(np.isnan(value).any())
+        return isinstance(value, float | complex) and cmath.isnan(value)
 
     return " (NaN: look for 0/0, inf - inf, or the log or root of a negative number)" * (
         has_nan(got) and not has_nan(expected)
@@ -138,22 +193,28 @@ def _nan_words(expected: Any, got: Any) -> str:
 
 
 def _same_kind(expected: Any, got: Any) -> bool:
+    if is_tensor(expected):
+        return is_tensor(got)
+    if isinstance(expected, bool) or isinstance(got, bool):
+        return isinstance(expected, bool) and isinstance(got, bool)
+    if isinstance(expected, complex):
+        return isinstance(got, complex | float | int)
     if isinstance(expected, float):
-        return isinstance(got, float | int) and not isinstance(got, bool)
-    for kind in (Tensor, bool, int, str, tuple, list, dict):
+        return isinstance(got, float | int)
+    for kind in (int, str, tuple, list, dict, np.ndarray):
         if isinstance(expected, kind):
-            return isinstance(got, kind) and isinstance(expected, bool) == isinstance(got, bool)
-    return type(expected) is type(got)
+            return isinstance(got, kind)
+    return expected == got if isinstance(expected, Opaque) else type(expected) is type(got)
 
 
 def _type_note(expected: Any, got: Any) -> str:
     if got is None:
         return ": is a `return` missing?"
-    if isinstance(got, Tensor) and got.numel() == 1 and isinstance(expected, int | float):
+    if is_tensor(got) and got.numel() == 1 and isinstance(expected, int | float):
         return ": .item() takes the number out of a tensor"
-    if isinstance(expected, Tensor) and isinstance(got, int | float):
+    if is_tensor(expected) and isinstance(got, int | float):
         return ": was .item() or float() one call too many?"
-    if callable(got) and not callable(expected):
+    if isinstance(got, Opaque) and got.called and not (isinstance(expected, Opaque) and expected.called):
         return ": is it a function that was not called?"
     return ""
 
@@ -161,7 +222,7 @@ def _type_note(expected: Any, got: Any) -> str:
 def _kind(value: Any) -> str:
     if value is None:
         return "None"
-    name = type(value).__name__
+    name = value.type if isinstance(value, Opaque) else type(value).__name__
     special = {
         "ellipsis": "`...`",
         "Tensor": "a tensor",
@@ -169,4 +230,4 @@ def _kind(value: Any) -> str:
         "str": "a string",
         "Parameter": "a tensor",
     }
-    return special.get(name) or f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
+    return special.get(name) or f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"

@@ -112,14 +112,21 @@ def explain(error: BaseException, code: CodeType | None) -> list[str]:
         error: what was raised.
         code: the answer's code; of the traceback, the last line in the same file is quoted.
     """
-    name = type(error).__name__
-    message = _ADDRESS.sub("0x...", (str(error).strip().splitlines() or [""])[0])[:200]
+    name, said = type(error).__name__, _message(error)
+    message = _ADDRESS.sub("0x...", (said.strip().splitlines() or [""])[0])[:200]
     lines = [f"raised {name}{_place(error, code)}{': ' + message if message else '.'}"]
     kinds = {kind.__name__ for kind in type(error).__mro__}
     for kind, pattern, words in _USUAL:
-        if kind in kinds and re.search(pattern, str(error)):
+        if kind in kinds and re.search(pattern, said):
             return [*lines, words]
     return lines
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # of an exception class of the answer's own
+        return ""
 
 
 def _place(error: BaseException, code: CodeType | None) -> str:

@@ -128,20 +128,3 @@ class Quiz:
         require(_ID.fullmatch(self.id) is not None, "an id of the form NN.lower_case_words", id=self.id)
         require(len(self.choices) >= 2, "two choices or more", id=self.id, choices=len(self.choices))
         require(any(right for _, _, right in self.choices), "a choice that is right", id=self.id)
-
-
-State = Literal["not attempted", "correct", "wrong", "raised", "failed"]
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What `check` says of an answer: a state, and up to six lines ("failed": it could not be tried).
-
-    A page shows a table beside them: `facts`, (name, text) each: the input, what was expected, what came out.
-    The first `told` of the lines say no more than the table does.
-    """
-
-    state: State
-    lines: tuple[str, ...]
-    facts: tuple[tuple[str, str], ...] = ()
-    told: int = 0

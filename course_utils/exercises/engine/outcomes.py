@@ -3,53 +3,76 @@
 from __future__ import annotations
 
 import copy
+import importlib.util
 import random
 import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any
 
-import torch
-
-from course_utils.exercises.engine.compare import Difference, difference, snapshot
+from course_utils._checks import loaded_torch
+from course_utils.exercises.engine.compare import Difference, Opaque, difference, snapshot
+from course_utils.exercises.engine.explain import explain
 from course_utils.exercises.engine.model import Exercise, Inputs
 
 
 @dataclass(frozen=True)
+class Raised:
+    """What a call raised: the exception's full name, and the lines that explain it."""
+
+    name: str  # builtins.ValueError
+    lines: tuple[str, ...] = ()
+
+    @property
+    def short(self) -> str:
+        return self.name.rpartition(".")[2]
+
+
+@dataclass(frozen=True)
 class Outcome:
-    """One call: what it returned or raised, and its arguments afterwards."""
+    """One call: what it returned or raised, and its arguments afterwards, all of it as plain values."""
 
     value: Any
     arguments: Any
-    error: BaseException | None = None
+    error: Raised | None = None
 
 
 def outcomes(
-    exercise: Exercise, function: Any, before_call: Callable[[int], None] = lambda _: None
+    exercise: Exercise,
+    function: Any,
+    before_call: Callable[[int], None] = lambda _: None,
+    *,
+    code: CodeType | None = None,
 ) -> list[Outcome]:
-    """What `function` does on each input: fresh arguments, the same seeds and settings before every call."""
+    """What `function` does on each input: fresh arguments, the same seeds and settings before every call.
+
+    Args:
+        before_call: given the number of the input, from 0, before the function runs on it.
+        code: the function's code object, to find its lines in a traceback.
+    """
     results = []
     for i, arguments in enumerate(build_inputs(exercise)):
         before_call(i)
-        _reset_torch()
+        _reset()
         value, error = None, None
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 value = snapshot(function(*arguments))
         except BaseException as raised:  # SystemExit and KeyboardInterrupt of the answer's own making too
-            error = raised
+            kind = type(raised)
+            error = Raised(f"{kind.__module__}.{kind.__qualname__}", tuple(explain(raised, code)))
         finally:
-            _reset_torch()
-        results.append(Outcome(value, snapshot(arguments, grads=exercise.mutates), error))
+            _reset()
+        results.append(Outcome(value, _afterwards(arguments, grads=exercise.mutates), error))
     return results
 
 
 def build_inputs(exercise: Exercise) -> Inputs:
     """The exercise's argument tuples, made anew."""
-    random.seed(0)
-    torch.manual_seed(0)
+    _seed()
     return exercise.inputs() if callable(exercise.inputs) else copy.deepcopy(exercise.inputs)
 
 
@@ -60,7 +83,8 @@ def same(exercise: Exercise, one: list[Outcome], other: list[Outcome], *, strict
 
 def agrees(exercise: Exercise, expected: Outcome, got: Outcome, *, strict: bool = True) -> bool:
     """Whether one call did the same; not `strict` leaves out what became of the arguments."""
-    if type(expected.error) is not type(got.error) or differs(exercise, expected.value, got.value):
+    names = [None if one.error is None else one.error.name for one in (expected, got)]
+    if names[0] != names[1] or differs(exercise, expected.value, got.value):
         return False
     return not strict or not differs(exercise, expected.arguments, got.arguments)
 
@@ -70,11 +94,32 @@ def differs(exercise: Exercise, expected: Any, got: Any) -> Difference | None:
     return difference(expected, got, rtol=exercise.rtol, atol=exercise.atol)
 
 
-def _reset_torch() -> None:
-    """The settings and generators that an answer may have changed, as every call finds them."""
-    torch.set_default_dtype(torch.float32)
-    torch.set_grad_enabled(True)
+def import_torch() -> None:
+    """Load torch, with one thread, where it is installed: before the time of answers counts."""
+    if importlib.util.find_spec("torch"):
+        import torch
+
+        torch.set_num_threads(1)
+
+
+def _afterwards(arguments: tuple[Any, ...], *, grads: bool) -> Any:
+    try:
+        return snapshot(arguments, grads=grads)
+    except RecursionError:  # an answer has put a list into itself
+        return tuple(Opaque("endless list") for _ in arguments)
+
+
+def _seed() -> None:
     random.seed(0)
-    torch.manual_seed(0)
+    if torch := loaded_torch():
+        torch.manual_seed(0)
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed(0)
+
+
+def _reset() -> None:
+    """The settings and generators that an answer may have changed, as every call finds them."""
+    if torch := loaded_torch():
+        torch.set_default_dtype(torch.float32)
+        torch.set_grad_enabled(True)
+    _seed()

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import atexit
-import contextlib
-import json
 import os
 import pickle
-import queue
-import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
+
+from course_utils.exercises.engine.child import Child, Event
 
 _START = 120.0  # seconds for a child to start, or for the lesson's own part of the work
 _root = str(Path(__file__).resolve().parents[3])
@@ -32,64 +29,37 @@ class Unavailable(Exception):
 
 
 class Worker:
-    """One child process and the thread that reads its events."""
+    """One child process that tries answers, one after another."""
 
     def __init__(self) -> None:
         paths = [_root, *filter(None, [os.environ.get("PYTHONPATH")])]
         settings = {"PYTHONPATH": os.pathsep.join(paths), "COURSE_HEADLESS": "1", "OMP_NUM_THREADS": "1"}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "course_utils.exercises.engine.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=os.environ | settings,
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-        )
-        self._events: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        command = [sys.executable, "-m", "course_utils.exercises.engine.worker"]
+        self.child = Child(command, env=os.environ | settings)
         self._started = False
-        threading.Thread(target=self._read, daemon=True).start()
 
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        with self.process.stdout as lines:
-            for line in lines:
-                if line.endswith(b"\n"):  # a killed process may leave half a line
-                    self._events.put(json.loads(line))
-        self._events.put(None)
-
-    def _next(self, deadline: float) -> dict[str, Any] | None:
-        """The next event; None at the end of the process. TimeoutError past the deadline."""
-        while True:  # in slices, so that an interrupt is heard on Windows too
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise TimeoutError
-            try:
-                return self._events.get(timeout=min(left, 0.2))
-            except queue.Empty:
-                continue
-
-    def ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
+    def ask(self, request: dict[str, Any], seconds: float) -> Event:
         """The verdict on one request.
 
+        Args:
+            seconds: of the child's own time, for the answer on all inputs.
         Raises: Stopped if the answer ran longer than `seconds` or ended the process; Unavailable if the
             process could not be had.
         """
-        index = -1  # no input yet
+        child, index = self.child, -1  # no input yet
         try:
-            if not self._started and self._next(time.monotonic() + _START) is None:
+            if not self._started and child.next(until=child.seconds() + _START) is None:
                 raise Unavailable("the child process did not start")
             self._started = True
-            assert self.process.stdin is not None
-            pickle.dump(request, self.process.stdin)
-            self.process.stdin.flush()
-            deadline = time.monotonic() + _START
-            while (event := self._next(deadline)) is not None:
+            child.send(pickle.dumps(request))
+            until = child.seconds() + _START
+            while (event := child.next(until)) is not None:
                 if event["event"] == "verdict":
                     return event
                 if event["event"] == "called":
-                    deadline = time.monotonic() + _START
+                    until = child.seconds() + _START
                 elif index < 0:
-                    deadline = time.monotonic() + seconds
+                    until = child.seconds() + seconds
                 index = event.get("index", index)
         except TimeoutError:
             if index >= 0:
@@ -97,22 +67,10 @@ class Worker:
             raise Unavailable("the child process did not reply") from None
         except OSError:
             raise Unavailable("the child process has ended") from None
-        self.process.wait(timeout=10)
+        child.process.wait(timeout=10)
         if index < 0:
             raise Unavailable("the child process has ended")
-        raise Stopped(f"ended its Python process (exit status {self.process.returncode})", index)
-
-    def end(self) -> None:
-        """Ends the process; harmless where it has ended."""
-        self.process.kill()
-        self.process.wait(timeout=10)
-        if self.process.stdin is not None:
-            with contextlib.suppress(OSError):
-                self.process.stdin.close()
-
-    @property
-    def alive(self) -> bool:
-        return self.process.poll() is None
+        raise Stopped("ended its Python process", index)
 
 
 _lock = threading.Lock()
@@ -122,12 +80,12 @@ _worker: Worker | None = None
 def start() -> Worker:
     """A living child process, started now if there is none; returns at once."""
     global _worker
-    if _worker is None or not _worker.alive:
+    if _worker is None or not _worker.child.alive:
         _worker = Worker()
     return _worker
 
 
-def ask(request: dict[str, Any], seconds: float) -> dict[str, Any]:
+def ask(request: dict[str, Any], seconds: float) -> Event:
     """As `Worker.ask`, with a fresh process ready for the next answer after one that was stopped."""
     with _lock:
         for attempt in (1, 2):
@@ -135,11 +93,11 @@ def ask(request: dict[str, Any], seconds: float) -> dict[str, Any]:
             try:
                 return worker.ask(request, seconds)
             except Unavailable:
-                worker.end()
+                worker.child.end()
                 if attempt == 2:
                     raise
             except BaseException:  # stopped, or the learner interrupted
-                worker.end()
+                worker.child.end()
                 start()
                 raise
     raise AssertionError("unreachable")
@@ -147,6 +105,6 @@ def ask(request: dict[str, Any], seconds: float) -> dict[str, Any]:
 
 @atexit.register
 def end() -> None:
-    """Ends the child process, if there is one."""
+    """End the child process, if there is one."""
     if _worker is not None:
-        _worker.end()
+        _worker.child.end()

@@ -16,15 +16,11 @@ from typing import Any, TypeVar
 from filelock import FileLock, Timeout
 
 from course_utils._files import write_whole
+from course_utils.profiles import headless
 
 Record = dict[str, Any]  # state, attempts, hints, source
 T = TypeVar("T")
 _WAIT = 5.0  # seconds for another notebook to finish its write
-
-
-def headless() -> bool:
-    """Whether a runner executes the lesson, so that its outputs must not depend on the learner."""
-    return os.environ.get("COURSE_HEADLESS", "") not in ("", "0")
 
 
 def folder() -> Path:

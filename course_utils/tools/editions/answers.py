@@ -13,8 +13,8 @@ from course_utils.exercises.engine.model import Exercise, Quiz
 from course_utils.markup import marked
 from course_utils.tools.editions import minutes
 from course_utils.tools.lesson import Lesson
-from course_utils.tools.site import folds
-from course_utils.tools.site.folds import code, source_of
+from course_utils.tools.lesson_exercises import module_of, source_of
+from course_utils.tools.page_markup import highlighted
 
 HEADS = ("Section", "Prose, formulas", "Code", "Figures", "Core exercises", "Extra exercises", "Computing")
 STYLE = Path(__file__).with_name("answers.css")
@@ -22,7 +22,7 @@ STYLE = Path(__file__).with_name("answers.css")
 
 def page(lesson: Lesson, claims: Mapping[str, Mapping[str, Any]]) -> str:
     """The answer key of one lesson as a page that needs no other file."""
-    module = folds.module_of(lesson.number)
+    module = module_of(lesson.number)
     exercises: Sequence[Exercise] = getattr(module, "EXERCISES", ())
     quizzes: Sequence[Quiz] = getattr(module, "QUIZZES", ())
     title = f"{lesson.number} · {lesson.title}"
@@ -78,14 +78,14 @@ def document(title: str, body: str) -> str:
 def _exercise(count: int, one: Exercise) -> str:
     hints = "".join(f"<li>{marked(hint)}</li>" for hint in one.hints)
     wrong = "".join(
-        f"<li>{marked(known.diagnosis)}{code(text) if (text := source_of(known.answer)) else ''}</li>"
+        f"<li>{marked(known.diagnosis)}{highlighted(text) if (text := source_of(known.answer)) else ''}</li>"
         for known in one.wrong
     )
     note = f"<p>{marked(one.note)}</p>" if one.note else ""
     return (
         f'<section id="{one.id.replace(".", "-")}">\n<h2>{count} · {marked(one.title)} '
         f"<small>{one.kind}, {one.minutes:g} min, <code>{one.id}</code></small></h2>\n"
-        f"<p>{marked(one.prompt)}</p>\n<h3>Solution</h3>\n{code(source_of(one.solution))}{note}\n"
+        f"<p>{marked(one.prompt)}</p>\n<h3>Solution</h3>\n{highlighted(source_of(one.solution))}{note}\n"
         f'<h3>Wrong answers, and what to say</h3>\n<ul class="wrong">{wrong}</ul>\n'
         f"<h3>Hints, in the order they are given</h3>\n<ol>{hints}</ol>\n</section>"
     )

@@ -28,6 +28,7 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from course_utils import claim_lines, markup
+from course_utils.tools.cells import python
 from course_utils.tools.lesson import Lesson, picture
 from course_utils.tools.site import links
 
@@ -110,9 +111,12 @@ def notebook(lesson: Lesson) -> Any:
 def shown_code(source: str) -> str:
     """A cell's code without the calls that only speak to the learner: check, claim, ..."""
     lines = re.sub(r" *# (fmt: skip|noqa.*)$", "", source, flags=re.MULTILINE).splitlines()
+    code = python(source)
     try:
-        statements = ast.parse(source).body
-    except SyntaxError:  # a magic
+        statements = ast.parse(code).body
+    except SyntaxError:
+        return source.strip()
+    if len(code.splitlines()) != len(lines):  # a magic of several lines, or of the whole cell
         return source.strip()
     for one in reversed(statements):
         call = one.value if isinstance(one, ast.Expr) else None

@@ -12,7 +12,7 @@ from course_utils.tools import lessons as course
 from course_utils.tools.editions import minutes
 from course_utils.tools.editions.plans import PLANS, Plan, Session
 from course_utils.tools.lesson import Lesson
-from course_utils.tools.site import folds
+from course_utils.tools.lesson_exercises import exercises_by_id
 
 # What a session of a workshop goes through, besides the figures of all sections; the rest is read at home.
 TAUGHT = ("Predict first", "The idea", "The mathematics", "From scratch", "Exercises", "What we saw")
@@ -83,7 +83,7 @@ def overview(lessons: list[Lesson]) -> str:
         whole = minutes.of_lesson(lesson)
         cells = [_whole(f"{count:.0f} min") for count in (whole.whole, taught(lesson))]
         for kind, count in (("core", whole.core), ("extra", whole.extra)):
-            there = [one for one in folds.exercises_by_id(lesson.number).values() if one.kind == kind]
+            there = [one for one in exercises_by_id(lesson.number).values() if one.kind == kind]
             named = ", ".join(f"`{one.id}` ({one.minutes:g})" for one in there)
             cells.append(f"{_whole(f'{count:g} min')}: {named}" if there else "")
         rows.append(
@@ -107,7 +107,7 @@ def misconceptions(lesson: Lesson) -> str:
     """A lesson's exercises with the wrong answer that its author puts first."""
     rows = [
         f"| {_plain(one.title)} | {_plain(one.wrong[0].diagnosis)} | {len(one.wrong) - 1} |"
-        for one in folds.exercises_by_id(lesson.number).values()
+        for one in exercises_by_id(lesson.number).values()
         if one.wrong
     ]
     heads = _heads("exercise", "a wrong answer people give, and what to say", "more in the key")

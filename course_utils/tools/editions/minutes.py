@@ -16,7 +16,7 @@ from course_utils import recorded
 from course_utils._files import write_whole
 from course_utils.tools import normalize
 from course_utils.tools.lesson import Lesson, picture
-from course_utils.tools.site import folds
+from course_utils.tools.lesson_exercises import asked_in, exercises_by_id
 
 WORDS_A_MINUTE = 180
 LINES_A_MINUTE = 20
@@ -63,7 +63,7 @@ def sections(lesson: Lesson, claims: Mapping[str, Mapping[str, Any]]) -> list[Se
     Args:
         claims: claim id -> its record, with "seconds".
     """
-    exercises = folds.exercises_by_id(lesson.number)
+    exercises = exercises_by_id(lesson.number)
     made = {claim.id: claim.cell for claim in lesson.claims}
     found, before = [], 0.0
     for name, cells in lesson.sections.items():
@@ -77,8 +77,8 @@ def sections(lesson: Lesson, claims: Mapping[str, Mapping[str, Any]]) -> list[Se
         before = max([before, *ends])
         texts = [cell.source for cell in cells if cell.cell_type == "markdown"]
         code = [cell for cell in cells if cell.cell_type == "code"]
-        asked = [exercises[id] for cell in code for id in folds.asked_in(cell.source) if id in exercises]
-        lines = sum(_lines(cell.source) for cell in code if not folds.asked_in(cell.source))
+        asked = [exercises[id] for cell in code for id in asked_in(cell.source) if id in exercises]
+        lines = sum(_lines(cell.source) for cell in code if not asked_in(cell.source))
         pictures = sum(picture(output) is not None for cell in code for output in cell.get("outputs", []))
         found.append(
             Section(

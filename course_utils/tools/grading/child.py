@@ -1,7 +1,7 @@
 """The process that runs one student's notebook: `python -m course_utils.tools.grading.child`.
 
-One request comes in on stdin (JSON), events go out on stdout (JSON lines): `cell` before each cell, `input`
-before each call of an answer, `answer` with what came out, `broken` where there is no answer, `end`. What the
+One request comes in on stdin (JSON), events go out (`child.Line`): `cell` before each cell, `input` before
+each call of an answer, `answer` with what came out, `broken` where there is no answer, `end`. What the
 student's code does to this process spoils only what it says of itself: nothing of it is believed but values,
 which the grader compares.
 """
@@ -12,37 +12,34 @@ import contextlib
 import json
 import os
 import re
-import sys
 from typing import Any
+
+from course_utils.exercises.engine.catalogue import find_exercise
+from course_utils.exercises.engine.child import Line
+from course_utils.exercises.engine.compare import snapshot
+from course_utils.exercises.engine.explain import explain
+from course_utils.exercises.engine.outcomes import import_torch, outcomes
+from course_utils.exercises.engine.stub import code_of, not_attempted
+from course_utils.tools.grading.values import encode, encode_outcome
 
 
 def main() -> None:
     """Run the cells up to the last answer, and each answer on its exercise's inputs."""
     with contextlib.suppress(AttributeError, OSError):
         os.setsid()  # what it sends to its own group stays here
-    request = json.load(sys.stdin)
-    events = os.fdopen(os.dup(1), "wb")
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1, 2):
-        os.dup2(nowhere, stream)
-
-    def tell(event: str, **more: Any) -> None:
-        events.write(json.dumps({"event": event, **more}).encode() + b"\n")
-        events.flush()
-
-    import torch
-
-    torch.set_num_threads(1)
+    line = Line()
+    request = json.load(line.requests)
+    import_torch()
     shell = _shell()
     _limit(request["memory"], request["processes"], request["seconds"])
     for index, source in enumerate(request["cells"]):
         if index in request["skip"]:
             continue
-        tell("cell", index=index)
+        line.tell("cell", index=index)
         problem = _run(shell, source)
-        for id, name in request["answers"].get(str(index), []):
-            _try(shell, tell, id, name, problem)
-    tell("end")
+        for id, expression in request["answers"].get(str(index), []):
+            _try(shell, line, id, expression, problem)
+    line.tell("end")
 
 
 def _shell() -> Any:
@@ -82,38 +79,29 @@ def _limit(memory: int, processes: int, seconds: float) -> None:
 
 def _run(shell: Any, source: str) -> str:
     """Run a cell; returns what it raised, in a line, "" for nothing."""
-    from course_utils.exercises.engine.explain import explain
-
     result = shell.run_cell(source, store_history=False, silent=True)
     error = result.error_before_exec or result.error_in_exec
     return re.sub(r"<ipython-input[^>]*>, ", "", "; ".join(explain(error, None))) if error else ""
 
 
-def _try(shell: Any, tell: Any, id: str, name: str, problem: str) -> None:
-    from course_utils.exercises.engine.catalogue import find_exercise
-    from course_utils.exercises.engine.explain import explain
-    from course_utils.exercises.engine.outcomes import outcomes
-    from course_utils.exercises.engine.stub import code_of, not_attempted
-    from course_utils.tools.grading.values import encode, encode_outcome
-
+def _try(shell: Any, line: Line, id: str, expression: str, problem: str) -> None:
     exercise = find_exercise(id)
     try:
-        answer = eval(name, shell.user_ns)
+        answer = eval(expression, shell.user_ns)
     except BaseException as error:
-        tell("broken", id=id, why=problem or "; ".join(explain(error, None)))
+        line.tell("broken", id=id, why=problem or "; ".join(explain(error, None)))
         return
     if not_attempted(exercise, answer):
-        tell("answer", id=id, untouched=True)
-        return
-    if not exercise.asks_for_function:
-        tell("answer", id=id, value=encode(answer))
-        return
-    if not callable(answer):
-        tell("broken", id=id, why=f"a function is asked for, got a value of type {type(answer).__name__}")
-        return
-    found = outcomes(exercise, answer, lambda index: tell("input", id=id, index=index))
-    why = ["; ".join(explain(one.error, code_of(answer))) if one.error else "" for one in found]
-    tell("answer", id=id, outcomes=[encode_outcome(one) for one in found], why=why)
+        line.tell("answer", id=id, untouched=True)
+    elif not exercise.asks_for_function:
+        line.tell("answer", id=id, value=encode(snapshot(answer)))
+    elif not callable(answer):
+        line.tell("answer", id=id, no_function=type(answer).__name__)
+    else:
+        done = outcomes(
+            exercise, answer, lambda index: line.tell("input", id=id, index=index), code=code_of(answer)
+        )
+        line.tell("answer", id=id, outcomes=[encode_outcome(one) for one in done])
 
 
 if __name__ == "__main__":

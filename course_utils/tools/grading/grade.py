@@ -13,7 +13,6 @@ owns nothing.
 
 from __future__ import annotations
 
-import ast
 import csv
 import functools
 import io
@@ -22,21 +21,29 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from course_utils._files import write_whole
 from course_utils.exercises.engine import catalogue
-from course_utils.exercises.engine.judge import judge_value
+from course_utils.exercises.engine.child import Event
 from course_utils.exercises.engine.model import Exercise
-from course_utils.exercises.engine.outcomes import Outcome, agrees, differs, outcomes, same
+from course_utils.exercises.engine.outcomes import Outcome, build_inputs, outcomes
+from course_utils.exercises.engine.verdict import (
+    NOT_ATTEMPTED,
+    Known,
+    Verdict,
+    of_function,
+    of_no_function,
+    of_stopped,
+    of_value,
+)
 from course_utils.tools import lessons
+from course_utils.tools.cells import checked
 from course_utils.tools.grading.process import USUAL, Limits, attempt
-from course_utils.tools.grading.values import decode, decode_outcome, encode_outcome
+from course_utils.tools.grading.values import decode, decode_outcome
 
 COLUMNS = ("student", "exercise", "state", "diagnosis", "file")
 LARGEST = 30_000_000  # bytes of a notebook
 SMOKE = 'PROFILE = "smoke"'
-_CHECK = re.compile(r"""^check\(\s*["'](\d\d\.\w+)["']\s*,\s*([\w.]+)\s*,?\s*\)""", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -101,7 +108,8 @@ def verdicts(path: Path, *, limits: Limits, hide: Path | None = None) -> list[tu
         events = attempt(cells, wanted, seconds, limits=limits, hide=hide)
     except OSError as problem:  # of this machine: no process, no space
         return [("", "failed", f"could not be run: {problem}")]
-    return [(one.id, *judge(one, events.get(one.id))) for one in ids]
+    verdicts = [(one.id, verdict_of(one, events.get(one.id))) for one in ids]
+    return [(id, verdict.state, diagnosis(verdict)) for id, verdict in verdicts]
 
 
 def read(path: Path) -> tuple[list[str], dict[int, list[tuple[str, str]]]]:
@@ -121,26 +129,12 @@ def read(path: Path) -> tuple[list[str], dict[int, list[tuple[str, str]]]]:
         cells.append(cell.source)
         if "parameters" in cell.metadata.get("tags", []):
             cells.append(SMOKE)
-        for id, name in checks(cell.source):
+        for id, name in checked(cell.source):
             last[id] = len(cells) - 1, name
     answers: dict[int, list[tuple[str, str]]] = {}
     for id, (index, name) in last.items():
         answers.setdefault(index, []).append((id, name))
     return cells, answers
-
-
-def checks(source: str) -> list[tuple[str, str]]:
-    """(exercise id, expression of the answer) of the calls of check() in a cell."""
-    try:
-        body = ast.parse(source).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):  # a magic, or the student's slip
-        return [(id, name) for id, name in _CHECK.findall(source)]
-    found = []
-    for one in body:
-        match one:
-            case ast.Expr(ast.Call(ast.Name("check"), [ast.Constant(str(id)), answer])):
-                found.append((id, ast.unparse(answer)))
-    return found
 
 
 def expected(path: Path, asked: list[str]) -> list[Exercise]:
@@ -156,64 +150,49 @@ def expected(path: Path, asked: list[str]) -> list[Exercise]:
     return [one for number in known for one in catalogue.load(number).EXERCISES]
 
 
-def judge(exercise: Exercise, event: dict[str, Any] | None) -> tuple[str, str]:
-    """State and diagnosis from what a student's process said of an exercise, believing nothing but values."""
-    if event is None:
-        return "not attempted", "no cell checks it"
-    if event["event"] == "broken":
-        return "raised", str(event.get("why"))
-    if event.get("untouched") is True:
-        return "not attempted", ""
+def verdict_of(exercise: Exercise, event: Event | None) -> Verdict:
+    """The verdict from what a student's process said of an exercise, believing nothing but values."""
+    match event:
+        case None:
+            return Verdict("not attempted", ("no cell checks it.",))
+        case {"event": "broken", "index": int(index)} if index < len(build_inputs(exercise)):
+            return of_stopped(exercise, str(event.get("why")), index)
+        case {"event": "broken"}:
+            return Verdict("raised", (str(event.get("why")),))
+        case {"untouched": True}:
+            return NOT_ATTEMPTED
+        case {"no_function": str(kind)} if exercise.asks_for_function:
+            return of_no_function(kind)
     try:
         if not exercise.asks_for_function:
-            found = judge_value(exercise, decode(event.get("value")))
-            return found.state, found.lines[0].removeprefix("wrong: ")
+            return of_value(exercise, decode(event.get("value")))
         got = [decode_outcome(one) for one in event["outcomes"]]
-        why = [str(line) for line in event["why"]]
-        if len(got) != len(_expected(exercise.id)) or len(why) != len(got):
+        if len(got) != len(_expected(exercise.id)):
             raise ValueError("not as many results as inputs")
     except (ValueError, KeyError, TypeError):
-        return "raised", "what it returned cannot be read"
-    return _compare(exercise, got, why)
+        return Verdict("raised", ("what it returned cannot be read.",))
+    return of_function(exercise, _expected(exercise.id), got, _known(exercise.id))
 
 
-def _compare(exercise: Exercise, got: list[Outcome], why: list[str]) -> tuple[str, str]:
-    """As `check` judges, from the outcomes alone."""
-    right = _expected(exercise.id)
-    if any(one.value is ... for one in got):
-        return "not attempted", "it still returns the stub's `...`"
-    agree = [agrees(exercise, e, g) for e, g in zip(right, got, strict=True)]
-    if all(agree):
-        return "correct", ""
-    for strict in (True, False):
-        if not strict and not exercise.mutates and same(exercise, right, got, strict=False):
-            return "wrong", "the result is right, but an argument is changed"
-        for diagnosis, known in _known(exercise.id):
-            if same(exercise, known, got, strict=strict):
-                return "wrong", diagnosis
-    first = agree.index(False)
-    if got[first].error is not None:
-        return "raised", why[first]
-    found = differs(exercise, right[first].value, got[first].value)
-    words = found.words if found else "an argument is not as it should be afterwards"
-    return "wrong", f"input {first + 1} of {len(got)}: {words}"
+def diagnosis(verdict: Verdict) -> str:
+    """A verdict's reason in one line, without the state, "" for a correct answer."""
+    if verdict.state == "correct":
+        return ""
+    first, *more = verdict.lines
+    first = re.sub("^(wrong:? ?|not attempted yet[.:] ?)", "", first)
+    return " ".join([first, *(line.strip() for line in more)]).strip()
 
 
 @functools.lru_cache(maxsize=256)
 def _expected(id: str) -> list[Outcome]:
     exercise = catalogue.find_exercise(id)
-    return _by_json(outcomes(exercise, exercise.solution))
+    return outcomes(exercise, exercise.solution)
 
 
 @functools.lru_cache(maxsize=256)
-def _known(id: str) -> list[tuple[str, list[Outcome]]]:
+def _known(id: str) -> list[Known]:
     exercise = catalogue.find_exercise(id)
-    return [(wrong.diagnosis, _by_json(outcomes(exercise, wrong.answer))) for wrong in exercise.wrong]
-
-
-def _by_json(found: list[Outcome]) -> list[Outcome]:
-    """Outcomes by the way that a student's take."""
-    return [decode_outcome(encode_outcome(one)) for one in found]
+    return [(wrong.diagnosis, outcomes(exercise, wrong.answer)) for wrong in exercise.wrong]
 
 
 def student(name: Path) -> str:

@@ -9,33 +9,30 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import queue
 import secrets
-import signal
-import subprocess
 import sys
 import tempfile
-import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import psutil
 
+from course_utils.exercises.engine.child import MARK, Child, Event
 from course_utils.tools.grading.isolation import environment, shut_off, tasks, to_hide
 
-MOST_SAID = 64_000_000  # bytes that one process may say
 MOST_PROCESSES = 64
+MOST_INPUTS = 1000  # of an exercise
 START = 60.0  # seconds until the first cell
-MARK = "COURSE_GRADE_MARK"
+Answers = Mapping[int, Sequence[tuple[str, str]]]  # position of a cell -> (exercise id, expression) to try
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Seconds for the whole notebook and for a cell, bytes of memory beyond Python's and torch's own."""
+    """Seconds for the whole notebook and for a cell, bytes of memory beyond Python's and torch's own.
+
+    Seconds are the process's own (`child.OwnTime`): on a busy machine everything takes longer.
+    """
 
     notebook: float = 300.0
     cell: float = 60.0
@@ -45,14 +42,87 @@ class Limits:
 USUAL = Limits()
 
 
+class _Excess(Exception):
+    """The process has too much of something; the message says what it did."""
+
+
+@dataclass
+class _Attempt:
+    """A notebook on its way: what is known of its answers, and in which cell and exercise it is."""
+
+    cells: Sequence[str]
+    seconds: Mapping[str, float]  # exercise id -> how long its answer may take
+    limits: Limits
+    hide: Path | None
+    events: dict[str, Event] = field(default_factory=dict)  # exercise id -> its last word
+    skip: set[int] = field(default_factory=set)
+    used: float = 0.0  # seconds, by processes that have ended
+    cell: int | None = None
+    exercise: str = ""
+    index: int = 0  # of the exercise's input
+    allowed: float = START  # the limit that counts now
+
+    def run(self, left: Answers) -> str:
+        """Run one process to its end: what it did. `cell` and `exercise` say where it was."""
+        self.cell, self.exercise = None, ""
+        wanted = {id for some in left.values() for id, _ in some}
+        last = max(index for index, some in left.items() if some)
+        request = {
+            "cells": list(self.cells[: last + 1]), "answers": left, "skip": sorted(self.skip),
+            "memory": self.limits.memory, "seconds": self.limits.notebook,
+            "processes": tasks() + 2 * MOST_PROCESSES,
+        }  # fmt: skip
+        with _process(self.hide) as child:
+            try:
+                with contextlib.suppress(OSError):
+                    child.send(json.dumps(request).encode(), last=True)
+                return self._listen(child, wanted, cells=last + 1)
+            except TimeoutError:
+                return f"did not finish within {self.allowed:g} s"
+            except _Excess as excess:
+                return str(excess)
+            finally:
+                self.used += child.seconds()
+
+    def _listen(self, child: Child, wanted: set[str], *, cells: int) -> str:
+        until = self._until(0.0, START)
+        while event := child.next(until, look=lambda: _look(child, self.limits)):
+            kind, id = event["event"], event.get("id")
+            now = child.seconds()
+            if kind == "end":
+                self.cell, self.exercise = None, ""
+                return "gave no answer"
+            if kind == "cell" and event.get("index") in range(cells):
+                self.cell, self.exercise, until = event["index"], "", self._until(now, self.limits.cell)
+            elif not isinstance(id, str) or id not in wanted or id in self.events:
+                continue
+            elif kind == "input" and event.get("index") in range(MOST_INPUTS):
+                self.index = event["index"]
+                if id != self.exercise:
+                    self.exercise, until = id, self._until(now, self.seconds[id])
+            elif kind in ("answer", "broken"):
+                self.events[id] = event
+                self.exercise, until = "", self._until(now, self.limits.cell)
+        return "ended its Python process"
+
+    def _until(self, now: float, seconds: float) -> float:
+        """The time of this process until which `seconds` from now last, or what is left to the notebook."""
+        left = self.limits.notebook - self.used
+        self.allowed = seconds if now + seconds <= left else self.limits.notebook
+        return min(left, now + seconds)
+
+    def stopped(self, id: str, why: str, **more: int) -> None:
+        self.events.setdefault(id, {"event": "broken", "id": id, "why": why, **more})
+
+
 def attempt(
     cells: Sequence[str],
-    answers: Mapping[int, Sequence[tuple[str, str]]],
+    answers: Answers,
     seconds: Mapping[str, float],
     *,
     limits: Limits = USUAL,
     hide: Path | None = None,
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, Event]:
     """Exercise id -> its `answer` or `broken` event.
 
     A process that hangs or dies is started again without the cell, or the exercise, in which it did.
@@ -63,168 +133,57 @@ def attempt(
         seconds: exercise id -> how long its answer may take.
         hide: the folder of submissions.
     """
-    found: dict[str, dict[str, Any]] = {}
-    skip: set[int] = set()
-    deadline = time.monotonic() + limits.notebook
+    state = _Attempt(cells, seconds, limits, hide)
     while True:
         left = {
-            index: [one for one in some if one[0] not in found]
+            index: [one for one in some if one[0] not in state.events]
             for index, some in answers.items()
-            if index not in skip
+            if index not in state.skip
         }
         if not any(left.values()):
-            return found
-        last = max(index for index, some in left.items() if some)
-        request = {
-            "cells": list(cells[: last + 1]), "answers": left, "skip": sorted(skip), "memory": limits.memory,
-            "seconds": limits.notebook, "processes": tasks() + 2 * MOST_PROCESSES,
-        }  # fmt: skip
-        wanted = {id for some in left.values() for id, _ in some}
-        cell, exercise, why = _once(request, found, wanted, seconds, limits, deadline, hide)
-        if exercise:
-            found[exercise] = {
-                "event": "broken",
-                "id": exercise,
-                "why": f"stopped: it {why}",
-                "stopped": True,
-            }
-        elif cell is not None and time.monotonic() < deadline:
-            skip.add(cell)
-            for id, _ in left.get(cell, []):
-                found[id] = {"event": "broken", "id": id, "why": f"stopped: its cell {why}", "stopped": True}
+            return state.events
+        why = state.run(left)
+        if state.exercise:
+            state.stopped(state.exercise, why, index=state.index)
+        elif state.cell is not None and state.used < limits.notebook:
+            state.skip.add(state.cell)
+            for id, _ in left.get(state.cell, []):
+                state.stopped(id, f"stopped: its cell {why}")
         else:
-            for id in wanted - set(found):
-                found[id] = {
-                    "event": "broken",
-                    "id": id,
-                    "why": f"stopped: the notebook {why}",
-                    "stopped": True,
-                }
-
-
-def _once(
-    request: dict[str, Any],
-    found: dict[str, dict[str, Any]],
-    wanted: set[str],
-    seconds: Mapping[str, float],
-    limits: Limits,
-    deadline: float,
-    hide: Path | None,
-) -> tuple[int | None, str, str]:
-    """One process, to its end. Adds to `found`; returns the cell and exercise it was in, and what it did."""
-    cell: int | None = None
-    exercise, why = "", ""
-    until = min(deadline, time.monotonic() + START)
-    with _process(request, hide) as (process, events):
-        while True:
-            try:
-                event = events.get(timeout=0.1)
-            except queue.Empty:
-                why = _excess(process, limits)
-                if not why and time.monotonic() > until:
-                    why = "did not finish in its time"
-                if why:
-                    return cell, exercise, why
-                continue
-            kind, id = event.get("event"), event.get("id")
-            now = time.monotonic()
-            if kind == "gone":
-                return cell, exercise, "ended its Python process"
-            if kind == "end":
-                return None, "", "gave no answer"
-            if kind == "cell" and event.get("index") in range(len(request["cells"])):
-                cell, exercise, until = event["index"], "", min(deadline, now + limits.cell)
-            elif kind == "input" and id in wanted and id not in found:
-                if id != exercise:
-                    exercise, until = id, min(deadline, now + seconds[id])
-            elif kind in ("answer", "broken") and id in wanted:
-                found.setdefault(id, event)
-                exercise, until = "", min(deadline, now + limits.cell)
+            for id, _ in (one for some in left.values() for one in some):
+                state.stopped(id, f"stopped: the notebook {why}")
 
 
 @contextlib.contextmanager
-def _process(
-    request: dict[str, Any], hide: Path | None
-) -> Iterator[tuple[subprocess.Popen[bytes], queue.Queue[dict[str, Any]]]]:
-    """The process with its request sent, and the queue of its events; all it started ends with it."""
-    mark = secrets.token_hex(8)
+def _process(hide: Path | None) -> Iterator[Child]:
+    """The process in an empty folder; all it started ends with it."""
     with tempfile.TemporaryDirectory(prefix="course-", ignore_cleanup_errors=True) as scratch:
-        child = [sys.executable, "-m", "course_utils.tools.grading.child"]
-        process = subprocess.Popen(
-            [*shut_off(to_hide(hide, Path(scratch))), *child],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            cwd=scratch,
-            env=environment(scratch) | {MARK: mark},
-            start_new_session=True,
-        )
-        events: queue.Queue[dict[str, Any]] = queue.Queue()
-        threading.Thread(target=_listen, args=(process, events), daemon=True).start()
+        command = [
+            *shut_off(to_hide(hide, Path(scratch))),
+            sys.executable,
+            "-m",
+            "course_utils.tools.grading.child",
+        ]
+        env = environment(scratch) | {MARK: secrets.token_hex(8)}
+        child = Child(command, env=env, cwd=Path(scratch), apart=True)
         try:
-            assert process.stdin is not None
-            with contextlib.suppress(OSError):
-                process.stdin.write(json.dumps(request).encode())
-                process.stdin.close()
-            yield process, events
+            yield child
         finally:
-            _end(process, mark)
+            child.end()
 
 
-def _listen(process: subprocess.Popen[bytes], events: queue.Queue[dict[str, Any]]) -> None:
-    """Lines of the process as events; what is no event, or too much, ends the listening."""
-    said = 0
-    assert process.stdout is not None
-    with process.stdout as lines:
-        while line := lines.readline(MOST_SAID):
-            said += len(line)
-            if said >= MOST_SAID:
-                break
-            try:
-                event = json.loads(line)
-            except (ValueError, RecursionError):
-                continue
-            if (
-                isinstance(event, dict)
-                and event.get("event") != "gone"
-                and isinstance(event.get("id", ""), str)
-            ):
-                events.put(event)
-    events.put({"event": "gone"})
-
-
-def _excess(process: subprocess.Popen[bytes], limits: Limits) -> str:
-    """What the process has too much of, "" if nothing."""
+def _look(child: Child, limits: Limits) -> None:
+    """Raise _Excess where the process has too much of something."""
     try:
-        own = psutil.Process(process.pid)
+        own = psutil.Process(child.process.pid)
         family = [own, *own.children(recursive=True)]
     except psutil.NoSuchProcess:
-        return ""
+        return
     memory = 0
     for one in family:
         with contextlib.suppress(psutil.Error):
             memory += one.memory_info().rss
     if memory > limits.memory + 1_000_000_000:  # Python and torch themselves take less than that
-        return "used more memory than it may"
-    return "started too many processes" if len(family) > MOST_PROCESSES else ""
-
-
-def _end(process: subprocess.Popen[bytes], mark: str) -> None:
-    """End the process, its group, its descendants, and whatever else carries its mark."""
-    family: list[psutil.Process] = []
-    with contextlib.suppress(psutil.Error):
-        family = psutil.Process(process.pid).children(recursive=True)
-    if hasattr(os, "killpg"):
-        with contextlib.suppress(OSError):
-            os.killpg(process.pid, signal.SIGKILL)
-    with contextlib.suppress(OSError):
-        process.kill()
-    for one in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            if one.environ().get(MARK) == mark:
-                family.append(one)
-    for one in family:
-        with contextlib.suppress(psutil.Error):
-            one.kill()
-    process.wait(timeout=10)
-    psutil.wait_procs(family, timeout=5)
+        raise _Excess("used more memory than it may")
+    if len(family) > MOST_PROCESSES:
+        raise _Excess("started too many processes")

@@ -27,10 +27,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from course_utils.exercises.engine.child import exit_with_children
 from course_utils.tools.lessons import LessonError
 from course_utils.tools.running.fingerprints import standing
-from course_utils.tools.running.processes import exit_with_children
-from course_utils.tools.running.records import Event, Folders, Job, Outcome, Result, failed, keep
+from course_utils.tools.running.results import Event, Folders, Job, Outcome, Result, failed, keep
 
 CONNECT = 10.0  # seconds for the scheduler to answer
 PATIENCE = 60.0  # seconds without any worker before the lessons that are left count as failed

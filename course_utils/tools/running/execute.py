@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import tempfile
@@ -18,9 +17,10 @@ from nbclient.exceptions import CellTimeoutError
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
+from course_utils.claim_records import parse, record_name
 from course_utils.tools import lessons
 from course_utils.tools.running import kernel
-from course_utils.tools.running.records import Job, Outcome, Result, complaints, keep
+from course_utils.tools.running.results import Job, Outcome, Result, complaints, keep
 
 
 class _KeepNotebook(NBClientEngine):  # type: ignore[misc]
@@ -66,8 +66,8 @@ def attempt(job: Job) -> Outcome:
         except Exception as problem:  # whatever it is, the other lessons go on
             result.error = _explain(problem, job)
         records = {path.name: path.read_bytes() for path in sorted(written.glob("claims-*.json"))}
-    own = f"claims-{job.path.name[:2]}.json"
-    _judge(result, json.loads(records[own]) if own in records else None, foreign=sorted(set(records) - {own}))
+    own = record_name(job.path.name)
+    _judge(result, records.get(own), foreign=sorted(set(records) - {own}))
     result.finished = time.strftime("%Y-%m-%d %H:%M:%S %z")
     result.seconds = round(time.monotonic() - begun, 2)
     kept = _KeepNotebook.kept
@@ -78,10 +78,16 @@ def attempt(job: Job) -> Outcome:
     )
 
 
-def _judge(result: Result, record: dict[str, Any] | None, *, foreign: list[str]) -> None:
+def _judge(result: Result, content: bytes | None, *, foreign: list[str]) -> None:
     problems = [result.error] if result.error else []
     problems += [f"{name} is another lesson's: a claim's id has the wrong number" for name in foreign]
-    problems += complaints(record, result.profile, finished=not result.error)
+    record, finished = None, not result.error
+    try:
+        record = None if content is None else parse(content)
+    except ValueError as problem:
+        problems.append(f"its record cannot be read: {problem}")
+        finished = False
+    problems += complaints(record, result.profile, finished=finished)
     result.claims = dict(Counter(claim["verdict"] for claim in record["claims"])) if record else {}
     result.error, result.state = "\n".join(problems), "failed" if problems else "passed"
 

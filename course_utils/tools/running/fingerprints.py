@@ -8,7 +8,6 @@ that reads files (`data`, `recorded`) counts with its folder of files.
 
 from __future__ import annotations
 
-import ast
 import functools
 import hashlib
 import json
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from course_utils.tools import lessons
+from course_utils.tools.cells import imported
 
 PACKAGE = Path(__file__).resolve().parents[2]
 FOLDERS = {"data/datasets.py": "data/files", "recorded/record.py": "recorded/files"}  # module -> its files
@@ -79,24 +79,12 @@ def everything() -> bool:
 
 @functools.cache
 def _imported(source: str, package: Path, inside: str = "") -> set[Path]:
-    """Files of the package that a source names in its imports; magics and broken cells name none.
+    """Files of the package that a source names in its imports; a broken cell names none.
 
     Args:
         inside: the package that the source is in, `course_utils.losses`, which `from .` starts from.
     """
-    try:
-        tree = ast.parse(source)
-    except SyntaxError:
-        return set()
-    names = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            start = inside.split(".")[: 1 - node.level or None] if node.level else []
-            module = ".".join([*start, *([node.module] if node.module else [])])
-            names |= {module} | {f"{module}.{alias.name}" for alias in node.names}
-    return {file for name in names for file in _files(name, package)}
+    return {file for name in imported(source, inside=inside) for file in _files(name, package)}
 
 
 def _files(name: str, package: Path) -> list[Path]:

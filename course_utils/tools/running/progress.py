@@ -9,7 +9,7 @@ from types import TracebackType
 
 from tqdm import tqdm
 
-from course_utils.tools.running.records import Result
+from course_utils.tools.running.results import Result
 
 
 class Progress:

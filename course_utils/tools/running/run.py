@@ -14,14 +14,13 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from course_utils._checks import require
+from course_utils.claim_records import record_name
+from course_utils.exercises.engine.child import end_family, exit_with_children
 from course_utils.tools import lessons
 from course_utils.tools.running.fingerprints import fingerprint
-from course_utils.tools.running.processes import exit_with_children, kill
 from course_utils.tools.running.progress import Progress
-from course_utils.tools.running.records import Event, Folders, Job, Result, earlier, failed
+from course_utils.tools.running.results import Event, Folders, Job, Result, failed, last_result
 
 # Seconds for the start of a kernel, for a cell, for a lesson.
 LIMITS = {"smoke": (60.0, 120.0, 300.0), "standard": (60.0, 300.0, 900.0), "full": (60.0, 7200.0, 14400.0)}
@@ -53,7 +52,7 @@ def run(
         limits: seconds for (a kernel's start, a cell, a lesson); by default `LIMITS` of the profile.
         bar: a progress bar (True), a line for each finished lesson (False), or what fits the output (None).
         changed: run only lessons that did not pass before, or of which anything has changed since
-            (`changes.fingerprint`); of the others, return the earlier result.
+            (`fingerprints.fingerprint`); of the others, return the earlier result.
         scheduler: address of a Dask scheduler, whose cluster then runs the lessons, as many at the same time
             as it can (`workers` does not count); what they give is written here.
     Raises:
@@ -71,7 +70,7 @@ def run(
     jobs = [Job(p.resolve(), folders, wanted, *chosen, fingerprint(p, wanted)) for p in paths]
     if not only:
         _forget_others(folders.records, keep={path.stem for path in paths})
-    before = {job.path.stem: earlier(folders.records, job.path.stem) for job in jobs}
+    before = {job.path.stem: last_result(folders.records, job.path.stem) for job in jobs}
     done = {
         job.path.stem: found
         for job in jobs
@@ -102,8 +101,8 @@ def run(
 
 def _still_holds(job: Job, found: Result) -> bool:
     """Whether an earlier result is what a run would give again, and all that the run left is there."""
-    kept = job.folders.executed / job.path.name, job.folders.records / f"claims-{job.path.name[:2]}.json"
-    return found.state == "passed" and found.fingerprint == job.fingerprint and all(p.is_file() for p in kept)
+    left = job.folders.executed / job.path.name, job.folders.records / record_name(job.path.name)
+    return found.state == "passed" and found.fingerprint == job.fingerprint and all(p.is_file() for p in left)
 
 
 def _forget_others(records: Path, *, keep: set[str]) -> None:
@@ -113,7 +112,7 @@ def _forget_others(records: Path, *, keep: set[str]) -> None:
         if lesson not in keep:
             path.unlink()
             if lesson[:2] not in {name[:2] for name in keep}:
-                (records / f"claims-{lesson[:2]}.json").unlink(missing_ok=True)
+                (records / record_name(lesson)).unlink(missing_ok=True)
 
 
 def _check_all(paths: Sequence[Path], wanted: Mapping[str, Any]) -> None:
@@ -204,13 +203,7 @@ class _Worker(threading.Thread):
         """Let the process go; with `now`, end it, its kernel and whatever these have started."""
         self.stop.set()
         if now and self.pid is not None:
-            try:
-                worker = psutil.Process(self.pid)
-                family = [*worker.children(recursive=True), worker]
-            except psutil.NoSuchProcess:
-                return
-            kill(family)
-            psutil.wait_procs(family, timeout=5)
+            end_family(self.pid)
 
 
 def _begin() -> None:

@@ -7,7 +7,6 @@ that ships with the course. A value is shown only where the record's sentence an
 from __future__ import annotations
 
 import html
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,10 @@ from typing import Any
 
 from course_utils import recorded
 from course_utils.claim_lines import anchor, asked_for
+from course_utils.claim_records import by_id, read
 from course_utils.markup import marked
 from course_utils.tools.lesson import Claim, Lesson
+from course_utils.tools.page_markup import raw
 
 HEADS = ("Verdict", "Claim", "Measured", "Bounds", "Seeds")
 
@@ -31,24 +32,17 @@ class Records:
 
 def records(build: Path, kept: Path = recorded.FOLDER) -> Records:
     """The values to show: the shipped record, and over it the last run at `standard` in `build`."""
-    found: dict[str, Mapping[str, Any]] = {}
-    said = []
+    claims: dict[str, Mapping[str, Any]] = {}
+    sources = []
     if shipped := recorded.newest("claims", kept):
-        found |= {row["id"]: row for row in shipped.rows}
-        said.append(shipped.provenance)
-    versions = set()
-    for path in sorted((build / "records" / "standard").glob("claims-[0-9][0-9].json")):
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-            if record["profile"] != "standard":
-                continue
-            found |= {claim["id"]: claim for claim in record["claims"]}
-            versions.add(f"torch {record['versions']['torch']}")
-        except (OSError, ValueError, KeyError, TypeError):
-            continue  # a record that cannot be read is no record
-    if versions:
-        said.append(f"the last run of this copy of the course ({', '.join(sorted(versions))})")
-    return Records(found, "; ".join(said))
+        claims |= by_id(shipped.rows)
+        sources.append(shipped.provenance)
+    run = [claim for claim in read(build / "records" / "standard") if claim.get("profile") == "standard"]
+    claims |= by_id(run)
+    if run:
+        versions = {f"{name} {number}" for claim in run for name, number in claim.get("versions", {}).items()}
+        sources.append(f"the last run of this copy of the course ({', '.join(sorted(versions))})")
+    return Records(claims, "; ".join(sources))
 
 
 def page(lessons: Sequence[Lesson], values: Records) -> str:
@@ -62,7 +56,7 @@ def page(lessons: Sequence[Lesson], values: Records) -> str:
         "measures it. Intervals are 99% intervals over seeds. If one fails for you, see "
         "[why did a claim fail on my machine](claim_failed.md).",
         _provenance(count, measured, values),
-        _raw(
+        raw(
             '<p class="course-filter" hidden><label>Find a claim <input type="search" id="course-filter" '
             'placeholder="momentum, torch, 05"></label> '
             '<span role="status" id="course-filter-count"></span></p>'
@@ -71,7 +65,7 @@ def page(lessons: Sequence[Lesson], values: Records) -> str:
     for lesson in lessons:
         if lesson.claims:
             parts.append(f"(lesson-{lesson.number})=\n## {lesson.number} · {lesson.title}")
-            parts.append(_raw(table(lesson, values)))
+            parts.append(raw(table(lesson, values)))
     return "\n\n".join(parts) + "\n"
 
 
@@ -124,7 +118,3 @@ def _provenance(count: int, measured: int, values: Records) -> str:
         return "No measured values are recorded yet: `make course` measures them, then build the site again."
     some = "All values" if measured == count else f"{measured} value{'' if measured == 1 else 's'}"
     return f"{some} at the standard profile: {values.provenance}."
-
-
-def _raw(text: str) -> str:
-    return f"``````{{raw}} html\n{text}\n``````"

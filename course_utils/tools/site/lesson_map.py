@@ -8,6 +8,7 @@ from itertools import pairwise
 from statistics import fmean
 
 from course_utils.tools.lesson import Lesson
+from course_utils.tools.page_markup import raw
 
 PARTS = {"How we know": (0, 0), "Descent": (1, 10), "Generalisation": (11, 16), "Scale": (17, 19)}
 _WIDTH, _HEIGHT, _DOWN = 164, 46, 84
@@ -131,7 +132,7 @@ def page(lessons: Sequence[Lesson]) -> str:
             "Which lesson needs which, as each lesson says it under its title. An arrow is left out "
             "where a longer way of arrows leads there too. Colours are the parts of the course: how we know, "
             "descent, generalisation, scale.",
-            f"``````{{raw}} html\n{drawing(lessons)}\n``````",
+            raw(drawing(lessons)),
             "## The same as a table",
             "\n".join(lines),
         ]

@@ -19,6 +19,8 @@ import nbformat
 
 from course_utils import claim_lines
 from course_utils.tools.lesson import Lesson, picture
+from course_utils.tools.lesson_exercises import asked_in, exercises_by_id
+from course_utils.tools.page_markup import raw
 from course_utils.tools.site import folds, links
 
 FIGURES = "_static/figures"
@@ -33,7 +35,7 @@ def page(lesson: Lesson, names: Mapping[str, str]) -> Any:
         names: number -> name of every lesson there is, for the links.
     """
     notebook = copy.deepcopy(lesson.notebook)
-    exercises = folds.exercises_by_id(lesson.number)
+    exercises = exercises_by_id(lesson.number)
     cells = []
     for place, cell in enumerate(notebook.cells):
         cell.metadata["course_cell"] = cell.id  # Sphinx turns it into an anchor, see build.anchors
@@ -45,7 +47,7 @@ def page(lesson: Lesson, names: Mapping[str, str]) -> Any:
         if place == 0:
             cell.source = linked(cell.source, names)
             cells.append(_raw("about", about(lesson)))
-        for id in folds.asked_in(cell.source) if cell.cell_type == "code" else []:
+        for id in asked_in(cell.source) if cell.cell_type == "code" else []:
             if id in exercises:
                 cells.append(_raw(f"help-{len(cells)}", folds.fold(exercises[id])))
     notebook.cells = cells
@@ -144,8 +146,7 @@ def _html(text: str) -> Any:
 
 
 def _raw(id: str, text: str) -> Any:
-    source = f"``````{{raw}} html\n{text}\n``````"
-    return nbformat.from_dict({"cell_type": "markdown", "id": id, "metadata": {}, "source": source})  # type: ignore[no-untyped-call]
+    return nbformat.from_dict({"cell_type": "markdown", "id": id, "metadata": {}, "source": raw(text)})  # type: ignore[no-untyped-call]
 
 
 def write(lesson: Lesson, names: Mapping[str, str], folder: Path) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from course_utils import markup
 from course_utils.tools.lesson import Lesson, Picture
+from course_utils.tools.lesson_exercises import exercises_by_id
+from course_utils.tools.page_markup import raw
 from course_utils.tools.site import folds, lesson_page, links
 from course_utils.tools.site.lesson_map import PARTS, part_of
 
@@ -48,7 +50,7 @@ def gallery(lessons: Sequence[Lesson]) -> str:
         if lesson.pictures:
             parts.append(f"## {lesson.number} · {lesson.title}")
             tiles = "\n".join(_tile(picture) for picture in lesson.pictures)
-            parts.append(_raw(f'<div class="course-gallery">\n{tiles}\n</div>'))
+            parts.append(raw(f'<div class="course-gallery">\n{tiles}\n</div>'))
     return "\n\n".join(parts) + "\n"
 
 
@@ -62,7 +64,7 @@ def mistakes(lessons: Sequence[Lesson]) -> str:
     ]
     for lesson in lessons:
         shown = _shown_mistakes(lesson)
-        exercises = folds.exercises_by_id(lesson.number)
+        exercises = exercises_by_id(lesson.number)
         if not shown and not exercises:
             continue
         parts.append(f"## {lesson.number} · {lesson.title}")
@@ -74,7 +76,7 @@ def mistakes(lessons: Sequence[Lesson]) -> str:
             count = sum(len(one.wrong) for one in exercises.values())
             summary = f"{count} wrong answers to the exercises of lesson {lesson.number}"
             fold = f"<details><summary>{summary}</summary>{lists}</details>"
-            parts.append(_raw(f'<div class="course-folds">{fold}</div>'))
+            parts.append(raw(f'<div class="course-folds">{fold}</div>'))
     return "\n\n".join(parts) + "\n"
 
 
@@ -82,7 +84,7 @@ def reading(lessons: Iterable[Lesson]) -> str:
     """The lessons' "Further reading", lesson by lesson."""
     parts = ["# Reading list", "What each lesson names at its end, with why it is worth reading."]
     for lesson in lessons:
-        text = _NEXT.sub("", lesson.prose("Further reading"))
+        text = _NEXT.sub("", lesson.section("Further reading"))
         if text:
             text = links.from_another_page(text, lesson.name)
             parts.append(f"## {lesson.number} · [{lesson.title}](lessons/{lesson.path.name})\n\n{text}")
@@ -119,7 +121,3 @@ def _tile(picture: Picture) -> str:
     link = f"lessons/{picture.lesson}.html#cell-{picture.cell}"
     caption = f'<a href="{link}">{markup.marked(picture.section)}</a>: {markup.marked(picture.alt)}'
     return lesson_page.figure(src, picture.alt, picture.content, caption=caption)
-
-
-def _raw(text: str) -> str:
-    return f"``````{{raw}} html\n{text}\n``````"

@@ -101,7 +101,7 @@ def test_minutes_of_a_lesson() -> None:
         ('one.kind == "core"', "True"),
         ('for cell in cells if cell.cell_type == "markdown"', "for cell in cells"),
         ("before = max([before, *ends])", "before = 0.0"),
-        ("if not folds.asked_in(cell.source))", ")"),
+        ("if not asked_in(cell.source))", ")"),
         ("if line.strip()", ""),
         ("(self.compute or 0.0) / 60", "(self.compute or 0.0)"),
     ],
@@ -288,7 +288,7 @@ def test_formulas_and_tables_stay_whole_and_prose_goes_to_the_notes(lesson: Less
 def test_nothing_of_a_lessons_prose_is_lost() -> None:
     everything = squeezed("".join(source for _, source in kinds(deck.notebook(MOMENTUM))))
     for heading in HEADINGS:
-        for paragraph in deck.blocks(MOMENTUM.prose(heading)):
+        for paragraph in deck.blocks(MOMENTUM.section(heading)):
             if not paragraph.startswith("#"):
                 assert squeezed(links.taken_out(paragraph)) in everything, paragraph
 
@@ -299,8 +299,7 @@ def test_an_authors_own_slide_type_wins(lesson: Lesson) -> None:
     cell.source = "### Mine"
     for kind, expected in [("skip", []), ("notes", ["notes"]), ("subslide", ["-"])]:
         cell.metadata["slideshow"] = {"slide_type": kind}
-        fresh = Lesson(lesson.path)
-        fresh.__dict__["notebook"] = book
+        fresh = Lesson(lesson.path, book)
         assert [k for k, source in kinds(deck.notebook(fresh)) if "### Mine" in source] == expected
 
 
@@ -309,7 +308,8 @@ def test_an_authors_own_slide_type_wins(lesson: Lesson) -> None:
     [
         ("a = 1\ncheck('05.x', a)", "a = 1"),
         ("claim(\n    'x',\n    1,\n)\n\n\n\nb = 2  # fmt: skip", "b = 2"),
-        ("%timeit f()\ncheck('05.x', f)", "%timeit f()\ncheck('05.x', f)"),
+        ("%timeit f()\ncheck('05.x', f)", "%timeit f()"),
+        ("%%time\ncheck('05.x', f)", "%%time\ncheck('05.x', f)"),
         ("checked = check_all(1)", "checked = check_all(1)"),
     ],
 )
@@ -369,7 +369,7 @@ def test_every_edition_has_a_folder_and_a_zip(tmp_path: Path, lesson: Lesson) ->
 def test_computing_comes_from_the_records_of_a_run(tmp_path: Path) -> None:
     records = tmp_path / "records" / "standard"
     records.mkdir(parents=True)
-    claim = {"id": "05.equals-torch", "seconds": 77.0}
+    claim = sample.claim("05.equals-torch", "S.", seconds=77.0)
     record = {"profile": "standard", "versions": {"torch": "2"}, "claims": [claim]}
     (records / "claims-05.json").write_text(json.dumps(record), encoding="utf-8")
     build.make(NOTEBOOKS, tmp_path, only=["05"])

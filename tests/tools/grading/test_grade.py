@@ -9,11 +9,11 @@ import math
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import nbformat
+import numpy as np
 import psutil
 import pytest
 import torch
@@ -21,13 +21,14 @@ from click.testing import CliRunner
 from nbformat.v4 import new_code_cell, new_notebook
 
 from course_utils.exercises.engine import catalogue
+from course_utils.exercises.engine.child import Event
+from course_utils.exercises.engine.compare import Opaque, snapshot
 from course_utils.exercises.engine.judge import judge_function
 from course_utils.exercises.engine.model import Exercise, Wrong
-from course_utils.exercises.engine.outcomes import Outcome, outcomes
+from course_utils.exercises.engine.outcomes import Outcome, Raised, outcomes
 from course_utils.tools import cli, lessons
 from course_utils.tools.grading import grade, isolation, process, values
 from tests import sample
-from tests.mutants import mutant
 
 HEAD = "import math\nimport os\nfrom pathlib import Path\nfrom course_utils.exercises import check"
 DIFFERENCE, ERROR, SEEDS = "00.paired_difference", "00.paired_standard_error", "00.seeds_needed"
@@ -58,12 +59,14 @@ VALUES = [
     None, True, 3, -(10**30), 0.1, -0.0, math.inf, "é\n", (), [1, 2.5], (1, "a"), {"a": 1, 2: [None]}, ...,
     torch.tensor(2.5, dtype=torch.float64), torch.arange(6).reshape(2, 3), torch.zeros(0, 3),
     torch.tensor([True]), torch.linspace(-1, 1, 6).reshape(2, 3).t(),
-    torch.tensor([1.5], dtype=torch.bfloat16), torch.tensor([1 + 2j]),
+    torch.tensor([1.5], dtype=torch.bfloat16), torch.tensor([1 + 2j]), 1 - 2.5j, Opaque("Generator"),
+    Opaque("function", called=True), np.arange(6).reshape(2, 3), np.array(2.5), np.array([True]),
+    np.zeros((0, 3), np.float32), np.linspace(-1, 1, 6).reshape(2, 3).T, np.array([1 + 2j], ">c16"),
 ]  # fmt: skip
 
 
 def same(a: Any, b: Any) -> bool:
-    if isinstance(a, torch.Tensor):
+    if isinstance(a, torch.Tensor | np.ndarray):
         return a.dtype == b.dtype and a.shape == b.shape and bool((a == b).all())
     return (
         type(a) is type(b)
@@ -79,9 +82,11 @@ def test_a_value_comes_back_as_it_was(value: Any) -> None:
 
 def test_nan_and_objects_come_back() -> None:
     assert math.isnan(values.decode(values.encode(math.nan)))
-    one, other = (values.decode(values.encode(value)) for value in (len, torch.Generator()))
+    one, other, third = (
+        values.decode(values.encode(snapshot(value))) for value in (len, torch.Generator(), print)
+    )
     assert one != other
-    assert one == values.decode(values.encode(print))  # of the same type
+    assert one == third  # of the same type
 
 
 FORGED: list[Any] = [
@@ -92,6 +97,9 @@ FORGED: list[Any] = [
     {"tensor": "os.system", "shape": [1], "data": ""},
     {"tensor": "torch.float64", "shape": [1], "data": "AAAAAAAAAAA"},
     {"dict": [[{"list": []}, None]]},
+    {"array": "<f8", "shape": [10**12], "data": ""}, {"array": "O", "shape": [1], "data": "AAAAAAAAAAA="},
+    {"array": "os.system", "shape": [1], "data": ""}, {"complex": [1, 2]}, {"complex": ["1"]},
+    {"object": 3, "called": False}, {"object": "x"},
     {"float": 3}, {"tensor": [], "shape": [], "data": ""},
 ]  # fmt: skip
 
@@ -102,15 +110,14 @@ def test_what_is_no_value_is_refused(forged: Any) -> None:
         values.decode(forged)
 
 
-def test_an_outcome_comes_back_with_the_kind_of_its_error() -> None:
-    for error, kind in [
-        (ZeroDivisionError("x"), ZeroDivisionError),
-        (nbformat.ValidationError("x"), Exception),
-    ]:
-        back = values.decode_outcome(values.encode_outcome(Outcome(None, (1,), error)))
-        assert type(back.error) is kind
-        assert back.arguments == (1,)
-    for forged in (None, {}, {"value": None, "arguments": None, "error": 3}):
+def test_an_outcome_comes_back_with_its_error() -> None:
+    for one in (
+        Outcome(2.0, (1,)),
+        Outcome(None, (1,), Raised("torch._C.LinAlgError", ("it raised", "because"))),
+    ):
+        assert values.decode_outcome(json.loads(json.dumps(values.encode_outcome(one)))) == one
+    bad_errors: list[Any] = [3, ["x"], [1, []], ["x", 1]]
+    for forged in (None, {}, *({"value": None, "arguments": None, "error": error} for error in bad_errors)):
         with pytest.raises(ValueError, match="not an outcome"):
             values.decode_outcome(forged)
 
@@ -146,11 +153,13 @@ def test_what_the_process_says_of_each_answer() -> None:
     assert [event["index"] for event in events if event["event"] == "cell"] == [0, 1, 2, 4, 5, 6]
     assert events[-1] == {"event": "end"}
     said = {event["id"]: event for event in events if event["event"] in ("answer", "broken")}
-    assert grade.judge(catalogue.find_exercise(DIFFERENCE), said[DIFFERENCE]) == ("correct", "")
+    assert judged(catalogue.find_exercise(DIFFERENCE), said[DIFFERENCE]) == ("correct", "")
     assert said[ERROR]["untouched"]
-    assert said[SEEDS]["why"] == "a function is asked for, got a value of type int"
+    assert judged(catalogue.find_exercise(SEEDS), said[SEEDS]) == (
+        "wrong", "a function is asked for, got a value of type int. Pass its name alone."
+    )  # fmt: skip
     assert said["00.false_claim"]["why"].startswith("raised ZeroDivisionError")
-    assert said["00.peeking_error"]["event"] == "broken"
+    assert said["00.peeking_error"]["no_function"] == "float"
     calls = [event["index"] for event in events if event["event"] == "input" and event["id"] == DIFFERENCE]
     assert calls == list(range(len(calls)))
     assert len(calls) >= 2
@@ -159,69 +168,58 @@ def test_what_the_process_says_of_each_answer() -> None:
 # --- verdicts --------------------------------------------------------------------------------------
 
 
+def judged(exercise: Exercise, event: Event | None) -> tuple[str, str]:
+    verdict = grade.verdict_of(exercise, event)
+    return verdict.state, grade.diagnosis(verdict)
+
+
 def said(exercise: Exercise, answer: Any) -> dict[str, Any]:
     """What the student's process says of an answer."""
     found = outcomes(exercise, answer)
-    why = ["it raised" if one.error else "" for one in found]
-    return {"event": "answer", "outcomes": [values.encode_outcome(one) for one in found], "why": why}
-
-
-def check_as_the_engine(module: Any, number: str) -> None:
-    """State and diagnosis as `check` gives them: the solution, each wrong answer, one that raises."""
-    for exercise in catalogue.load(number).EXERCISES:
-        for answer in [exercise.solution, *(wrong.answer for wrong in exercise.wrong), lambda *_: 1 // 0]:
-            verdict = judge_function(exercise, answer)
-            state, diagnosis = module.judge(exercise, said(exercise, answer))
-            assert state == verdict.state, (exercise.id, answer)
-            if state == "wrong":
-                assert f"wrong: {diagnosis}" in verdict.lines[0], (exercise.id, answer)
+    return {"event": "answer", "outcomes": [values.encode_outcome(one) for one in found]}
 
 
 @pytest.mark.parametrize("number", ["00", "05", "14"])
 def test_verdicts_are_those_of_check(number: str) -> None:
-    check_as_the_engine(grade, number)
-
-
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        ("if all(agree):", "if any(agree):"),
-        ("agrees(exercise, e, g) for", "agrees(exercise, g, g) for"),
-        ("same(exercise, known, got, strict=strict)", "True"),
-        ('return "raised", why[first]', 'return "wrong", why[first]'),
-    ],
-)
-def test_a_mistake_in_judging_is_noticed(old: str, new: str) -> None:
-    wrong = mutant(grade.__name__, old, new)
-    with pytest.raises(AssertionError):
-        check_as_the_engine(wrong, "00")
+    """State and reasons as `check` gives them: the solution, each wrong answer, one that raises."""
+    for exercise in catalogue.load(number).EXERCISES:
+        for answer in [exercise.solution, *(wrong.answer for wrong in exercise.wrong), lambda *_: 1 // 0]:
+            verdict = judge_function(exercise, answer)
+            found = grade.verdict_of(exercise, said(exercise, answer))
+            assert found.state == verdict.state, (exercise.id, answer)
+            assert found.lines == tuple(line for line in verdict.lines if not line.startswith("hint("))
 
 
 def test_what_cannot_be_judged_is_not_correct() -> None:
     exercise = catalogue.find_exercise(DIFFERENCE)
     good = said(exercise, exercise.solution)
-    assert grade.judge(exercise, good) == ("correct", "")
+    assert judged(exercise, good) == ("correct", "")
     forged: list[dict[str, Any]] = [
-        good | {"outcomes": good["outcomes"][:1], "why": [""]},
-        good | {"outcomes": [], "why": []},
+        good | {"outcomes": good["outcomes"][:1]},
+        good | {"outcomes": []},
         good | {"outcomes": 3},
-        good | {"why": None},
+        good | {"outcomes": [3, 3]},
         {"event": "answer", "state": "correct"},
         {"event": "answer", "value": True},
     ]
     for event in forged:
-        assert grade.judge(exercise, event) == ("raised", "what it returned cannot be read")
-    assert grade.judge(exercise, None) == ("not attempted", "no cell checks it")
-    assert grade.judge(exercise, {"event": "answer", "untouched": True}) == ("not attempted", "")
-    assert grade.judge(exercise, said(exercise, lambda a, b: ...))[0] == "not attempted"
+        assert judged(exercise, event) == ("raised", "what it returned cannot be read.")
+    assert judged(exercise, None) == ("not attempted", "no cell checks it.")
+    assert judged(exercise, {"event": "answer", "untouched": True}) == ("not attempted", "")
+    assert judged(exercise, said(exercise, lambda a, b: ...)) == (
+        "not attempted", "it still returns the stub's `...`."
+    )  # fmt: skip
+    for index in (10**6, 2.0, "1", None):
+        assert judged(exercise, {"event": "broken", "why": "it ran", "index": index}) == ("raised", "it ran")
 
 
 def test_a_changed_argument_is_said() -> None:
     def changes(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         return a.sub_(b).clone()
 
-    state, diagnosis = grade.judge(exercise := catalogue.find_exercise(DIFFERENCE), said(exercise, changes))
-    assert (state, diagnosis) == ("wrong", "the result is right, but an argument is changed")
+    exercise = catalogue.find_exercise(DIFFERENCE)
+    words = "the result is right, but your function changes its argument `a`. Work on a copy (`.clone()`)."
+    assert judged(exercise, said(exercise, changes)) == ("wrong", words)
 
 
 def test_values_are_judged() -> None:
@@ -229,9 +227,9 @@ def test_values_are_judged() -> None:
         "98.value", title="A number", prompt="Which?", kind="core", minutes=1, solution=2.5, hints=("a", "b"),
         wrong=(Wrong(5.0, "Twice."),), stub="value = ...",
     )  # fmt: skip
-    for value, expected in [(2.5, ("correct", "correct.")), (5.0, ("wrong", "Twice."))]:
-        assert grade.judge(exercise, {"event": "answer", "value": values.encode(value)}) == expected
-    assert grade.judge(exercise, {"event": "answer", "value": {"x": 1}})[0] == "raised"
+    for value, expected in [(2.5, ("correct", "")), (5.0, ("wrong", "Twice."))]:
+        assert judged(exercise, {"event": "answer", "value": values.encode(value)}) == expected
+    assert judged(exercise, {"event": "answer", "value": {"x": 1}})[0] == "raised"
 
 
 # --- reading ---------------------------------------------------------------------------------------
@@ -245,7 +243,6 @@ def test_the_last_check_of_an_exercise_counts(tmp_path: Path) -> None:
     assert cells[2] == grade.SMOKE
     assert cells[1] == sample.PARAMETERS
     assert answers == {4: [("00.y", "g")], 5: [("00.x", "h(2)")]}
-    assert grade.checks("check('00.x')\nx.check('00.x', 1)\ncheck(name, 1)") == []
 
 
 def test_a_notebook_is_of_the_lessons_it_names_or_checks() -> None:
@@ -375,23 +372,22 @@ def test_what_hangs_or_dies_costs_its_own_exercise(tmp_path: Path) -> None:
     seconds = {id: 1.0 for some in answers.values() for id, _ in some}
     limits = process.Limits(notebook=60, cell=1.5)
     found = process.attempt(cells, answers, seconds, limits=limits, hide=tmp_path)
-    assert found[ERROR]["why"] == "stopped: it did not finish in its time"
-    assert found[SEEDS]["why"] == "stopped: it ended its Python process"
-    assert found["00.false_claim"]["why"] == "stopped: its cell did not finish in its time"
-    assert grade.judge(catalogue.find_exercise(DIFFERENCE), found[DIFFERENCE]) == ("correct", "")
+    states = {id: judged(catalogue.find_exercise(id), event) for id, event in found.items()}
+    assert states[ERROR][1].startswith("stopped: it did not finish within 1 s on paired_standard_error(a=")
+    assert states[SEEDS][1].startswith("stopped: it ended its Python process on seeds_needed(d=")
+    assert states["00.false_claim"] == ("raised", "stopped: its cell did not finish within 1.5 s")
+    assert states[DIFFERENCE] == ("correct", "")
     hidden = "other submissions" in isolation.isolation(tmp_path)
-    nothing = found["00.peeking_error"]["why"]  # 0 is no function; not even 0 where the folder was seen
+    nothing = states["00.peeking_error"][1]  # 0 is no function; not even 0 where the folder was seen
     assert nothing.startswith("a function is asked for" if hidden else "raised AssertionError")
 
 
 def test_the_whole_notebook_has_a_limit() -> None:
-    begun = time.monotonic()
     limits = process.Limits(notebook=0.5)
     found = process.attempt(
-        ["import time\ntime.sleep(60)"], {0: [(DIFFERENCE, "1")]}, {DIFFERENCE: 9}, limits=limits
+        ["import time\ntime.sleep(3600)"], {0: [(DIFFERENCE, "1")]}, {DIFFERENCE: 9}, limits=limits
     )
-    assert found[DIFFERENCE]["why"] == "stopped: the notebook did not finish in its time"
-    assert time.monotonic() - begun < 20
+    assert found[DIFFERENCE]["why"] == "stopped: the notebook did not finish within 0.5 s"
 
 
 def test_the_environment_of_the_grader_is_not_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:

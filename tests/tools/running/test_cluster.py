@@ -25,7 +25,7 @@ from course_utils.tools.lessons import LessonError
 from course_utils.tools.running import cluster as clusters
 from course_utils.tools.running.cluster import Cluster, Errand, differences, in_process
 from course_utils.tools.running.fingerprints import standing
-from course_utils.tools.running.records import Folders, Job, Result
+from course_utils.tools.running.results import Folders, Job, Result
 from course_utils.tools.running.run import run
 from tests.sample import RECORD, lesson
 

@@ -18,14 +18,15 @@ import pytest
 from click.testing import CliRunner
 from nbformat.v4 import new_code_cell
 
-from course_utils import profiles
+from course_utils import claim_records, profiles
 from course_utils.tools import lessons
 from course_utils.tools.cli import commands
 from course_utils.tools.report import measured, report
-from course_utils.tools.running import execute, kernel, records
+from course_utils.tools.running import execute, kernel
 from course_utils.tools.running.progress import Progress
-from course_utils.tools.running.records import Folders, Job, Result, complaints
+from course_utils.tools.running.results import Folders, Job, Result, complaints, last_result
 from course_utils.tools.running.run import LIMITS, run
+from tests import sample
 from tests.sample import PARAMETERS, RECORD, lesson
 
 
@@ -206,10 +207,9 @@ def test_executed_copies_are_kept_up_to_the_failure(course: tuple[Path, dict[str
 def test_records_are_the_lessons_own(course: tuple[Path, dict[str, Result]]) -> None:
     build, results = course
     folder = Folders(build, "smoke").records
-    found = records.claims(folder, "01_good")
-    assert found is not None
+    found = claim_records.parse((folder / "claims-01.json").read_bytes())
     assert [claim["id"] for claim in found["claims"]] == ["01.one"], "another lesson cannot write here"
-    assert records.earlier(folder, "02_false") == results["02_false"]
+    assert last_result(folder, "02_false") == results["02_false"]
     assert results["01_good"].claims == {"holds": 1}
     assert results["02_false"].claims == {"fails": 1}
 
@@ -226,6 +226,92 @@ def test_report_shows_everything_and_escapes_it(course: tuple[Path, dict[str, Re
     assert "http" not in page.split("</style>")[1], "nothing is asked of the network"
     assert "../executed/smoke/01_good.ipynb" in page
     assert "torch 2.13.0" in page
+
+
+BROKEN = {
+    "cut off": b'{"lesson": "02", "claims": [{"id": "02.x", "sent',
+    "empty": b"",
+    "not UTF-8": '{"lesson": "02", "claims": []}'.encode("utf-16"),
+    "a list": b"[]",
+    "no claims": b'{"lesson": "02"}',
+    "claims are no list": b'{"claims": {"02.x": 1}}',
+    "a claim without bounds": json.dumps(
+        {"claims": [sample.claim("02.x", "S.") | {"bounds": None}]}
+    ).encode(),
+    "a claim without a name": b'{"claims": [{"sentence": "S."}]}',
+    "an unknown verdict": json.dumps({"claims": [sample.claim("02.x", "S.", verdict="perhaps")]}).encode(),
+    "half an interval": json.dumps(
+        {"claims": [sample.claim("02.x", "S.") | {"measured": {"mean": 1.0, "low": 0.9}}]}
+    ).encode(),
+    "about without tol": json.dumps(
+        {"claims": [sample.claim("02.x", "S.") | {"bounds": {"about": 1.0}}]}
+    ).encode(),
+    "nested without an end": b"[" * 100_000,
+}
+
+
+def made_run(build: Path) -> Path:
+    """The records of a run of 01_good and 02_other, without running anything."""
+    records = Folders(build, "standard").records
+    (records / "before").mkdir(parents=True)
+    for number in ("01", "02"):
+        claims = [sample.claim(f"{number}.one", f"What lesson {number} says.")]
+        (records / f"claims-{number}.json").write_text(json.dumps({"lesson": number, "claims": claims}))
+    Result("01_good", title="01", claims={"holds": 1}).save(records)
+    Result("02_other", title="02", claims={"holds": 1}).save(records)
+    return records
+
+
+@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize("name", ["claims-02.json", "before/claims-02.json", "run-02_other.json"])
+def test_report_names_what_cannot_be_read_and_shows_the_rest(
+    tmp_path: Path, name: str, broken: bytes
+) -> None:
+    records = made_run(tmp_path)
+    (records / name).write_bytes(broken)
+    done = CliRunner().invoke(commands, ["report", "--build", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    page = (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
+    assert f"<li>{name} is left out: " in page
+    assert "What lesson 01 says." in page
+    assert ("What lesson 02 says." in page) == (name != "claims-02.json")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"claims": []},
+        {"seconds": "long"},
+        {"state": "perhaps"},
+        {"title": None},
+        {"claims": {"holds": "many"}},
+    ],
+)
+def test_a_result_of_another_kind_is_none(tmp_path: Path, changed: dict[str, Any]) -> None:
+    records = made_run(tmp_path)
+    sound = json.loads((records / "run-01_good.json").read_text())
+    assert last_result(records, "01_good") == Result(**sound)
+    (records / "run-01_good.json").write_text(json.dumps(sound | changed))
+    assert last_result(records, "01_good") is None
+
+
+def test_report_shows_what_is_not_finite(tmp_path: Path) -> None:
+    records = made_run(tmp_path)
+    wild = {"mean": "nan", "low": "-inf", "high": "inf", "level": 0.99, "n": 8}
+    claims = [sample.claim("01.wild", "It ran away.", wild, verdict="fails")]
+    (records / "claims-01.json").write_text(json.dumps({"claims": claims}))
+    assert "nan, 99% interval -inf to inf, n = 8" in report(tmp_path).read_text(encoding="utf-8")
+
+
+def test_a_damaged_copy_costs_its_page_alone(tmp_path: Path) -> None:
+    made_run(tmp_path)
+    folder = Folders(tmp_path, "standard").executed
+    sample.lesson(folder / "01_good.ipynb")
+    (folder / "02_other.ipynb").write_text('{"cells": [')
+    page = report(tmp_path).read_text(encoding="utf-8")
+    assert 'href="standard/01_good.html"' in page
+    assert "the page of 02_other is left out" in page
+    assert 'href="standard/02_other.html"' not in page
 
 
 def test_report_links_a_page_for_each_lesson(course: tuple[Path, dict[str, Result]], tmp_path: Path) -> None:
@@ -274,9 +360,9 @@ def test_interrupt_leaves_finished_lessons_and_no_process(tmp_path: Path) -> Non
     _until(lambda: not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in family))
     assert not psutil.pid_exists(int((tmp_path / "pid").read_text()))
     nbformat.read(build / "executed" / "standard" / "01_quick.ipynb", 4)
-    assert records.earlier(build / "records" / "standard", "01_quick") is not None
+    assert last_result(build / "records" / "standard", "01_quick") is not None
     assert old.exists(), "the record of an earlier run stays until the lesson has ended"
-    assert records.earlier(build / "records" / "standard", "02_long") is None
+    assert last_result(build / "records" / "standard", "02_long") is None
     assert not (build / "executed" / "standard" / "02_long.ipynb").exists()
     assert not list(build.rglob("*.part"))
 

@@ -21,6 +21,7 @@ from course_utils import markup, recorded
 from course_utils.exercises.engine import catalogue
 from course_utils.tools import lessons
 from course_utils.tools.lesson import Claim, Lesson
+from course_utils.tools.lesson_exercises import asked_in, exercises_by_id, source_of
 from course_utils.tools.site import api, build, claims_page, folds, lesson_map, lesson_page, links, pages
 from tests import sample
 from tests.mutants import mutant
@@ -127,7 +128,7 @@ def test_every_claim_of_the_course_is_read(path: Path) -> None:
     assert len(read.claims) >= asked
     assert asked or not any(cell.get("outputs") for cell in read.notebook.cells)  # one that is being written
     assert read.question.endswith("?")
-    assert read.prose("Further reading")
+    assert read.section("Further reading")
     assert all(len(picture.alt) >= 40 for picture in read.pictures)
 
 
@@ -215,7 +216,7 @@ def test_the_stored_lesson_is_left_alone(lesson: Lesson) -> None:
 def test_an_exercise_of_the_lesson_gets_its_folds() -> None:
     read = Lesson(PROJECT / "notebooks" / "05_momentum.ipynb")
     page = lesson_page.page(read, {})
-    asked = [id for cell in page.cells if cell.cell_type == "code" for id in folds.asked_in(cell.source)]
+    asked = [id for cell in page.cells if cell.cell_type == "code" for id in asked_in(cell.source)]
     folded = [cell for cell in page.cells if 'class="course-folds"' in cell.source]
     assert len(folded) == len(asked) == len(catalogue.load("05").EXERCISES)
 
@@ -254,10 +255,10 @@ def test_no_answer_shows_before_it_is_opened(number: str) -> None:
 
 
 def test_source_of_answers() -> None:
-    exercise = folds.exercises_by_id("05")["05.momentum_step"]
-    assert folds.source_of(exercise.solution).startswith("def momentum_step(")
-    assert folds.source_of(lambda x: x) == ""  # its line holds more than the lambda
-    assert folds.source_of(0.5) == "0.5"
+    exercise = exercises_by_id("05")["05.momentum_step"]
+    assert source_of(exercise.solution).startswith("def momentum_step(")
+    assert source_of(lambda x: x) == ""  # its line holds more than the lambda
+    assert source_of(0.5) == "0.5"
 
 
 # ---- ledger
@@ -271,6 +272,7 @@ def record(**changed: Any) -> dict[str, Any]:
         "bounds": {"at_least": 0.9, "at_most": 1.1},
         "seeds": 12,
         "reference": "Someone (1999)",
+        "verdict": "holds",
     }
     return row | changed
 
@@ -318,7 +320,8 @@ def test_the_last_run_wins_over_the_shipped_record(tmp_path: Path) -> None:
     run = {"profile": "standard", "versions": {"torch": "9.9"}, "claims": [record(measured=1.01)]}
     (folder / "claims-42.json").write_text(json.dumps(run))
     (folder / "claims-43.json").write_text('{"cut off')
-    found = claims_page.records(tmp_path, kept)
+    with pytest.warns(UserWarning, match=r"^claims-43\.json is left out"):
+        found = claims_page.records(tmp_path, kept)
     assert found.claims["42.falls"]["measured"] == 1.01
     assert found.claims["42.old"]["measured"]["mean"] == 1.0
     assert "torch 9.9" in found.provenance

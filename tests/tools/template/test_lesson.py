@@ -81,7 +81,7 @@ def made(course: Path, monkeypatch: pytest.MonkeyPatch) -> rules.Lesson:
     exercises = tmp_module(course / MADE[1])
     monkeypatch.setattr(catalogue, "lessons", lambda: {"20": exercises.__name__})
     monkeypatch.setitem(sys.modules, exercises.__name__, exercises)
-    return rules.Lesson.load(course / MADE[0])
+    return rules.Lesson(course / MADE[0])
 
 
 def tmp_module(path: Path) -> ModuleType:

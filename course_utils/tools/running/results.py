@@ -12,6 +12,7 @@ from typing import Any
 from filelock import FileLock
 
 from course_utils._files import write_whole
+from course_utils.claim_records import record_name
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Job:
     start_limit: float
     cell_limit: float
     lesson_limit: float
-    fingerprint: str = ""  # of changes.py
+    fingerprint: str = ""  # of fingerprints.py
 
 
 @dataclass
@@ -79,7 +80,7 @@ def keep(outcome: Outcome, job: Job) -> Result:
 
     Of two runs that end the same lesson, one puts all three in place before the other begins.
     """
-    own = job.folders.records / f"claims-{job.path.name[:2]}.json"
+    own = job.folders.records / record_name(job.path.name)
     own.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(own.parent / ".lock"):
         if outcome.executed is not None:
@@ -99,25 +100,21 @@ def failed(job: Job, message: str) -> Result:
     result = Result(job.path.stem, profile=job.folders.profile, state="failed", error=message)
     with contextlib.suppress(OSError):
         result.save(job.folders.records)
-        (job.folders.records / f"claims-{job.path.name[:2]}.json").unlink(missing_ok=True)
+        (job.folders.records / record_name(job.path.name)).unlink(missing_ok=True)
     return result
 
 
-def earlier(folder: Path, lesson: str) -> Result | None:
+def last_result(folder: Path, lesson: str) -> Result | None:
     """What became of a lesson in the last run that recorded it, None where that cannot be read."""
     try:
-        return Result(**json.loads((folder / f"run-{lesson}.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        result = Result(**json.loads((folder / f"run-{lesson}.json").read_text(encoding="utf-8")))
+        result.seconds = float(result.seconds)
+        result.claims = {str(verdict): int(count) for verdict, count in result.claims.items()}
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return None
-
-
-def claims(folder: Path, lesson: str) -> dict[str, Any] | None:
-    """The record that a lesson's claims wrote, None where there is none."""
-    try:
-        found = json.loads((folder / f"claims-{lesson[:2]}.json").read_text(encoding="utf-8"))
-        return found if isinstance(found, dict) else None
-    except (OSError, ValueError):
-        return None
+    texts = (result.title, result.profile, result.error, result.fingerprint)
+    sound = result.lesson == lesson and result.state in ("passed", "failed")
+    return result if sound and all(isinstance(text, str) for text in texts) else None
 
 
 def complaints(record: Mapping[str, Any] | None, profile: str, *, finished: bool = True) -> list[str]:
@@ -134,10 +131,12 @@ def complaints(record: Mapping[str, Any] | None, profile: str, *, finished: bool
         for claim in (record["claims"] if record else [])
         if claim["verdict"] == "fails"
     ]
-    if record and record["profile"] != profile:
-        found.append(f"ran at PROFILE={record['profile']!r}, not {profile!r}: pass PROFILE to profiles.start")
+    if record and record.get("profile") != profile:
+        found.append(
+            f"ran at PROFILE={record.get('profile')!r}, not {profile!r}: pass PROFILE to profiles.start"
+        )
     if profile == "smoke" and finished:
-        sizes = record["sizes"] if record else {}
+        sizes = record.get("sizes", {}) if record else {}
         larger = [name for name, size in sizes.items() if size["smoke"] > size["standard"]]
         if larger:
             found.append(f"larger at smoke than at standard: {', '.join(larger)}")

@@ -1,0 +1,178 @@
+"""The verdict on an answer, from what it did: the one place where right and wrong are decided.
+
+`check` and `grade` both come here, each with outcomes that it has had made in a process of its own.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from course_utils._checks import is_tensor
+from course_utils.exercises.engine.compare import Difference, Opaque, difference, snapshot, text
+from course_utils.exercises.engine.model import Exercise
+from course_utils.exercises.engine.outcomes import Outcome, agrees, build_inputs, differs, same
+
+State = Literal["not attempted", "correct", "wrong", "raised", "failed"]
+Known = tuple[str, list[Outcome]]  # a mistake's diagnosis, and what it does on the inputs
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is said of an answer: a state ("failed": it could not be tried), and up to six lines.
+
+    Args:
+        lines: the verdict, why, and what helps.
+        facts: (name, text) each, for a table beside the lines: the input, what was expected, what came out.
+        told: how many of the first lines say no more than the table does.
+        unknown: whether no line names the mistake: what it did is described, and a hint may help.
+    """
+
+    state: State
+    lines: tuple[str, ...]
+    facts: tuple[tuple[str, str], ...] = ()
+    told: int = 0
+    unknown: bool = False
+
+    def add(self, *lines: str) -> Verdict:
+        """The same with more lines at the end; empty ones are left out."""
+        return replace(self, lines=(*self.lines, *filter(None, lines)))
+
+
+NOT_ATTEMPTED = Verdict("not attempted", ("not attempted yet.",))
+
+
+def of_function(
+    exercise: Exercise, expected: Sequence[Outcome], got: Sequence[Outcome], known: Iterable[Known]
+) -> Verdict:
+    """The verdict on the answer to a function exercise.
+
+    Args:
+        expected, got: what the solution and the answer did, input by input.
+        known: the known mistakes, in their order; not looked at where the answer is correct.
+    """
+    expected, got = list(expected), list(got)
+    if any(one.value is ... for one in got):
+        return Verdict("not attempted", ("not attempted yet: it still returns the stub's `...`.",))
+    agree = [agrees(exercise, e, g) for e, g in zip(expected, got, strict=True)]
+    if all(agree):
+        return _correct(exercise)
+    changed = _changed(exercise, expected, got)
+    also = f"Also, {changed}" if changed else ""
+    first = agree.index(False)
+    facts = _facts(exercise, first, expected[first], got[first])
+    mistakes = list(known)
+    for diagnosis, outcomes in mistakes:
+        if same(exercise, outcomes, got):
+            return Verdict("wrong", (f"wrong: {diagnosis}",), facts)
+    if changed and same(exercise, expected, got, strict=False):
+        words = f"wrong: the result is right, but {changed} Work on a copy (`{_copy(expected)}`)."
+        return Verdict("wrong", (words,), facts)
+    for diagnosis, outcomes in mistakes:
+        if changed and same(exercise, outcomes, got, strict=False):
+            return Verdict("wrong", (f"wrong: {diagnosis}", also), facts)
+    call = call_text(exercise, first)
+    some = f"Right on {sum(agree)} of {len(agree)} inputs." if any(agree) else ""
+    if error := got[first].error:
+        lines = (*error.lines, f"This was on {call}. {some}".rstrip())
+        return Verdict("raised", lines, facts, unknown=True).add(also)
+    difference = _first_difference(exercise, expected[first], got[first])
+    lines = (f"wrong on {call}:", f"  {difference.words if difference else ''}")
+    return Verdict("wrong", lines, facts, told=2, unknown=True).add(some, also)
+
+
+def of_value(exercise: Exercise, answer: Any) -> Verdict:
+    """The verdict on the answer to a value exercise; it never shows the value that was expected."""
+    answer = snapshot(answer)
+    if isinstance(answer, Opaque) and answer.called:
+        return Verdict("wrong", ("wrong: a value is asked for, this is a function. Pass what it returns.",))
+    found = _value_difference(exercise, exercise.solution, answer)
+    if found is None:
+        return _correct(exercise)
+    facts = (("Got", text(answer)),)
+    for wrong in exercise.wrong:
+        if _value_difference(exercise, wrong.answer, answer) is None:
+            return Verdict("wrong", (f"wrong: {wrong.diagnosis}",), facts)
+    words = found.words if found.kind == "form" else f"got {text(answer)}, which is not it"
+    return Verdict("wrong", (f"wrong: {words}{'' if words.endswith('?') else '.'}",), facts, unknown=True)
+
+
+def of_no_function(kind: str) -> Verdict:
+    """The verdict on a value of type `kind` where a function is asked for."""
+    words = f"wrong: a function is asked for, got a value of type {kind}. Pass its name alone."
+    return Verdict("wrong", (words,))
+
+
+def of_stopped(exercise: Exercise, why: str, index: int) -> Verdict:
+    """The verdict on an answer that was stopped on input `index`, from 0: it `why`."""
+    advice = "Look for an exit, for memory that runs out, or a crash inside a library."
+    if why.startswith("did not finish"):
+        advice = "Look for a loop that never ends."
+    return Verdict("raised", (f"stopped: it {why} on {call_text(exercise, index)}.", advice))
+
+
+def call_text(exercise: Exercise, index: int) -> str:
+    """The call on one input, as the learner would write it."""
+    arguments = build_inputs(exercise)[index]
+    shown = ", ".join(f"{n}={text(a)}" for n, a in zip(_names(exercise), arguments, strict=False))
+    short = shown if len(shown) <= 300 else shown[:297] + "..."
+    return f"{exercise.solution.__name__}({short})"
+
+
+def _correct(exercise: Exercise) -> Verdict:
+    return Verdict("correct", ("correct.",)).add(exercise.note)
+
+
+def _value_difference(exercise: Exercise, expected: Any, got: Any) -> Difference | None:
+    if isinstance(expected, str) and isinstance(got, str):
+        expected, got = expected.strip().lower(), got.strip().lower()
+    return differs(exercise, snapshot(expected), got)
+
+
+def _first_difference(exercise: Exercise, expected: Outcome, got: Outcome) -> Difference | None:
+    if expected.error is not None:
+        return Difference("form", expected.error.short, text(got.value))
+    if found := differs(exercise, expected.value, got.value):
+        return found
+    for name, its, answers in zip(_names(exercise), expected.arguments, got.arguments, strict=False):
+        if left := differs(exercise, its, answers):
+            return replace(left, where=f"argument `{name}` afterwards, {left.where}")
+    return None
+
+
+def _facts(exercise: Exercise, index: int, expected: Outcome, got: Outcome) -> tuple[tuple[str, str], ...]:
+    """Input, expected, got, for a table."""
+    facts = [("Input", call_text(exercise, index))]
+    if got.error is not None:
+        wanted = expected.error.short if expected.error else text(expected.value)
+        return (*facts, ("Expected", wanted), ("Got", got.error.short))
+    found = _first_difference(exercise, expected, got)
+    if found is None:
+        return tuple(facts)
+    if where := found.where.strip(" :,"):
+        facts.append(("Where", where))
+    facts.append(("Expected", found.expected))
+    return (*facts, ("Got", f"{found.got}{found.note}")) if found.got else tuple(facts)
+
+
+def _changed(exercise: Exercise, expected: Sequence[Outcome], got: Sequence[Outcome]) -> str:
+    """Which argument an answer changed without being asked to, "" if none; the solution changes none."""
+    if exercise.mutates:
+        return ""
+    for solution, answer in zip(expected, got, strict=True):
+        for name, old, new in zip(_names(exercise), solution.arguments, answer.arguments, strict=False):
+            if difference(old, new, rtol=0.0, atol=0.0):
+                return f"your function changes its argument `{name}`."
+    return ""
+
+
+def _copy(expected: Sequence[Outcome]) -> str:
+    """How the solution's arguments are copied."""
+    tensors = any(is_tensor(argument) for one in expected for argument in one.arguments)
+    return ".clone()" if tensors else ".copy()"
+
+
+def _names(exercise: Exercise) -> list[str]:
+    return list(inspect.signature(exercise.solution).parameters)
