@@ -141,7 +141,7 @@ def name_fault(steps: list[float], g: float, beta1: float, beta2: float) -> str:
 
 
 def _by_first_step(steps: list[float], g: float, beta1: float, beta2: float) -> str:
-    return name_fault(steps[:1], g, beta1, beta2)
+    return name_fault([round(steps[0], 6)], g, beta1, beta2)  # rounded, so that equal steps are equal
 
 
 def _by_last_step(steps: list[float], g: float, beta1: float, beta2: float) -> str:
@@ -153,7 +153,7 @@ def _by_last_step(steps: list[float], g: float, beta1: float, beta2: float) -> s
         "only v corrected": 1 - beta1**t,
         "no root": 1 / abs(g),
     }
-    return min(expected, key=lambda fault: abs(steps[-1] - expected[fault]))
+    return min(expected, key=lambda fault: abs(round(steps[-1], 6) - expected[fault]))
 
 
 def _m_and_v_swapped(steps: list[float], g: float, beta1: float, beta2: float) -> str:
@@ -185,7 +185,7 @@ def _traces() -> Inputs:
             m, v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g * g
             top = m if fault in ("no correction", "only v corrected") else m / (1 - beta1**t)
             below = v if fault in ("no correction", "only m corrected") else v / (1 - beta2**t)
-            steps.append(round(abs(top) / (below if fault == "no root" else below**0.5), 6))
+            steps.append(abs(top) / (below if fault == "no root" else below**0.5))
         return steps, g, beta1, beta2
 
     return (
@@ -252,7 +252,7 @@ def _one_weight_more(limit: float, steps: int, beta1: float, beta2: float) -> fl
 # --- 4 · reports -----------------------------------------------------------------------------------
 
 
-def believable(reports: list[dict[str, Any]]) -> list[str]:
+def believable(reports: list[dict]) -> list[str]:  # type: ignore[type-arg]
     def inside(losses: list[float]) -> bool:
         kept = [k for k in range(len(losses)) if losses[k] == losses[k]]  # NaN is not equal to itself
         best = min(kept, key=lambda k: losses[k])
@@ -273,15 +273,21 @@ def _best(losses: list[float]) -> int:
     return min(kept, key=lambda k: losses[k])
 
 
-def _judged(reports: list[Report], *, a: bool, b: bool, seeds: bool, interval: str) -> list[str]:
-    """The names that pass when only some of the rules are asked."""
+def _judged(
+    reports: list[Report], *, a: bool, b: bool, seeds: bool, interval: str, edges: str = "both"
+) -> list[str]:
+    """The names that pass when only some of the rules, or of the edges, are asked."""
     found = []
     for report in reports:
         low, high = report["interval"]
-        passes = {"low": low > 0, "any": True, "mean": low + high > 0, "below": high < 0, "touch": low >= 0}
+        passes = {
+            "low": low > 0, "high": high > 0, "mean": low + high > 0, "below": high < 0, "touch": low >= 0,
+        }  # fmt: skip
         good = passes[interval]
         for asked, losses in ((a, report["losses_a"]), (b, report["losses_b"])):
-            good &= not asked or 0 < _best(losses) < len(losses) - 1
+            best, last = _best(losses), len(losses) - 1
+            left, right = edges == "right" or best > 0, edges == "left" or best < last
+            good &= not asked or (left and right)
         good &= not seeds or not set(report["tuned_on"]) & set(report["compared_on"])
         found += [report["name"]] if good else []
     return found
@@ -289,6 +295,18 @@ def _judged(reports: list[Report], *, a: bool, b: bool, seeds: bool, interval: s
 
 def _edges_passed(reports: list[Report]) -> list[str]:
     return _judged(reports, a=False, b=False, seeds=True, interval="low")
+
+
+def _left_edge_only(reports: list[Report]) -> list[str]:
+    return _judged(reports, a=True, b=True, seeds=True, interval="low", edges="left")
+
+
+def _right_edge_only(reports: list[Report]) -> list[str]:
+    return _judged(reports, a=True, b=True, seeds=True, interval="low", edges="right")
+
+
+def _high_decides(reports: list[Report]) -> list[str]:
+    return _judged(reports, a=True, b=True, seeds=True, interval="high")
 
 
 def _only_a_bracketed(reports: list[Report]) -> list[str]:
@@ -341,6 +359,8 @@ def _reports() -> Inputs:
                 good,
                 report("b falls", valley, falling, tuned=far, seen=near, low=0.1, high=0.3),
                 report("a rises", rising, valley, tuned=far, seen=near, low=0.1, high=0.2),
+                report("a falls", falling, valley, tuned=far, seen=near, low=0.1, high=0.2),
+                report("b rises", valley, rising, tuned=far, seen=near, low=0.1, high=0.2),
                 report("late", [0.7, 0.6, 0.2, 0.9], valley, tuned=far, seen=near, low=0.001, high=0.002),
             ],
         ),
@@ -349,11 +369,13 @@ def _reports() -> Inputs:
                 report("same seeds", valley, valley, tuned=near, seen=near, low=0.1, high=0.2),
                 report("one seed", valley, valley, tuned=[7, 8, 9], seen=[9, 10, 11], low=0.1, high=0.2),
                 report("apart", valley, valley, tuned=[7, 8], seen=[9, 10, 11], low=0.1, high=0.2),
+                report("in turn", valley, valley, tuned=[1, 3], seen=[2, 4], low=0.1, high=0.2),
             ],
         ),
         (
             [
                 report("holds zero", valley, valley, tuned=far, seen=near, low=-0.01, high=0.2),
+                report("hardly", valley, valley, tuned=far, seen=near, low=-0.2, high=0.01),
                 report("touches zero", valley, valley, tuned=far, seen=near, low=0.0, high=0.2),
                 report("other way", valley, valley, tuned=far, seen=near, low=-0.2, high=-0.1),
                 good,
@@ -363,6 +385,7 @@ def _reports() -> Inputs:
             [
                 report("ends in nan", [0.5, 0.3, nan], [0.9, 0.4, 0.6, nan], tuned=far, seen=near, low=0.1, high=0.2),
                 report("nan at the edge", [0.9, 0.5, 0.4, nan], [nan, 0.3, 0.5], tuned=far, seen=near, low=0.1, high=0.2),
+                report("nan first in a", [nan, 0.4, 0.3, 0.5], valley, tuned=far, seen=near, low=0.1, high=0.2),
                 report("best before nan", [0.3, 0.5, nan], valley, tuned=far, seen=near, low=0.1, high=0.2),
             ],
         ),
@@ -457,8 +480,8 @@ EXERCISES = (
     Exercise(
         "07.adam_step",
         title="One step of Adam",
-        prompt="Return the new point and both averages after step t (t is 1 at the first step). p, m, v and g are "
-        "tensors of one shape.",
+        prompt="Return the new point and both averages, as a tuple, after step t (t is 1 at the first step). p, m, v "
+        "and g are tensors of one shape; leave them as they are.",
         kind="core",
         minutes=8,
         inputs=_states,
@@ -508,7 +531,8 @@ EXERCISES = (
         "07.name_fault",
         title="This run is broken: find why",
         prompt="Given the lengths of the first steps under a steady gradient g (lr = 1, eps = 0), return the fault: "
-        '"none", "no correction", "only m corrected", "only v corrected" or "no root".',
+        '"none", "no correction", "only m corrected", "only v corrected" or "no root". Floats are not exact: '
+        "return the fault whose steps are nearest.",
         kind="core",
         minutes=10,
         inputs=_traces,
@@ -554,7 +578,7 @@ EXERCISES = (
         "07.largest_rate",
         title="Choose the rate",
         prompt="Return the largest lr at which no coordinate moves by more than `limit` in any of the first `steps` "
-        "steps, whatever the gradients (eps = 0, 0 < beta2 < 1).",
+        "steps, whatever the gradients (eps = 0, 0 <= beta1 < 1, 0 < beta2 < 1).",
         kind="core",
         minutes=10,
         inputs=(
@@ -564,6 +588,7 @@ EXERCISES = (
             (1.0, 30, 0.9, 0.8),
             (0.002, 50, 0.0, 0.95),
             (0.3, 8, 0.95, 0.95),
+            (0.2, 12, 0.5, 0.25),  # beta1² = beta2
         ),
         solution=largest_rate,
         wrong=(
@@ -608,6 +633,8 @@ EXERCISES = (
         solution=believable,
         wrong=(
             Wrong(_edges_passed, "Rates at the edge of a grid pass here: nobody knows what lies beyond."),
+            Wrong(_left_edge_only, "A best rate at the right end of its grid passes here."),
+            Wrong(_right_edge_only, "A best rate at the left end of its grid passes here."),
             Wrong(
                 _only_a_bracketed,
                 "Only A's grid is looked at. It is B, the loser, whose rate is easily too poor.",
@@ -620,6 +647,7 @@ EXERCISES = (
                 _mean_decides,
                 "The mean decides here. An interval that holds zero says that it may be nothing.",
             ),
+            Wrong(_high_decides, "The upper end decides here. The whole interval must lie above zero."),
             Wrong(_wrong_sign, "The sign is turned: the difference is B - A, and a lower loss is better."),
             Wrong(
                 _touching_zero,
@@ -679,7 +707,7 @@ QUIZZES = (
     Quiz(
         "07.rare_words",
         "A table predicts the next word from the word before. Words are as unequal as in a real text, every step sees "
-        "all data, and momentum runs at its best rate. Which rows of the table are worst in the end?",
+        "all data, and momentum runs at its best rate. Which rows of the table are worst after 100 steps?",
         (
             (
                 "all about the same: full batches have no noise",

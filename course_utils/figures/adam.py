@@ -28,9 +28,9 @@ MEMORIES = np.geomspace(1.001, 1000, 60)  # 1 / (1 - beta2)
 # What a rule of the table of words is drawn in.
 RULES = {
     "neither": plotting.GREY,
-    "m alone": plotting.colour("momentum"),
+    "momentum": plotting.colour("momentum"),
     "v alone": plotting.colour("rmsprop"),
-    "both": plotting.colour("adam"),
+    "Adam": plotting.colour("adam"),
 }
 
 
@@ -40,23 +40,27 @@ TWO_AVERAGES = (
     "the mean is 1, near zero while it is 0, near −η while it is −1."
 )
 LEARNING_CURVES = (
-    "Loss above the lowest against the step, logarithmic. Above, words under Zipf's law: gradient descent "
-    "and momentum crawl, v alone is faster, both together fall by orders of magnitude more. Below, all "
-    "words equally frequent: momentum falls as Adam does."
+    "Loss above the lowest against the step, logarithmic, words under Zipf's law, over 100 steps. Gradient "
+    "descent and momentum fall slowly; v alone falls faster, then hovers; Adam ends lowest."
+)
+TURNING_OVER = (
+    "Momentum's loss over Adam's after each number of steps, logarithmic, each tuned for that number. Four "
+    "lines: words before and next words under Zipf's law or even. All rise with the steps. With the words "
+    "before under Zipf's law the line ends highest; with both even it is the lowest."
 )
 LATE_WORDS = (
-    "Loss of each row against the rank of its word, both logarithmic. With m alone it rises by orders "
-    "from the commonest to the rarest word; with both it is lower everywhere, and level."
+    "Loss of each row after 100 steps against the rank of its word, both logarithmic. With momentum the rows "
+    "of rare words are the highest; Adam's are lower in nearly all rows."
 )
 RIVALS = (
-    "Loss after 100 steps, one row for each method, on a logarithmic axis. Momentum and Adam with one v "
-    "for the whole table end high; v alone and the sign of the gradient in between; Adam and momentum on "
-    "gradients divided by the share low; v alone with a falling rate lowest."
+    "Loss after 100 steps, one row for each method, on a logarithmic axis: momentum, Adam with one v for "
+    "the whole table, v alone, the sign of the gradient, the sign of m, momentum on gradients divided by "
+    "the share of the word, and Adam."
 )
 STEP_AGAINST_NOISE = (
     "Typical step in units of the rate against signal over noise. With v alone it is one everywhere. With "
-    "both it rises from 0.23 where noise rules to one where signal rules; the dots lie on the line of "
-    "theory."
+    "both it rises from 0.23 where independent noise rules to one where signal rules; the dots lie on the "
+    "line of theory."
 )
 LEFT_OUT = (
     "Length of a step relative to Adam's against its number, both logarithmic. With neither correction "
@@ -65,11 +69,11 @@ LEFT_OUT = (
 )
 LONGEST_STEPS = (
     "The longest step against the number of the step, on a logarithmic axis. It is η at first, still "
-    "close to it at step 10, and grows to 7.27 η after thousands of steps; the dots lie on the line of "
-    "the bound."
+    "close to it at step 10, and nears 7.27 η after thousands of steps, in float64; the dots lie on the "
+    "line of the bound."
 )
 TUGS = (
-    "θ against the step, logarithmic. Adam with a short memory climbs in a zigzag to 1, the wrong end. "
+    "θ against the step, logarithmic. Adam with β₂ = 1/(1 + C²) climbs in a zigzag to 1, the wrong end. "
     "AMSGrad and Adam with the default betas go to the minimum at −1."
 )
 TURNING = (
@@ -83,13 +87,12 @@ MAP_AND_PATH = (
     "minimum."
 )
 RATES_TRIED = (
-    "Validation loss against the rate. Momentum's curve and Adam's are two valleys of about the same "
-    "depth, Adam's at lower rates."
+    "Validation loss against the rate. Momentum's curve and Adam's are two valleys, Adam's at lower rates."
 )
 LIMITS = (
-    "Momentum's loss over Adam's. Above, against the number of words: below one with 16 words, rising to "
-    "hundreds. Below, against the size of the batch: about one for 32 word pairs, a little higher with "
-    "the batch, and in the hundreds where a step sees all pairs."
+    "Momentum's loss over Adam's after 100 steps. Above, against the number of words in the table. Below, "
+    "against the word pairs in a batch: near one for 32 of them; apart from the rest, behind a gap in the "
+    "axis, the ratio where each step sees all pairs."
 )
 
 
@@ -131,22 +134,42 @@ def two_averages() -> Figure:
     return figure
 
 
-def learning_curves(zipf: Mapping[str, Tensor], even: Mapping[str, Tensor]) -> Figure:
-    """Loss above its lowest value against the step: above under Zipf's law, below with even shares.
+def learning_curves(curves: Mapping[str, Tensor]) -> Figure:
+    """Loss above its lowest value against the number of steps made.
 
     Args:
-        zipf, even: names of `RULES` -> (T,) losses.
+        curves: names of `RULES` -> (T,) losses.
     """
-    figure, panels = plotting.subplots(2, 1, size=(6.4, 6.2), sharex=True)
-    titles = ("Words under Zipf's law: Adam is far ahead", "All words equally frequent: momentum keeps up")
-    for axes, curves, title in zip(panels, (zipf, even), titles, strict=True):
-        for name, losses in curves.items():
-            y = losses.nan_to_num(np.inf).numpy()
-            axes.plot(np.arange(len(y)), y, color=RULES[name], label=name)
-        axes.set(yscale="log", ylim=(5e-6, 5), xlim=(0, len(y) - 1))
-        axes.set_yticks([1, 0.01, 1e-4], ["1", "0.01", "0.0001"])
-        x = "step" if axes is panels[-1] else ""
-        plotting.finish(axes, title=title, x=x, y="loss above the lowest")
+    figure, axes = plotting.subplots(size=(6.4, 3.9))
+    for name, losses in curves.items():
+        y = losses.nan_to_num(np.inf).numpy()
+        axes.plot(np.arange(len(y)), y, color=RULES[name], label=name)
+    axes.set(yscale="log", ylim=(3e-6, 5), xlim=(0, len(y) - 1))
+    axes.set_yticks([1, 0.01, 1e-4], ["1", "0.01", "0.0001"])
+    title = "Words under Zipf's law, the best run of each rule"
+    plotting.finish(axes, title=title, x="steps made", y="loss above the lowest")
+    return figure
+
+
+def turning_over(leads: Mapping[str, Sequence[float]], words: int, first: int = 10) -> Figure:
+    """Momentum's loss over Adam's after each number of steps; below the line at 1 momentum is ahead.
+
+    Args:
+        leads: which words are even -> the ratios after `first`, `first` + 1, ... steps.
+        words: in the table.
+    """
+    figure, axes = plotting.subplots(size=(6.4, 4.2))
+    colours = (plotting.colour("adam"), plotting.ORANGE, plotting.colour("momentum"), plotting.GREY)
+    for (name, ratios), colour in zip(leads.items(), colours, strict=True):
+        axes.plot(np.arange(first, first + len(ratios)), ratios, color=colour, label=name)
+    axes.axhline(1, color=plotting.INK, linewidth=0.9, linestyle=(0, (5, 3)), zorder=0)
+    axes.set(yscale="log", xlim=(first, first + len(ratios) - 1), ylim=(0.005, 1e7))
+    axes.set_yticks([0.01, 1, 100, 1e4, 1e6], ["0.01", "1", "100", "10⁴", "10⁶"])
+    axes.text(
+        axes.get_xlim()[1] - 3, 0.05, "below the line momentum is ahead", color=plotting.INK, ha="right"
+    )
+    title = f"Who is ahead depends on when one looks ({words} words)"
+    plotting.finish(axes, title=title, x="steps made", y="momentum's loss / Adam's")
     return figure
 
 
@@ -175,7 +198,7 @@ def late_words(pairs: Tensor, tables: Mapping[str, Tensor]) -> Figure:
         axes.text(len(y) * 1.2, y[-10:].mean(), name, color=RULES[name], va="center")
     axes.set(xlim=(0.9, len(y) * 1.1))
     axes.set_xticks([1, 10, 100], ["1", "10", "100"])
-    title = "Without v the rare words are late"
+    title = "After 100 steps momentum is late with rare words"
     plotting.finish(axes, title=title, x="rank of the word before", y="loss of its row", names=False)
     return figure
 
@@ -195,11 +218,11 @@ def rivals(losses: Mapping[str, float]) -> Figure:
     colours = [plotting.colour("adam") if name.startswith("Adam") else plotting.INK for name in names]
     axes.scatter(values, rows, s=52, c=colours, zorder=2)
     for row, value in zip(rows, values, strict=True):
-        words = f"{value:.1g}"
+        words = _shown(value)
         axes.annotate(words, (value, row), (-8, 0), textcoords="offset points", va="center", ha="right")
     axes.set_yticks(rows, names)
     axes.set(xlim=(values.min() / 300, first), ylim=(-0.6, len(names) - 0.4))
-    title = "A unit for each weight or row is what counts"
+    title = "The unit of v, bit by bit: where each method ends"
     plotting.finish(axes, title=title, x="loss above the lowest, after 100 steps", y="", names=False)
     return figure
 
@@ -222,7 +245,7 @@ def step_against_noise(ratios: ArrayLike, both: Tensor, v_only: Tensor) -> Figur
     axes.set(ylim=(0, 1.2))
     ticks = [0.03, 0.1, 0.3, 1, 3]
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    title = "v sets the unit of the step; m shortens it where noise rules"
+    title = "m shortens the step where independent noise rules"
     plotting.finish(
         axes, title=title, x="mean of the gradients / their deviation", y="typical step, in η", names=False
     )
@@ -280,14 +303,14 @@ def tugs(paths: Sequence[ArrayLike]) -> Figure:
     """Runs on the tug of war, with the ends of the interval; the minimum is at -1.
 
     Args:
-        paths: (T,) points each, of Adam with a short memory, of AMSGrad, of Adam with its default betas.
+        paths: (T,) points each, of Adam with beta2 = 1/(1 + C²), of AMSGrad, of Adam with its default betas.
     """
     figure, axes = plotting.subplots(size=(6.4, 3.6))
-    names = ("Adam, short memory", "AMSGrad", "Adam, defaults")
+    names = ("Adam, β₂ = 1/(1 + C²)", "AMSGrad", "Adam, defaults")
     colours = (plotting.colour("adam"), plotting.GREEN, plotting.SKY)
     for path, name, colour in zip(paths, names, colours, strict=True):
         _draw_path(axes, np.asarray(path), name, colour)
-    title = "With a memory shorter than a round, Adam goes to the wrong end"
+    title = "With β₂ = 1/(1 + C²) Adam goes to the wrong end"
     plotting.finish(axes, title=title, x="step t", y="θ")
     return figure
 
@@ -376,7 +399,7 @@ def rates_tried(losses: Mapping[str, Tensor]) -> Figure:
     axes.set(ylim=(0, 0.6))
     ticks = [0.005, 0.02, 0.08, 0.32]
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    title = "On the digits each method has a good rate, and they end alike"
+    title = "On the digits each method has a good rate"
     plotting.finish(axes, title=title, x="rate η", y="validation loss", names=False)
     return figure
 
@@ -391,20 +414,31 @@ def limits(
         batches, by_batch: word pairs in a batch, and the ratio for each and, last, for all data.
     """
     figure, (above, below) = plotting.subplots(2, 1, size=(6.4, 6.0))
-    places = [*batches, batches[-1] * 16]  # the last: all pairs
-    for axes, x, ratios in ((above, words, by_words), (below, places, by_batch)):
+    places = [*batches, batches[-1] * 16]  # the last: all pairs, beyond a gap in the axis
+    for axes, x, ratios, joined in ((above, words, by_words, None), (below, places, by_batch, -1)):
         plotting.log_ticks(axes)
         plotting.measured(axes, x, ratios, label="_ratio", color=plotting.INK)
-        axes.plot(x, ratios, color=plotting.INK, linewidth=1.2, label="_line")
+        axes.plot(x[:joined], ratios[:joined], color=plotting.INK, linewidth=1.2, label="_line")
         axes.axhline(1, color=plotting.GREY, linewidth=1, linestyle=(0, (5, 3)))
-        axes.set_yticks([0.1, 1, 10, 100], ["0.1", "1", "10", "100"])
+        axes.set_yticks([0.01, 0.1, 1, 10, 100], ["0.01", "0.1", "1", "10", "100"])
         axes.set_ylim(min(0.3, min(ratios) / 2), max(ratios) * 3)
     above.set_xticks(words, [str(count) for count in words])
     below.set_xticks(places, [*(f"{size:,}" for size in batches), "all"])
+    below.axvline(batches[-1] * 4, color=plotting.GREY, linewidth=1, linestyle=(0, (1, 2)))
     name = "momentum's loss / Adam's"
-    plotting.finish(above, title="With few words there is hardly a lead", x="words in the table", y=name)
-    plotting.finish(below, title="Noise hides the lead", x="word pairs in a batch", y=name)
+    title = "The lead after 100 steps, against the size of the table"
+    plotting.finish(above, title=title, x="words in the table", y=name)
+    title = "… and against the size of the batch"
+    plotting.finish(below, title=title, x="word pairs in a batch", y=name)
     return figure
+
+
+def _shown(value: float) -> str:
+    """A loss to one digit: 0.02, or 3·10⁻⁵ below a thousandth."""
+    if value >= 1e-3:
+        return f"{value:.1g}"
+    digit, power = f"{value:.0e}".split("e")
+    return f"{digit}·10{str(int(power)).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
 
 
 def _draw_path(axes: Axes, path: np.ndarray, name: str, colour: str) -> None:
@@ -412,9 +446,9 @@ def _draw_path(axes: Axes, path: np.ndarray, name: str, colour: str) -> None:
     for end, words in ((-1, "the minimum"), (1, "the wrong end")):
         axes.axhline(end, color=plotting.LIGHT, linewidth=1, zorder=0)
         if not axes.texts or len(axes.texts) < 2:
-            axes.text(1.1, end + 0.05, words, color=plotting.GREY)
+            axes.text(1.1, end + (0.05 if end > 0 else -0.16), words, color=plotting.GREY)
     axes.plot(np.arange(1, len(path) + 1), path, color=colour, label=name, linewidth=1.3)
-    axes.set(xscale="log", xlim=(1, len(path)), ylim=(-1.12, 1.25))
+    axes.set(xscale="log", xlim=(1, len(path)), ylim=(-1.25, 1.25))
 
 
 def _draw_turning(axes: Axes, beta1: float, *, fill: bool = False) -> None:

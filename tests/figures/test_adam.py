@@ -107,26 +107,34 @@ def test_the_first_figure_draws_the_averages_and_the_step() -> None:
     assert -1.2 < means[2] < -0.8
 
 
-def test_learning_curves_draw_both_races_and_what_has_diverged_is_not_drawn() -> None:
-    zipf = {"m alone": torch.tensor([1.0, 0.1, torch.nan]), "both": torch.tensor([1.0, 0.01, 1e-4])}
-    above, below = figures.learning_curves(zipf, {"both": torch.tensor([1.0, 0.5, 0.25])}).axes
-    np.testing.assert_allclose(lines(above)["both"], [1, 0.01, 1e-4], rtol=1e-6)
-    assert lines(above)["m alone"][2] == np.inf
-    np.testing.assert_allclose(lines(below)["both"], [1, 0.5, 0.25])
+def test_learning_curves_draw_the_race_and_what_has_diverged_is_not_drawn() -> None:
+    curves = {"momentum": torch.tensor([1.0, 0.1, torch.nan]), "Adam": torch.tensor([1.0, 0.01, 1e-4])}
+    (axes,) = figures.learning_curves(curves).axes
+    np.testing.assert_allclose(lines(axes)["Adam"], [1, 0.01, 1e-4], rtol=1e-6)
+    assert lines(axes)["momentum"][2] == np.inf
+
+
+def test_turning_over_draws_a_ratio_for_each_number_of_steps() -> None:
+    leads = {"a": [0.5, 2.0, 9.0], "b": [0.1, 0.2, 0.3], "c": [1.0, 1.0, 1.0], "d": [3.0, 2.0, 1.0]}
+    (axes,) = figures.turning_over(leads, 64).axes
+    drawn = {str(line.get_label()): line for line in axes.get_lines()}
+    np.testing.assert_allclose(drawn["b"].get_ydata(), [0.1, 0.2, 0.3])
+    np.testing.assert_allclose(drawn["b"].get_xdata(), [10, 11, 12])
+    assert "64 words" in axes.get_title(loc="left")
 
 
 def test_late_words_draw_a_dot_for_each_row() -> None:
     pairs = torch.rand(6, 6, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     table = torch.zeros(6, 6, dtype=torch.float64)
-    (axes,) = figures.late_words(pairs, {"both": table}).axes
-    np.testing.assert_allclose(lines(axes)["_both"], figures.row_losses(table, pairs).numpy())
+    (axes,) = figures.late_words(pairs, {"Adam": table}).axes
+    np.testing.assert_allclose(lines(axes)["_Adam"], figures.row_losses(table, pairs).numpy())
 
 
 def test_rivals_show_a_dot_and_a_number_for_each() -> None:
     (axes,) = figures.rivals({"momentum": 0.01, "Adam": 3e-5}).axes
     (dots,) = [c for c in axes.collections if len(c.get_offsets()) == 2]
     np.testing.assert_allclose(np.asarray(dots.get_offsets())[:, 0], [0.01, 3e-5])
-    assert {"0.01", "3e-05"} <= {text.get_text() for text in axes.texts}
+    assert {"0.01", "3·10⁻⁵"} <= {text.get_text() for text in axes.texts}
 
 
 def test_left_out_draws_the_factors_and_what_was_measured() -> None:
@@ -188,6 +196,7 @@ def test_limits_draw_both_ratios() -> None:
     above, below = figures.limits([16, 32], [2.0, 8.0], [32, 512], [1.0, 1.4, 300.0]).axes
     np.testing.assert_allclose(lines(above)["_ratio"], [2, 8])
     np.testing.assert_allclose(lines(below)["_ratio"], [1, 1.4, 300])
+    np.testing.assert_allclose(lines(below)["_line"], [1, 1.4])  # "all" stands beyond the gap
     assert [label.get_text() for label in below.get_xticklabels()] == ["32", "512", "all"]
 
 
