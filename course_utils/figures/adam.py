@@ -41,11 +41,11 @@ TWO_AVERAGES = (
 )
 LEARNING_CURVES = (
     "Loss above the lowest against the step, logarithmic, words under Zipf's law, over 100 steps. Gradient "
-    "descent and momentum fall slowly; v alone falls faster, then hovers; Adam ends lowest."
+    "descent and momentum fall slowly; v alone falls faster; Adam ends lowest."
 )
 TURNING_OVER = (
     "Momentum's loss over Adam's after each number of steps, logarithmic, each tuned for that number. Four "
-    "lines: words before and next words under Zipf's law or even. All rise with the steps. With the words "
+    "lines: words before and next words under Zipf's law or even. All rise in the end. With the words "
     "before under Zipf's law the line ends highest; with both even it is the lowest."
 )
 LATE_WORDS = (
