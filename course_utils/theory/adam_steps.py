@@ -6,6 +6,8 @@
     noisy_step(ratio, beta1)       the typical step under gradients with noise
     cycle_drift(C, period, beta1, beta2)
                                    the way gone in one round of the problem on which Adam does not converge
+    turning_memory(C, period, beta1)
+                                   how long v must remember there for Adam to go the right way
 
 All with eps = 0.
 """
@@ -113,6 +115,33 @@ def cycle_drift(C: float, period: int, beta1: float, beta2: Tensor | float) -> T
     m = -1 + (C + 1) * (1 - beta1) * beta1**k / (1 - beta1**period)
     v = 1 + (C**2 - 1) * (1 - b) * b**k / (1 - b**period)  # (..., period)
     return (m / v.sqrt()).sum(-1)
+
+
+def turning_memory(C: float, period: int, beta1: float = 0.0) -> float:
+    """The memory 1 / (1 - beta2) above which Adam goes the right way in every round of `cycle_drift`.
+
+    The largest root of the drift below 100,000 rounds, by bisection. (With momentum a very short memory can
+    be right again: then there are two roots.)
+
+    Args: as for `cycle_drift`, with C > period - 1, so that the right way is the way against C.
+    Returns: a number of steps, > 1; 1 where every memory is long enough.
+    Raises: ValueError if C <= period - 1 or C is so near to it that no such memory is long enough.
+    """
+    require(period - 1 < C, "C > period - 1", C=C, period=period)
+    memories = 1 + torch.logspace(-12, 5, 2000, dtype=torch.float64) * period
+    right = cycle_drift(C, period, beta1, 1 - 1 / memories) > 0
+    require(bool(right[-1]), "C farther from period - 1", C=C, period=period)
+    wrong = (~right).nonzero()
+    if len(wrong) == 0:
+        return 1.0
+    low, high = (float(memories[int(wrong[-1]) + k]) for k in (0, 1))
+    for _ in range(60):
+        middle = (low + high) / 2
+        if cycle_drift(C, period, beta1, 1 - 1 / middle) > 0:
+            high = middle
+        else:
+            low = middle
+    return high
 
 
 def _checked(betas: Betas) -> Betas:

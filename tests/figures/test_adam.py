@@ -9,6 +9,7 @@ import pytest
 import torch
 from matplotlib.axes import Axes
 
+from course_utils import plotting
 from course_utils.figures import adam as figures
 from course_utils.theory import adam_steps
 from tests.mutants import mistakes
@@ -40,35 +41,40 @@ def check_tug(module: ModuleType) -> None:
     p = torch.zeros(1, dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.Adam([p], betas=(0.5, 0.8), amsgrad=True)
     want = []
-    for t in range(40):
-        p.grad = torch.full_like(p, 6.0 if t % 5 == 0 else -1.0)
+    for t in range(60):
+        p.grad = torch.full_like(p, 4.0 if t % 3 == 0 else -1.0)
         optimizer.param_groups[0]["lr"] = 0.5 / (t + 1) ** 0.5
         optimizer.step()
         p.data.clamp_(-1, 1)
         want.append(p.item())
     assert min(want) == -1  # it is clipped somewhere
-    got = module.tug_path(5, (0.5, 0.8), True, 0.5, 40)
+    got = module.tug_path(4.0, (0.5, 0.8), True)[:60]
     torch.testing.assert_close(got, torch.tensor(want, dtype=torch.float64), rtol=1e-12, atol=1e-12)
 
 
 def check_map(module: ModuleType) -> None:
     drift = module.drift_map(0.5)
-    assert drift.shape == (len(module.PERIODS), len(module.MEMORIES))
-    n, memory = int(module.PERIODS[4]), float(module.MEMORIES[7])
-    want = adam_steps.cycle_drift(1.5 * (n - 1), n, 0.5, 1 - 1 / memory) / n
-    assert drift[4, 7].item() == pytest.approx(want.item(), rel=1e-12)
+    assert drift.shape == (len(module.MEMORIES), len(module.MARGINS))
+    memory, margin = float(module.MEMORIES[20]), float(module.MARGINS[7])
+    want = adam_steps.cycle_drift(2 + margin, 3, 0.5, 1 - 1 / memory)
+    assert drift[20, 7].item() == pytest.approx(want.item(), rel=1e-12)
 
 
-def check_streams(module: ModuleType) -> None:
-    steps = module.three_streams()
-    torch.testing.assert_close(steps["steady"], torch.ones(60, dtype=torch.float64), rtol=1e-12, atol=0)
-    assert int(steps["lone"].argmax()) == 29
-    assert steps["lone"][:29].abs().max() == 0
-    bound = adam_steps.longest_step(figures.BETAS)
-    assert 0.999 * bound < steps["growing"][-1] <= bound
+def check_rows(module: ModuleType) -> None:
+    """A row's loss is its cross-entropy less its entropy, for a word that is rare or common alike."""
+    pairs = torch.tensor([[0.6, 0.3], [0.02, 0.08]], dtype=torch.float64)
+    table = torch.tensor([[0.0, 1.0], [2.0, 0.0]], dtype=torch.float64)
+    want = []
+    for row, logits in zip(pairs, table, strict=True):
+        q = row / row.sum()
+        log_p = torch.log_softmax(logits, 0)
+        want.append(float((-q * log_p).sum() - (-q * q.log()).sum()))
+    assert module.row_losses(table, pairs).tolist() == pytest.approx(want, rel=1e-12)
+    best = (pairs / pairs.sum(1, keepdim=True)).log()
+    assert module.row_losses(best, pairs).abs().max() < 1e-15
 
 
-CHECKS = [check_steps, check_tug, check_map, check_streams]
+CHECKS = [check_steps, check_tug, check_map, check_rows]
 
 
 @pytest.mark.parametrize("check", CHECKS)
@@ -78,11 +84,11 @@ def test_data(check) -> None:
 
 MUTANTS = [
     pytest.param(check_steps, "ewma(gradients**2, betas[1])", "ewma(gradients, betas[1]) ** 2", id="squares"),
-    pytest.param(check_tug, "lr / (t + 1) ** 0.5", "lr", id="constant rate"),
+    pytest.param(check_tug, "TUG_RATE / (t + 1) ** 0.5", "TUG_RATE", id="constant rate"),
     pytest.param(check_tug, "p.clamp_(-1, 1)", "p.clamp_(-2, 2)", id="interval"),
     pytest.param(check_tug, "amsgrad=amsgrad)\n    visited", "amsgrad=False)\n    visited", id="amsgrad"),
-    pytest.param(check_map, "beta1, beta2) / n for", "beta1, beta2) for", id="per round"),
-    pytest.param(check_streams, "growth ** (-ages)", "growth**ages", id="falling"),
+    pytest.param(check_map, "cycle_drift(2 + x, 3", "cycle_drift(x, 3", id="margin"),
+    pytest.param(check_rows, "pairs / pairs.sum(1, keepdim=True)", "pairs", id="shares left in"),
 ]
 
 
@@ -96,18 +102,58 @@ def test_the_first_figure_draws_the_averages_and_the_step() -> None:
     np.testing.assert_array_equal(drawn["_g"], g.numpy())
     np.testing.assert_allclose(lines(below)["_step"], drawn["m: direction"] / drawn["√v: size"], rtol=1e-12)
     means = g.view(3, -1).mean(1)
-    assert means[0].abs() < 0.3
-    assert 0.8 < means[1] < 1.2
+    assert 0.8 < means[0] < 1.2
+    assert means[1].abs() < 0.2
     assert -1.2 < means[2] < -0.8
 
 
-def test_left_out_draws_the_factors() -> None:
-    (axes,) = figures.left_out().axes
+def test_learning_curves_draw_the_race_and_what_has_diverged_is_not_drawn() -> None:
+    curves = {"momentum": torch.tensor([1.0, 0.1, torch.nan]), "Adam": torch.tensor([1.0, 0.01, 1e-4])}
+    (axes,) = figures.learning_curves(curves).axes
+    np.testing.assert_allclose(lines(axes)["Adam"], [1, 0.01, 1e-4], rtol=1e-6)
+    assert lines(axes)["momentum"][2] == np.inf
+
+
+def test_turning_over_draws_a_ratio_for_each_number_of_steps() -> None:
+    leads = {"a": [0.5, 2.0, 9.0], "b": [0.1, 0.2, 0.3], "c": [1.0, 1.0, 1.0], "d": [3.0, 2.0, 1.0]}
+    (axes,) = figures.turning_over(leads, 64).axes
+    drawn = {str(line.get_label()): line for line in axes.get_lines()}
+    np.testing.assert_allclose(drawn["b"].get_ydata(), [0.1, 0.2, 0.3])
+    np.testing.assert_allclose(drawn["b"].get_xdata(), [10, 11, 12])
+    assert "64 words" in axes.get_title(loc="left")
+
+
+def test_late_words_draw_a_dot_for_each_row() -> None:
+    pairs = torch.rand(6, 6, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    table = torch.zeros(6, 6, dtype=torch.float64)
+    (axes,) = figures.late_words(pairs, {"Adam": table}).axes
+    np.testing.assert_allclose(lines(axes)["_Adam"], figures.row_losses(table, pairs).numpy())
+
+
+def test_rivals_show_a_dot_and_a_number_for_each() -> None:
+    (axes,) = figures.rivals({"momentum": 0.01, "Adam": 3e-5}).axes
+    (dots,) = [c for c in axes.collections if len(c.get_offsets()) == 2]
+    np.testing.assert_allclose(np.asarray(dots.get_offsets())[:, 0], [0.01, 3e-5])
+    assert {"0.01", "3·10⁻⁵"} <= {text.get_text() for text in axes.texts}
+
+
+def test_left_out_draws_the_factors_and_what_was_measured() -> None:
+    measured = torch.linspace(3, 1, 2000, dtype=torch.float64)
+    (axes,) = figures.left_out(measured).axes
     drawn = lines(axes)
     assert drawn["_neither"][0] == pytest.approx(10**0.5)
     assert drawn["_m only"][0] == pytest.approx(1000**0.5)
     assert drawn["_v only"][0] == pytest.approx(0.1)
     assert all(drawn[name][-1] == pytest.approx(1, rel=1e-4) for name in ("_neither", "_m only", "_v only"))
+    assert (drawn["_measured"][0], drawn["_measured"][-1]) == (3, 1)
+
+
+def test_longest_steps_draw_the_bound_and_what_was_found() -> None:
+    (axes,) = figures.longest_steps({1: 1.0, 100: 2.0}).axes
+    drawn = lines(axes)
+    np.testing.assert_allclose(drawn["_found"], [1, 2])
+    assert drawn["_bound"][0] == pytest.approx(1)
+    assert drawn["_bound"][-1] == pytest.approx(adam_steps.longest_step(figures.BETAS), rel=1e-3)
 
 
 def test_step_against_noise_draws_theory_and_measurement() -> None:
@@ -120,23 +166,48 @@ def test_step_against_noise_draws_theory_and_measurement() -> None:
     assert theory[1][0] == pytest.approx(adam_steps.noisy_step(0.1, 0.9).item())
 
 
-def test_loss_in_other_units_caps_what_has_diverged() -> None:
-    losses = {"adam": torch.full((3, 2), 0.2), "momentum": torch.tensor([[0.2, torch.inf]] * 3)}
-    (axes,) = figures.loss_in_other_units([1.0, 1000.0], losses).axes
-    np.testing.assert_allclose(lines(axes)["_momentum"], [0.2, 1000], rtol=1e-6)
+def test_turning_marks_where_each_run_ended() -> None:
+    ends = torch.tensor([[1.0, -1.0], [-1.0, -1.0]])
+    (axes,) = figures.turning([0.1, 1.0], [2.0, 100.0], ends).axes
+    marks = {
+        line.get_marker(): len(line.get_xdata()) for line in axes.get_lines() if line.get_label() == "_ends"
+    }
+    assert marks == {"o": 3, "X": 1}
 
 
-@pytest.mark.parametrize(("period", "words"), [(10, "wrong end"), (3, "minimum")])
-def test_the_title_says_where_adam_goes(period: int, words: str) -> None:
-    right = figures.map_and_path(period, 2.0 if period == 10 else 100.0, 0.0).axes[1]
-    assert words in right.get_title(loc="left")
-    end = lines(right)["Adam"][-1]
+@pytest.mark.parametrize(("memory", "words"), [(1.2, "wrong end"), (100.0, "minimum")])
+def test_the_title_says_where_adam_goes(memory: float, words: str) -> None:
+    below = figures.map_and_path(3.0, memory, 0.0).axes[1]
+    assert words in below.get_title(loc="left")
+    end = lines(below)["Adam"][-1]
     assert (end > 0) == (words == "wrong end")
 
 
-def test_tugs_and_film_draw() -> None:
-    path = torch.linspace(0, 1, 30, dtype=torch.float64)
-    (axes,) = figures.tugs({"AMSGrad": path}).axes
-    np.testing.assert_array_equal(lines(axes)["AMSGrad"], path.numpy())
-    assert figures.map_film(0.9).axes[0].get_title(loc="left") == "β₁ = 0.90"
-    assert figures.longest_steps().axes[0].get_title(loc="left").startswith("Growing")
+def test_rates_tried_draw_each_method_on_its_own_grid() -> None:
+    losses = {"momentum": torch.rand(4, 5), "adam": torch.rand(4, 5)}
+    (axes,) = figures.rates_tried(losses).axes
+    for method, lowest in (("momentum", 0.02), ("adam", 0.005)):
+        (line,) = [line for line in axes.get_lines() if line.get_label() == f"_{method}"]
+        np.testing.assert_allclose(line.get_xdata(), lowest * 2.0 ** np.arange(5))
+        np.testing.assert_allclose(line.get_ydata(), losses[method].mean(0).numpy(), rtol=1e-6)
+
+
+def test_limits_draw_both_ratios() -> None:
+    above, below = figures.limits([16, 32], [2.0, 8.0], [32, 512], [1.0, 1.4, 300.0]).axes
+    np.testing.assert_allclose(lines(above)["_ratio"], [2, 8])
+    np.testing.assert_allclose(lines(below)["_ratio"], [1, 1.4, 300])
+    np.testing.assert_allclose(lines(below)["_line"], [1, 1.4])  # "all" stands beyond the gap
+    assert [label.get_text() for label in below.get_xticklabels()] == ["32", "512", "all"]
+
+
+def test_no_text_lies_on_another_at_any_stop_of_the_sliders() -> None:
+    for C, memory, beta1 in ((2.1, 1.1, 0.0), (2.1, 2, 0.9), (10, 1000, 0.5), (3, 1.5, 0.0)):
+        figure = figures.map_and_path(C, memory, beta1)
+        plotting.png(figure)
+        assert plotting.clashes(figure) == []
+
+
+def test_tugs_draw_three_paths() -> None:
+    path = np.linspace(0, 1, 30)
+    (axes,) = figures.tugs([path, -path, 0 * path]).axes
+    np.testing.assert_array_equal(lines(axes)["AMSGrad"], -path)

@@ -90,7 +90,18 @@ def check_sum(module: ModuleType) -> None:
     assert module.sum_of_powers(0.5, inf) == 2
 
 
-CHECKS = [check_sum, check_longest, check_limit, check_uncorrected, check_drift, check_noise]
+def check_turning(module: ModuleType) -> None:
+    """Just below it is the wrong way, from there on the right one, also where short memories are right."""
+    for C, period, beta1 in ((2.1, 3, 0.0), (100.0, 3, 0.0), (130.0, 100, 0.9), (1050.0, 1000, 0.5)):
+        memory = module.turning_memory(C, period, beta1)
+        assert adam_steps.cycle_drift(C, period, beta1, 1 - 1 / (1 + (memory - 1) * 0.999)) < 0
+        longer = 1 + (memory - 1) * torch.logspace(1e-9, 3, 50, dtype=torch.float64)
+        assert (adam_steps.cycle_drift(C, period, beta1, 1 - 1 / longer) >= 0).all()
+    assert module.turning_memory(3.0, 3, 0.9) == 1
+    assert adam_steps.cycle_drift(130.0, 100, 0.9, 1 - 1 / 1.005) > 0  # right again
+
+
+CHECKS = [check_sum, check_longest, check_limit, check_uncorrected, check_drift, check_noise, check_turning]
 
 
 @pytest.mark.parametrize("check", CHECKS)
@@ -112,6 +123,8 @@ MUTANTS = [
         id="m of the first round",
     ),
     pytest.param(check_drift, "m / v.sqrt()", "m / v", id="drift without root"),
+    pytest.param(check_turning, "1 - 1 / middle) > 0:", "1 - 1 / middle) < 0:", id="the other side"),
+    pytest.param(check_turning, "int(wrong[-1]) + k", "int(wrong[0]) + k", id="the first root"),
     pytest.param(
         check_noise,
         "return ((s2 + (1 - beta1) / (1 + beta1))",
@@ -149,6 +162,8 @@ BAD = [
     (lambda: adam_steps.noisy_step(1.0, 1.0), "need 0 <= beta1 < 1, got beta1=1.0"),
     (lambda: adam_steps.cycle_drift(3.0, 1, 0.0, 0.1), "need C > 0 and period >= 2"),
     (lambda: adam_steps.cycle_drift(3.0, 3, 0.0, 0.0), "need 0 < beta2 < 1"),
+    (lambda: adam_steps.turning_memory(2.0, 3), r"need C > period - 1, got C=2.0, period=3"),
+    (lambda: adam_steps.turning_memory(2.000001, 3), r"need C farther from period - 1"),
 ]
 
 
