@@ -44,8 +44,7 @@ def lr_pool(
         "augment": augment,
     }
     sweep = sweep_lrs(task.make_model, splits.train, lrs=lrs, seeds=seeds, **options)
-    scored = [accuracy(sweep.predict(part), part.y[:, None]) for part in (splits.validation, splits.test)]
-    return Pool(*(score.double().mT for score in scored))
+    return Pool(*(_scores(sweep.predict(part), part.y) for part in (splits.validation, splits.test)))
 
 
 def chosen_by(scores: Tensor, k: int) -> Tensor:
@@ -73,3 +72,10 @@ def spread(weights: Tensor, scores: Tensor) -> Tensor:
     """
     mean = weights @ scores
     return (weights @ (scores - mean) ** 2).sqrt()
+
+
+def _scores(prediction: Tensor, y: Tensor) -> Tensor:
+    """Accuracies (R, S) of predictions (S, R, N, C)."""
+    runs = y[:, None].expand(prediction.shape[:-1])
+    right = accuracy(prediction.flatten(0, 1), runs.flatten(0, 1))
+    return right.view(prediction.shape[:2]).double().mT

@@ -58,8 +58,8 @@ EFFECTS = (
         "features or gradients of very different sizes", "one rate suits all coordinates",
     ),
     Effect(
-        "Adam", "momentum, each at a rate that suits", "digits", "07.net-close",
-        "rates must work untuned, over layers and scales", "a tuned momentum is at hand",
+        "Adam", "momentum, both tuned", "digits", "07.digits-tuned",
+        "parts of the model see gradients of very different size or frequency", "all parts are alike",
         unit="loss", sign=-1,
     ),
     Effect(
