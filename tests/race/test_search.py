@@ -70,7 +70,11 @@ def test_a_search_is_part_of_the_pool(k: int) -> None:
 
 
 MUTANTS: dict[str, tuple[str, str, Any]] = {
-    "seeds for learning rates": ("right.view(prediction.shape[:2]).double().mT", "right.double().view(prediction.shape[1], -1)", check_pool),
+    "seeds for learning rates": (
+        "right.view(prediction.shape[:2]).double().mT",
+        "right.double().view(prediction.shape[1], -1)",
+        check_pool,
+    ),
     "one learning rate for all": ("lrs=lrs", "lrs=lrs[:1].repeat(3)", check_pool),
     "validation for test": ("splits.validation, splits.test", "splits.test, splits.validation", check_pool),
     "the worst is chosen": ("scores.argsort(stable", "(-scores).argsort(stable", check_weights),
