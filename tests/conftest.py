@@ -14,5 +14,5 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 @pytest.fixture(autouse=True)
 def _run_of_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever run a test starts, the next test finds the one that was there: a smoke run draws less."""
-    monkeypatch.setattr(profiles, "_current", profiles._current)
+    """Each test begins in a standard run, whatever was started before: a smoke run draws less."""
+    monkeypatch.setattr(profiles, "_current", profiles.Run("standard", 0, "cpu"))
