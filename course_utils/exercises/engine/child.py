@@ -85,9 +85,8 @@ class Child:
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
         self._mark, self._apart = env.get(MARK, ""), apart
-        self._handle = psutil.Process(
-            self.process.pid
-        )  # knows its process from a later one of the same number
+        # A handle knows its process from a later one of the same number.
+        self._handle = psutil.Process(self.process.pid)
         self._time, self._looked = OwnTime(self._handle), time.monotonic()
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         threading.Thread(target=self._listen, daemon=True).start()
