@@ -106,7 +106,7 @@ def test_a_child_that_never_stops_speaking_has_no_more_time_than_a_silent_one() 
 
 
 def check_own_time(child: ModuleType) -> None:
-    time = child.OwnTime(os.getpid())
+    time = child.OwnTime(psutil.Process())
     time.add(2.0, 0.0, waits=True)
     assert time.seconds == 2.0, "who sleeps uses its time up"
     time.add(2.0, 1.9, waits=False)
@@ -142,9 +142,10 @@ def test_a_stopped_process_waits_and_a_computing_one_does_not() -> None:
     """What the system says of real processes, asked until it says it: nothing here depends on speed."""
     for code, waits in [(FOREVER, True), ("while True: pass", False)]:
         child = python(code)
-        while module._state(child.process.pid)[1] != waits:
+        process = psutil.Process(child.process.pid)
+        while module._state(process)[1] != waits:
             pass
-        while not waits and module._state(child.process.pid)[0] < 0.2:
+        while not waits and module._state(process)[0] < 0.2:
             pass
         child.end()
 
@@ -177,8 +178,21 @@ def test_a_child_ends_with_all_it_has_started() -> None:
 
 def test_a_family_that_has_ended_is_no_error() -> None:
     done = subprocess.Popen([sys.executable, "-c", ""])
+    handle = psutil.Process(done.pid)
     done.wait()
-    end_family(done.pid)
+    end_family(handle)
+
+
+def test_a_process_that_has_the_number_of_one_that_has_gone_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    other = subprocess.Popen([sys.executable, "-c", FOREVER])
+    handle = psutil.Process(other.pid)
+    monkeypatch.setattr(handle, "_ident", (other.pid, 1.0))  # as if it were from a process that began in 1970
+    end_family(handle)
+    assert other.poll() is None
+    other.kill()
+    other.wait()
 
 
 def test_events_are_lines_of_json() -> None:
@@ -187,4 +201,4 @@ def test_events_are_lines_of_json() -> None:
         [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True
     )
     assert json.loads(done.stdout) == {"event": "x", "a": [1, None], "b": "é"}
-    assert OwnTime(os.getpid()).read() >= 0
+    assert OwnTime(psutil.Process()).read() >= 0

@@ -199,7 +199,7 @@ def broken_environment(tmp_path: Path) -> Path:
 
 
 def ask(python: Path, *arguments: str, cwd: Path = DOCTOR.parents[2]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([str(python), *arguments], capture_output=True, text=True, cwd=cwd, timeout=60)
+    return subprocess.run([str(python), *arguments], capture_output=True, text=True, cwd=cwd, timeout=600)
 
 
 def test_broken_environment(broken_environment: Path) -> None:

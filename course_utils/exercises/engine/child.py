@@ -42,17 +42,17 @@ class OwnTime:
     waits for what (it does on Linux), all time counts.
 
     Args:
-        pid: the process; it is to be read several times a second.
+        process: the process; it is to be read several times a second.
     """
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, process: psutil.Process) -> None:
         self.seconds = 0.0
-        self._pid = pid
+        self._process = process
         self._at, self._computed = time.monotonic(), 0.0
 
     def read(self) -> float:
         """The seconds so far."""
-        computed, waits = _state(self._pid) if sys.platform == "linux" else (0.0, True)
+        computed, waits = _state(self._process) if sys.platform == "linux" else (0.0, True)
         now = time.monotonic()
         self.add(now - self._at, computed - self._computed, waits=waits)
         self._at, self._computed = now, computed
@@ -85,7 +85,9 @@ class Child:
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
         self._mark, self._apart = env.get(MARK, ""), apart
-        self._time, self._looked = OwnTime(self.process.pid), time.monotonic()
+        # A handle knows its process from a later one of the same number.
+        self._handle = psutil.Process(self.process.pid)
+        self._time, self._looked = OwnTime(self._handle), time.monotonic()
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         threading.Thread(target=self._listen, daemon=True).start()
 
@@ -123,10 +125,10 @@ class Child:
 
     def end(self) -> None:
         """End the process with all it has started; harmless where it has ended."""
-        if self._apart and hasattr(os, "killpg"):
+        if self._apart and hasattr(os, "killpg") and self.process.returncode is None:
             with contextlib.suppress(OSError):
                 os.killpg(self.process.pid, signal.SIGKILL)
-        end_family(self.process.pid, mark=self._mark)
+        end_family(self._handle, mark=self._mark)
         with contextlib.suppress(OSError):
             self.process.kill()
         self.process.wait(timeout=10)
@@ -168,9 +170,12 @@ class Line:
         self._events.flush()
 
 
-def end_family(pid: int, *, mark: str = "") -> None:
-    """End a process, its descendants, and whatever else carries `mark` in its environment; wait for them."""
-    family = _family(pid)
+def end_family(process: psutil.Process, *, mark: str = "") -> None:
+    """End a process, its descendants, and whatever else carries `mark` in its environment; wait for them.
+
+    A process that has gone is no error, and another one that has its number by now is left alone.
+    """
+    family = _family(process)
     for one in psutil.process_iter() if mark else ():
         with contextlib.suppress(psutil.Error, OSError):
             if one.environ().get(MARK) == mark:
@@ -191,20 +196,19 @@ def _kill(family: Iterable[psutil.Process]) -> None:
             process.kill()
 
 
-def _family(pid: int) -> list[psutil.Process]:
+def _family(process: psutil.Process) -> list[psutil.Process]:
     try:
-        process = psutil.Process(pid)
         return [*process.children(recursive=True), process]
     except psutil.Error:
         return []
 
 
-def _state(pid: int) -> tuple[float, bool]:
+def _state(process: psutil.Process) -> tuple[float, bool]:
     """Processor time of a family in seconds, and whether all of it waits for something else."""
     computed, waits = 0.0, True
-    for process in _family(pid):
+    for member in _family(process):
         with contextlib.suppress(psutil.Error):
-            times = process.cpu_times()
+            times = member.cpu_times()
             computed += times.user + times.system + times.children_user + times.children_system
-            waits = waits and process.status() not in _RUNNING
+            waits = waits and member.status() not in _RUNNING
     return computed, waits

@@ -14,6 +14,8 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from course_utils._checks import require
 from course_utils.claim_records import record_name
 from course_utils.exercises.engine.child import end_family, exit_with_children
@@ -181,7 +183,7 @@ class _Worker(threading.Thread):
     def __init__(self, waiting: queue.Queue[Job], report: Callable[[Event], None]) -> None:
         super().__init__(daemon=True)
         self.waiting, self.report = waiting, report
-        self.pid: int | None = None
+        self.process: psutil.Process | None = None
         self.stop = threading.Event()
 
     def run(self) -> None:
@@ -198,7 +200,7 @@ class _Worker(threading.Thread):
                         pool = ProcessPoolExecutor(
                             1, mp_context=multiprocessing.get_context("spawn"), initializer=_begin
                         )
-                        self.pid = pool.submit(os.getpid).result()
+                        self.process = psutil.Process(pool.submit(os.getpid).result())
                         if self.stop.is_set():
                             return
                     result = pool.submit(_execute, job).result()
@@ -222,8 +224,8 @@ class _Worker(threading.Thread):
     def end(self, *, now: bool) -> None:
         """Let the process go; with `now`, end it, its kernel and whatever these have started."""
         self.stop.set()
-        if now and self.pid is not None:
-            end_family(self.pid)
+        if now and self.process is not None:
+            end_family(self.process)
 
 
 def _begin() -> None:

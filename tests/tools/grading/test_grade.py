@@ -146,7 +146,7 @@ def test_what_the_process_says_of_each_answer() -> None:
         [sys.executable, "-m", "course_utils.tools.grading.child"],
         input=json.dumps(request | ceilings).encode(),
         capture_output=True,
-        timeout=60,
+        timeout=600,
     )
     assert (done.returncode, done.stderr) == (0, b"")
     events = [json.loads(line) for line in done.stdout.splitlines()]

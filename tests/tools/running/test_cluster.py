@@ -44,7 +44,7 @@ def workers_of(cluster: LocalCluster) -> set[int]:
     return {nanny.pid for nanny in cluster.workers.values()}
 
 
-def wait_for(holds: Callable[[], bool], seconds: float = 90.0) -> bool:
+def wait_for(holds: Callable[[], bool], seconds: float = 600.0) -> bool:
     end = time.monotonic() + seconds
     while not holds() and time.monotonic() < end:
         time.sleep(0.05)
@@ -123,7 +123,7 @@ def test_interrupt_calls_the_lessons_back(tmp_path: Path, cluster: LocalCluster)
     with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as command:
         assert wait_for(lambda: mark.exists() and bool(mark.read_text()))
         command.send_signal(signal.SIGINT)
-        said, _ = command.communicate(timeout=90)
+        said, _ = command.communicate(timeout=600)
     assert command.returncode == 130, said
     assert "interrupted" in said
     assert wait_for(lambda: not psutil.pid_exists(int(mark.read_text()))), "its kernel was ended"

@@ -63,7 +63,7 @@ def tool(course: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """`python -m ...` with the course's own package."""
     environment = {**os.environ, "PYTHONPATH": str(course), "OMP_NUM_THREADS": "1"}
     line = [sys.executable, "-m", *arguments]
-    return subprocess.run(line, cwd=course, env=environment, capture_output=True, text=True, timeout=180)
+    return subprocess.run(line, cwd=course, env=environment, capture_output=True, text=True, timeout=900)
 
 
 @pytest.fixture(scope="module")
