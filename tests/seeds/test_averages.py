@@ -77,6 +77,7 @@ def one_run(seed: int, x: Tensor, y: Tensor) -> dict[str, list[nn.Module]]:
 
 def check_equals_separate_runs(module: Any) -> None:
     runs, train = averaged(module)
+    assert runs.snapshots is not None
     assert runs.snapshots.steps == {"live": [4, 8, 12], "ema": [4, 8, 12], "swa": [8, 12]}
     test = examples(7, 1)
     got = {name: runs.predict_kept(name, test) for name in runs.snapshots.steps}
@@ -107,7 +108,9 @@ def test_without_averages_nothing_is_kept() -> None:
     assert plain.snapshots is None
     with pytest.raises(ValueError, match=r"a name among \[\]"):
         plain.predict_kept("live", examples(7, 1))
-    assert train_seeds(make, examples(20, 0), averages={}, **kwargs).snapshots.steps == {"live": [2]}
+    live = train_seeds(make, examples(20, 0), averages={}, **kwargs).snapshots
+    assert live is not None
+    assert live.steps == {"live": [2]}
 
 
 @pytest.mark.parametrize(

@@ -46,15 +46,9 @@ def check_against_sam(module: Any, train: Stacked, rho: float = 0.3) -> None:
         generator, done = torch.Generator().manual_seed(seed), 0
         while done < 12:
             for order in minibatches(20, 8, generator):
-                bx, by = train.x[i][order.flatten()], train.y[i][order.flatten()]
-
-                def closure(bx=bx, by=by, model=model, rule=rule) -> float:
-                    rule.zero_grad()
-                    value = F.cross_entropy(model(bx), by)
-                    value.backward()
-                    return value.item()
-
-                rule.step(closure)
+                for step in (rule.first_step, rule.second_step):
+                    F.cross_entropy(model(train.x[i][order]), train.y[i][order]).backward()
+                    step(zero_grad=True)
                 done += 1
                 if done == 12:
                     break
