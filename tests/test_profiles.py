@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from course_utils import profiles
-from tests.mutants import mutant
+from tests.mutants import mistakes
 
 
 @pytest.fixture(autouse=True)
@@ -101,9 +101,9 @@ def test_headless(value: str | None, expected: bool, monkeypatch: pytest.MonkeyP
     assert profiles.headless() is expected
 
 
-@pytest.mark.parametrize("new", ["range(self.seed, self.seed + count)", "range(count)"])
-def test_seeds_that_overlap_are_caught(new: str) -> None:
-    with pytest.raises(AssertionError):
-        check_seeds(
-            mutant("course_utils.profiles", "range(10_000 * self.seed, 10_000 * self.seed + count)", new)
-        )
+SEEDS = "range(10_000 * self.seed, 10_000 * self.seed + count)"
+test_seeds_that_overlap_are_caught = mistakes(
+    "course_utils.profiles",
+    [(SEEDS, "range(self.seed, self.seed + count)"), (SEEDS, "range(count)")],
+    check=check_seeds,
+)

@@ -35,7 +35,7 @@ from course_utils.exercises.engine.child import Child
 from course_utils.exercises.engine.model import Exercise, Quiz, Wrong
 from course_utils.exercises.engine.verdict import Verdict
 from tests import lesson_98_made_up as made_up
-from tests.mutants import mutant
+from tests.mutants import mistakes
 
 ROOT = Path(__file__).parents[2]
 MEAN = "mean(x=tensor([1.0, 2.0, 6.0], float64))"
@@ -822,33 +822,26 @@ def test_judging_calls_every_known_wrong_answer_only_when_needed() -> None:
 
 ENGINE = "course_utils.exercises.engine."
 MUTANTS = [
-    (check_comparison, "compare", "if expected.dtype != got.dtype:", "if False:"),
-    (check_comparison, "compare", "if expected.shape != got.shape:", "if False:"),
+    ("if expected.dtype != got.dtype:", "if False:"),
+    ("if expected.shape != got.shape:", "if False:"),
     (
-        check_comparison,
-        "compare",
         "isclose(other, rtol=rtol, atol=atol, equal_nan=True",
         "isclose(other, rtol, atol",
     ),
     (
-        check_comparison,
-        "compare",
         "(got, expected, rtol=rtol, atol=atol, equal_nan=True",
         "(got, expected, rtol, atol",
     ),
-    (check_comparison, "compare", "atol + rtol * abs(expected)", "rtol * abs(expected)"),
-    (check_comparison, "compare", "atol + rtol * abs(expected)", "10 * atol + rtol * abs(expected)"),
-    (check_comparison, "compare", "cmath.isfinite(expected) and ", ""),
-    (check_comparison, "compare", "expected.keys() != got.keys()", "expected.keys() - got.keys()"),
-    (check_comparison, "compare", "if isinstance(expected, bool) or isinstance(got, bool):", "if False:"),
-    (check_comparison, "compare", "return value.item()", "return value"),
+    ("atol + rtol * abs(expected)", "rtol * abs(expected)"),
+    ("atol + rtol * abs(expected)", "10 * atol + rtol * abs(expected)"),
+    ("cmath.isfinite(expected) and ", ""),
+    ("expected.keys() != got.keys()", "expected.keys() - got.keys()"),
+    ("if isinstance(expected, bool) or isinstance(got, bool):", "if False:"),
+    ("return value.item()", "return value"),
 ]
 
 
-@pytest.mark.parametrize(("checks", "module", "old", "new"), MUTANTS)
-def test_a_mistake_in_the_comparison_is_noticed(checks: Any, module: str, old: str, new: str) -> None:
-    with pytest.raises(AssertionError):
-        checks(mutant(ENGINE + module, old, new))
+test_a_mistake_in_the_comparison_is_noticed = mistakes(ENGINE + "compare", MUTANTS, check=check_comparison)
 
 
 STUB_MUTANTS = [
@@ -898,17 +891,18 @@ VERDICT_MUTANTS = [
 ]
 
 
-@pytest.mark.parametrize(("old", "new"), VERDICT_MUTANTS)
-def test_a_mistake_about_verdicts_is_noticed(old: str, new: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judging, "verdict", mutant(verdicts.__name__, old, new))
-    with pytest.raises(AssertionError):
+def check_judge_with(changed: ModuleType) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(judging, "verdict", changed)
         check_judge(judging)
 
 
-@pytest.mark.parametrize(("old", "new"), STUB_MUTANTS)
-def test_a_mistake_about_stubs_is_noticed(old: str, new: str) -> None:
-    with pytest.raises(AssertionError):
-        check_stubs(mutant(ENGINE + "stub", old, new).not_attempted)
+test_a_mistake_about_verdicts_is_noticed = mistakes(
+    verdicts.__name__, VERDICT_MUTANTS, check=check_judge_with
+)
+test_a_mistake_about_stubs_is_noticed = mistakes(
+    ENGINE + "stub", STUB_MUTANTS, check=check_stubs, of="not_attempted"
+)
 
 
 PROGRESS_MUTANTS = [
@@ -919,7 +913,6 @@ PROGRESS_MUTANTS = [
 ]
 
 
-@pytest.mark.parametrize(("checks", "old", "new"), PROGRESS_MUTANTS)
-def test_a_mistake_about_progress_is_noticed(checks: Any, old: str, new: str, learner: Path) -> None:
-    with pytest.raises(AssertionError):
-        checks(mutant(ENGINE + "progress_file", old, new), learner)
+test_a_mistake_about_progress_is_noticed = mistakes(
+    ENGINE + "progress_file", PROGRESS_MUTANTS, fixtures=["learner"]
+)

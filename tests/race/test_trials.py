@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from course_utils.race import trials
-from tests.mutants import mutant
+from tests.mutants import mistakes
 
 
 def noted(folder: Path, number: int) -> int:
@@ -202,10 +202,9 @@ MUTANTS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("old", "new"), MUTANTS.values(), ids=MUTANTS)
-def test_mistakes_are_caught(old: str, new: str, tmp_path: Path) -> None:
-    with pytest.raises(AssertionError):
-        check_each_once(mutant("course_utils.race.trials", old, new), tmp_path)
+test_mistakes_are_caught = mistakes(
+    "course_utils.race.trials", MUTANTS, check=check_each_once, fixtures=["tmp_path"]
+)
 
 
 def test_a_bar_counts_the_trials(capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,7 +23,7 @@ from course_utils.optimizers import SGD
 from course_utils.training import fit, randomness
 from course_utils.training.randomness import Randomness
 from course_utils.training.variables import variables
-from tests.mutants import mutant
+from tests.mutants import mistakes
 from tests.training.runs import examples, same
 
 X, Y = examples(40, dtype=torch.float32)
@@ -469,34 +469,38 @@ def test_data_are_not_looked_through() -> None:
     assert names == ["long", "text"]
 
 
+def resuming(case: str) -> Callable[[Any, Path], None]:
+    def run(changed: Any, folder: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(randomness, "variables", changed.variables)
+            if hasattr(changed, "Randomness"):
+                patch.setattr("course_utils.training.checkpoint.Randomness", changed.Randomness)
+            check_case(case, fit, folder / "run.pt")
+
+    return run
+
+
 MUTANTS = [
     pytest.param("variables", "        yield Variable(f\"{name}.{base.__name__}\", base)\n", "        pass\n",
-                 "methods of a base class", id="bases-passed-over"),
-    pytest.param("variables", "functools.partial(setattr, cls, attribute)", "None", "a class",
+                 resuming("methods of a base class"), id="bases-passed-over"),
+    pytest.param("variables", "functools.partial(setattr, cls, attribute)", "None", resuming("a class"),
                  id="classes-not-written"),
     pytest.param("variables", "    for constant in code.co_consts:\n", "    for constant in ():\n",
-                 "a generator of the module, in a helper", id="not-inside-comprehensions"),
+                 resuming("a generator of the module, in a helper"), id="not-inside-comprehensions"),
     pytest.param("variables", "functools.partial(setattr, cell, ", "(lambda *_: None) or (cell, ",
-                 "a closure that counts and spawns", id="closures-not-written"),
-    pytest.param("randomness", "_spawn(generator, state)", "pass", "a closure that counts and spawns",
+                 resuming("a closure that counts and spawns"), id="closures-not-written"),
+    pytest.param("randomness", "_spawn(generator, state)", "pass",
+                 resuming("a closure that counts and spawns"),
                  id="children-not-counted"),
     pytest.param("randomness", "in state[\"written\"].items():\n", "in ():\n",
-                 "a sampler with random.Random", id="lists-not-written"),
+                 resuming("a sampler with random.Random"), id="lists-not-written"),
     pytest.param("randomness", "            _replace(here, name, stored)\n", "            pass\n",
-                 "batches that count epochs", id="counters-not-put-back"),
+                 resuming("batches that count epochs"), id="counters-not-put-back"),
     pytest.param("randomness", "generator.bit_generator.state = _as_arrays(state[\"bits\"])", "pass",
-                 "default_rng in augment", id="numpy-not-put-back"),
+                 resuming("default_rng in augment"), id="numpy-not-put-back"),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("module", "old", "new", "case"), MUTANTS)
-def test_mistakes_are_caught(
-    module: str, old: str, new: str, case: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    changed: Any = mutant(f"course_utils.training.{module}", old, new)
-    if module == "variables":
-        monkeypatch.setattr(randomness, "variables", changed.variables)
-    else:
-        monkeypatch.setattr("course_utils.training.checkpoint.Randomness", changed.Randomness)
-    with pytest.raises((AssertionError, ValueError)):
-        check_case(case, fit, tmp_path / "run.pt")
+test_mistakes_are_caught = mistakes(
+    "course_utils.training", MUTANTS, fixtures=["tmp_path"], also=(ValueError,)
+)
