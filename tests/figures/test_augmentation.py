@@ -7,18 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from course_utils.figures import augmentation
 from course_utils.intervals import Interval, mean_interval
+from tests.figures.reading import drawn
 from tests.mutants import mistakes
-
-
-def drawn(figure: Figure) -> Figure:
-    """Rendered once, so that what fails only then fails here."""
-    FigureCanvasAgg(figure).draw()
-    return figure
 
 
 def interval(mean: float) -> Interval:

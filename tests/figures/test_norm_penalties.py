@@ -7,27 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from course_utils.figures import norm_penalties
 from course_utils.figures.norm_penalties import HALF, STRENGTHS, TARGET
+from tests.figures.reading import drawn, lines
 from tests.mutants import mistakes
-
-
-def drawn(figure: Figure) -> Figure:
-    """Rendered once, so that what fails only then fails here."""
-    FigureCanvasAgg(figure).draw()
-    return figure
-
-
-def lines(axes: Any, label: str) -> list[np.ndarray[Any, Any]]:
-    """The points (T, 2) of every line with this label."""
-    return [
-        np.column_stack(line.get_data()).astype(float)
-        for line in axes.get_lines()
-        if line.get_label() == label
-    ]
 
 
 def check_shrunk(module: Any) -> None:
