@@ -166,7 +166,8 @@ class Page(HTMLParser):
 
     def __init__(self, source: str) -> None:
         super().__init__()
-        self.text, self.outside, self.tags, self.depth = "", "", [], 0
+        self.text, self.outside, self.depth = "", "", 0
+        self.tags: list[str] = []
         self.attributes: list[tuple[str, str]] = []
         self.feed(source)
 

@@ -434,7 +434,7 @@ def test_value_must_be_one_number() -> None:
         EarlyStopping().update(torch.ones(2), nn.Linear(1, 1))
     for wrong in (np.ones(3), "0.5", None, [1.0]):
         with pytest.raises(ValueError, match=r"need one number, got (shape|value)="):
-            EarlyStopping().update(wrong, nn.Linear(1, 1))  # type: ignore[arg-type]
+            EarlyStopping().update(wrong, nn.Linear(1, 1))
 
 
 def check_patient_stop(module: Any) -> None:

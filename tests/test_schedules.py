@@ -562,7 +562,7 @@ def test_whole_numbers_of_numpy_are_taken_and_rates_are_python_s() -> None:
     assert cosine_decay(n)(5) == cosine_decay(12)(5)
     for wrong in (True, np.bool_(True), 3.0, np.float64(3), "3", np.array([3])):
         with pytest.raises(ValueError, match="need an integer total >= 1"):
-            cosine_decay(wrong)  # type: ignore[arg-type]
+            cosine_decay(wrong)
 
 
 def two_groups() -> torch.optim.Optimizer:

@@ -26,7 +26,7 @@ WRITERS = {
 
 
 def load(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    found: dict[Any, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     found["on"] = found.pop(True)  # YAML 1.1 reads `on` as true
     return found
 

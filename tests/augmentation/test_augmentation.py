@@ -589,9 +589,9 @@ BAD: list[tuple[Callable[[], Any], str]] = [
         lambda: A.RandomRotation((20, 10)),
         r"need -360 <= low <= high <= 360 and finite for degrees, got degrees=\(20, 10\)",
     ),
-    (lambda: A.RandomRotation((1, 2, 3)), "need one number or a pair for degrees"),  # type: ignore[arg-type]
+    (lambda: A.RandomRotation((1, 2, 3)), "need one number or a pair for degrees"),
     (lambda: A.RandomRotation(math.nan), "got degrees=nan"),
-    (lambda: A.RandomShift(1.5), "need a whole number pixels >= 0, got pixels=1.5"),  # type: ignore[arg-type]
+    (lambda: A.RandomShift(1.5), "need a whole number pixels >= 0, got pixels=1.5"),
     (lambda: A.RandomShift(8)(X), "need pixels < height and width, got pixels=8"),
     (lambda: A.RandomCrop(0), "need whole numbers size >= 1, got size=0"),
     (
@@ -608,7 +608,7 @@ BAD: list[tuple[Callable[[], Any], str]] = [
     (lambda: A.ColorJitter(0.1)(X[:, :2]), r"need 1 \(gray\) or 3 \(RGB\) channels"),
     (lambda: A.RandomErasing(scale=(0.5, 0.2)), "for scale"),
     (lambda: A.RandomErasing(ratio=(0.0, 1.0)), "for ratio"),
-    (lambda: A.RandomErasing(value="noise"), 'need numbers or "random"'),  # type: ignore[arg-type]
+    (lambda: A.RandomErasing(value="noise"), 'need numbers or "random"'),
     (lambda: A.RandomErasing(value=(1.0, 2.0))(X), "need one number, or one per channel"),
     (
         lambda: A.RandomRotation(5)(X[0]),

@@ -36,7 +36,9 @@ class Page(HTMLParser):
 
     def __init__(self, source: str) -> None:
         super().__init__()
-        self.text, self.tags, self.open = "", [], []
+        self.text = ""
+        self.tags: list[str] = []
+        self.open: list[str] = []
         self.rows: list[list[str]] = []
         self.attributes: list[tuple[str, str]] = []
         self.feed(source)

@@ -119,7 +119,7 @@ def test_backward_by_hand_matches_torch(name: Any, kwargs: Any, shape: Any, mean
 @pytest.mark.parametrize(("name", "kwargs", "shape"), NORMS)
 def test_gradcheck(name: Any, kwargs: Any, shape: Any) -> None:
     torch.manual_seed(0)
-    layer, _ = pair(layers, name, kwargs)
+    layer: Any = pair(layers, name, kwargs)[0]
     x = torch.randn(shape, dtype=torch.float64, requires_grad=True)
     if "track_running_stats" not in kwargs and name.startswith("Batch"):
         layer.momentum = 0.0  # gradcheck calls forward many times
@@ -352,7 +352,7 @@ def test_statistics_asked_for_after_the_layer_was_made_without_are_not_kept_as_i
 # torch.func
 
 
-def stacked(momentum: float | None) -> tuple[list[nn.Module], Any, Any, Callable[..., Tensor], Tensor]:
+def stacked(momentum: float | None) -> tuple[list[nn.Sequential], Any, Any, Callable[..., Tensor], Tensor]:
     torch.manual_seed(0)
     models = [
         nn.Sequential(nn.Linear(3, 4), layers.BatchNorm1d(4, momentum=momentum), nn.Linear(4, 1)).double()

@@ -410,9 +410,9 @@ def test_losses_can_be_compiled() -> None:
 
 def test_forward_derivative_of_binary_cross_entropy_is_finite_at_the_ends() -> None:
     p, y = tensor(0.0, 0.0, 1.0, 1.0), tensor(0.0, 1.0, 0.0, 1.0)
-    _, slopes = torch.func.jvp(
+    slopes = torch.func.jvp(
         lambda p: losses.binary_cross_entropy(p, y, reduction="none"), (p,), (torch.ones_like(p),)
-    )
+    )[1]
     exact(slopes, tensor(0.0, -1e12, 1e12, 0.0), rtol=1e-8)  # the limit is 1e-12 in float32
 
 

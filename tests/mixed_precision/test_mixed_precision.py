@@ -18,7 +18,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from course_utils.mixed_precision import GradScaler, autocast_policy, float_format, policy, round_to
+from course_utils.mixed_precision import GradScaler, autocast_policy, float_format, round_to
 from tests.mutants import mistakes
 
 # no shrinking: the mutation table would spend its time on it, and the scripts are short
@@ -473,7 +473,9 @@ def test_disabled_is_transparent() -> None:
     loss = weight.sum()
     assert scaler.scale(loss) is loss
     loss.backward()
-    scaler.unscale_(optimizer), scaler.step(optimizer), scaler.update()
+    scaler.unscale_(optimizer)
+    scaler.step(optimizer)
+    scaler.update()
     assert (weight.item(), scaler.get_scale(), scaler.state_dict(), scaler.is_enabled()) == (
         0.0,
         1.0,
@@ -607,7 +609,7 @@ def test_cuda_policy(
     ],
 )
 def test_cpu_policy(monkeypatch: pytest.MonkeyPatch, capabilities: dict[str, bool], dtype: Any) -> None:
-    monkeypatch.setattr(policy.torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
     chosen = autocast_policy(torch.device("cpu"))
     assert (chosen.dtype, chosen.needs_scaler) == (dtype, False)
     with chosen.context():
@@ -662,7 +664,7 @@ def test_settings_of_numpy_are_kept_as_plain_numbers() -> None:
     assert torch.load(file, weights_only=True)["growth_interval"] == 3
     for wrong in (2.5, True):
         with pytest.raises(ValueError, match="need a whole number growth_interval"):
-            GradScaler("cpu", growth_interval=wrong)  # type: ignore[arg-type]
+            GradScaler("cpu", growth_interval=wrong)
 
 
 @pytest.mark.parametrize("x", [np.ones(3), [1.0], torch.ones(3, dtype=torch.long)])

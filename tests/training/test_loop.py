@@ -60,7 +60,7 @@ def written_out(
             with torch.no_grad():
                 for k, h in enumerate(g):
                     v[k] = 0.9 * v[k] + factor * h
-                    p[k] -= rate * v[k]
+                    p[k].sub_(rate * v[k])
                 average = [
                     q.clone() if not average else decay * average[k] + (1 - decay) * q
                     for k, q in enumerate(p)
@@ -157,7 +157,7 @@ def check_best_weights_come_back(fit: Callable[..., History]) -> None:
         model, stopper = net(), EarlyStopping(patience)
         kept: dict[int, dict[str, Tensor]] = {}
 
-        def spy(prediction: Tensor, target: Tensor, model: nn.Module = model, kept: dict = kept) -> Tensor:
+        def spy(prediction: Tensor, target: Tensor, model: nn.Module = model, kept: Any = kept) -> Tensor:
             kept[len(kept)] = {name: p.detach().clone() for name, p in model.named_parameters()}
             return accuracy(prediction, target)
 
@@ -186,7 +186,7 @@ def check_sam(fit: Callable[..., History]) -> None:
         with torch.no_grad():
             before = [q.clone() for q in p]
             for q, h in zip(p, g, strict=True):
-                q += 0.1 * h / norm
+                q.add_(0.1 * h / norm)
         g = torch.autograd.grad(F.cross_entropy(theirs(x), y), p)
         with torch.no_grad():
             for q, b, h in zip(p, before, g, strict=True):

@@ -282,7 +282,7 @@ def run(fit: Callable[..., Any], make: Callable[[], dict[str, Any]], epochs: lis
         torch.manual_seed(1)
         np.random.seed(1)  # noqa: NPY002
         random.seed(1)
-        how = {"train": (X, Y), "loss": losses.cross_entropy} | make()
+        how: dict[str, Any] = {"train": (X, Y), "loss": losses.cross_entropy} | make()
         model = nn.Sequential(nn.Linear(6, 6), *how.pop("parts", []), nn.Linear(6, 2))
         history = fit(model, optimizer=SGD(model.parameters(), lr=0.1, momentum=0.9), epochs=last,
                       checkpoint=path, resume=number > 0, progress=False, **how)  # fmt: skip
@@ -303,7 +303,7 @@ def test_resumed_bit_for_bit(name: str, tmp_path: Path) -> None:
 
 def test_the_cases_draw() -> None:
     """Each of them differs from the run beside it, or the test above shows nothing."""
-    plain = {"train": (X, Y), "loss": losses.cross_entropy, "epochs": 1, "progress": False}
+    plain: dict[str, Any] = {"train": (X, Y), "loss": losses.cross_entropy, "epochs": 1, "progress": False}
     for name, make in CASES.items():
         results = []
         for how in (plain, plain | make()):
@@ -375,7 +375,7 @@ def test_only_what_changed_is_stored_and_put_back() -> None:
         "big": torch.zeros(10**6),
         "f": None,
     }
-    thing = Holds(**held)
+    thing: Any = Holds(**held)
     run = Randomness({"train": thing})
     thing.epoch, thing.name, thing.f = 3, "b", np.float32(0.5)
     thing.order.reverse()
@@ -383,7 +383,7 @@ def test_only_what_changed_is_stored_and_put_back() -> None:
     state = run.state_dict()
     assert state["replaced"] == {"train.epoch": 3, "train.name": "b", "train.f": 0.5}
     assert same(state["written"], {"train.order": [2, 1], "train.x": torch.ones(2)})
-    again = Holds(epoch=0, name="a", order=[1, 2], x=torch.zeros(2), big=held["big"], f=None)
+    again: Any = Holds(epoch=0, name="a", order=[1, 2], x=torch.zeros(2), big=held["big"], f=None)
     order, x = again.order, again.x
     Randomness({"train": again}).load_state_dict(state)
     assert (again.epoch, again.name, again.f) == (3, "b", 0.5)

@@ -421,7 +421,7 @@ def test_a_browser_that_hangs_is_an_error(tmp_path: Path, monkeypatch: pytest.Mo
     def hang(*args: Any, timeout: float, **kwargs: Any) -> None:
         raise subprocess.TimeoutExpired("chromium", timeout)
 
-    monkeypatch.setattr(pdf.subprocess, "run", hang)
+    monkeypatch.setattr(subprocess, "run", hang)
     with pytest.raises(pdf.PdfError, match=rf"page\.html was not printed within {pdf.LIMIT} s"):
         pdf.write("chromium", tmp_path / "page.html", tmp_path / "page.pdf")
 
