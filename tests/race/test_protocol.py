@@ -285,7 +285,7 @@ def test_a_dask_cluster_runs_the_same_race() -> None:
     distributed = pytest.importorskip("distributed")
     sizes: dict[str, Any] = {"trials": 2, "tuning": 2, "finals": 3}
     alone = race.race(TASK, [sgd("a")], **sizes)
-    options: dict[str, Any] = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    options: dict[str, Any] = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
     with distributed.LocalCluster(**options, silence_logs=50) as cluster:
         spread = race.race(TASK, [sgd("a")], **sizes, cluster=cluster.scheduler_address)
     one, other = (dataclasses.replace(result.entries[0], seconds=0.0) for result in (alone, spread))

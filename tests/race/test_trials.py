@@ -179,7 +179,7 @@ def dies_once(folder: Path, number: int) -> int:
 def test_a_dask_cluster_does_the_same_and_survives_a_worker(tmp_path: Path) -> None:
     distributed = pytest.importorskip("distributed")
     expected = {key: drawn(k) for key, k in TODO.items()}
-    options: dict[str, Any] = {"dashboard_address": None, "silence_logs": 50}
+    options: dict[str, Any] = {"dashboard_address": ":0", "silence_logs": 50}
     with distributed.LocalCluster(n_workers=1, threads_per_worker=2, **options) as cluster:
         store = tmp_path / "store.sqlite"
         address = cluster.scheduler_address
