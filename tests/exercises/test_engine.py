@@ -823,26 +823,30 @@ def test_judging_calls_every_known_wrong_answer_only_when_needed() -> None:
 
 ENGINE = "course_utils.exercises.engine."
 MUTANTS = [
-    ("if expected.dtype != got.dtype:", "if False:"),
-    ("if expected.shape != got.shape:", "if False:"),
+    (check_comparison, "compare", "if expected.dtype != got.dtype:", "if False:"),
+    (check_comparison, "compare", "if expected.shape != got.shape:", "if False:"),
     (
+        check_comparison,
+        "compare",
         "isclose(other, rtol=rtol, atol=atol, equal_nan=True",
         "isclose(other, rtol, atol",
     ),
     (
+        check_comparison,
+        "compare",
         "(got, expected, rtol=rtol, atol=atol, equal_nan=True",
         "(got, expected, rtol, atol",
     ),
-    ("atol + rtol * abs(expected)", "rtol * abs(expected)"),
-    ("atol + rtol * abs(expected)", "10 * atol + rtol * abs(expected)"),
-    ("cmath.isfinite(expected) and ", ""),
-    ("expected.keys() != got.keys()", "expected.keys() - got.keys()"),
-    ("if isinstance(expected, bool) or isinstance(got, bool):", "if False:"),
-    ("return value.item()", "return value"),
+    (check_comparison, "compare", "atol + rtol * abs(expected)", "rtol * abs(expected)"),
+    (check_comparison, "compare", "atol + rtol * abs(expected)", "10 * atol + rtol * abs(expected)"),
+    (check_comparison, "compare", "cmath.isfinite(expected) and ", ""),
+    (check_comparison, "compare", "expected.keys() != got.keys()", "expected.keys() - got.keys()"),
+    (check_comparison, "compare", "if isinstance(expected, bool) or isinstance(got, bool):", "if False:"),
+    (check_comparison, "compare", "return value.item()", "return value"),
 ]
 
 
-test_a_mistake_in_the_comparison_is_noticed = mistakes(ENGINE + "compare", MUTANTS, check=check_comparison)
+test_a_mistake_in_the_comparison_is_noticed = mistakes(ENGINE.strip("."), MUTANTS)
 
 
 STUB_MUTANTS = [

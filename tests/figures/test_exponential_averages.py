@@ -7,11 +7,11 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
+from matplotlib.axes import Axes
 from matplotlib.colors import same_color
 
 from course_utils.averaging import ewma
 from course_utils.figures import exponential_averages as figures
-from tests.figures.reading import drawn, heights
 from tests.mutants import mistakes
 
 NAME = "course_utils.figures.exponential_averages"
@@ -79,26 +79,30 @@ def test_temperatures_share_their_weather() -> None:
     assert int(truth.argmax()) == pytest.approx(22, abs=1)
 
 
+def lines(axes: Axes) -> dict[str, np.ndarray]:
+    return {str(line.get_label()): np.asarray(line.get_ydata(), float) for line in axes.get_lines()}
+
+
 def test_three_memories_draws_the_averages_and_the_truth() -> None:
     truth, seen = figures.temperatures(3.0, 60)
     (axes,) = figures.three_memories(truth, seen, (0.5, 0.98)).axes
-    shown = heights(axes)
-    np.testing.assert_array_equal(shown["_seen"], seen.numpy())
-    np.testing.assert_array_equal(shown["truth"], truth.numpy())
+    drawn = lines(axes)
+    np.testing.assert_array_equal(drawn["_seen"], seen.numpy())
+    np.testing.assert_array_equal(drawn["truth"], truth.numpy())
     for beta in (0.5, 0.98):
-        np.testing.assert_allclose(shown[f"β = {beta:g}"], ewma(seen, beta).numpy(), rtol=1e-12)
+        np.testing.assert_allclose(drawn[f"β = {beta:g}"], ewma(seen, beta).numpy(), rtol=1e-12)
 
 
 def test_three_lengths_shades_up_to_each_length() -> None:
-    (axes,) = drawn(figures.three_lengths(0.9)).axes
+    (axes,) = figures.three_lengths(0.9).axes
     bars = sorted(axes.patches, key=lambda bar: bar.get_x())
     np.testing.assert_allclose([bar.get_height() for bar in bars], 0.1 * 0.9 ** np.arange(45), rtol=1e-12)
     colors = [bar.get_facecolor() for bar in bars]
     changes = [k for k in range(1, 45) if not same_color(colors[k - 1], colors[k])]
     assert changes == [7, 10]  # 6.6 steps hold half of the weight, 10 are the time constant
     (box,) = axes.get_lines()
-    assert np.max(box.get_xdata()) == 19
-    assert np.max(box.get_ydata()) == pytest.approx(1 / 19)
+    assert max(box.get_xdata()) == 19
+    assert max(box.get_ydata()) == pytest.approx(1 / 19)
 
 
 def test_variance_by_start_draws_what_it_is_given() -> None:
@@ -106,22 +110,22 @@ def test_variance_by_start_draws_what_it_is_given() -> None:
     groups = {"corrected": np.random.default_rng(0).random((12, 5)) + 1, "first value": np.full((12, 5), 3.0)}
     theory = {"corrected": np.arange(5) + 1.0, "first value": np.arange(5) + 2.0, "limit": np.full(5, 0.25)}
     (axes,) = figures.variance_by_start(steps, groups, theory).axes
-    shown = [np.asarray(line.get_ydata(), float) for line in axes.get_lines()]
-    np.testing.assert_allclose(shown[0], groups["corrected"].mean(0), rtol=1e-12)
-    np.testing.assert_array_equal(shown[1], theory["corrected"])
-    np.testing.assert_allclose(shown[2], groups["first value"].mean(0), rtol=1e-12)
-    np.testing.assert_array_equal(shown[3], theory["first value"])
-    assert set(shown[4]) == {0.25}
+    drawn = [np.asarray(line.get_ydata(), float) for line in axes.get_lines()]
+    np.testing.assert_allclose(drawn[0], groups["corrected"].mean(0), rtol=1e-12)
+    np.testing.assert_array_equal(drawn[1], theory["corrected"])
+    np.testing.assert_allclose(drawn[2], groups["first value"].mean(0), rtol=1e-12)
+    np.testing.assert_array_equal(drawn[3], theory["first value"])
+    assert set(drawn[4]) == {0.25}
 
 
 def test_error_against_memory_adds_the_squares() -> None:
     memories, noise, lag = [1.0, 2.0, 5.0], [3.0, 2.0, 1.0], [0.0, 0.5, 2.0]
     errors = np.arange(36.0).reshape(12, 3) + 1
     (axes,) = figures.error_against_memory(memories, errors, noise=noise, lag=lag).axes
-    shown = heights(axes)
-    np.testing.assert_allclose(shown["_measured"], errors.mean(0), rtol=1e-12)
-    np.testing.assert_allclose(shown["_theory"], [3.0, np.sqrt(4.25), np.sqrt(5.0)], rtol=1e-12)
-    np.testing.assert_array_equal(shown["_lag"], [0.5, 2.0])  # zero has no place on a logarithmic axis
+    drawn = lines(axes)
+    np.testing.assert_allclose(drawn["_measured"], errors.mean(0), rtol=1e-12)
+    np.testing.assert_allclose(drawn["_theory"], [3.0, np.sqrt(4.25), np.sqrt(5.0)], rtol=1e-12)
+    np.testing.assert_array_equal(drawn["_lag"], [0.5, 2.0])  # zero has no place on a logarithmic axis
 
 
 def test_variance_left_names_each_series() -> None:
@@ -130,9 +134,9 @@ def test_variance_left_names_each_series() -> None:
     theory = {name: np.array([1.0, 0.5, 0.1]) * (k + 1) for k, name in enumerate("abc")}
     names = {"a": "one", "b": "two", "c": "three"}
     (axes,) = figures.variance_left(betas, measured, theory, names=names).axes
-    shown = heights(axes)
+    drawn = lines(axes)
     for name, label in names.items():
-        np.testing.assert_allclose(shown[label], measured[name].mean(0), rtol=1e-12)
+        np.testing.assert_allclose(drawn[label], measured[name].mean(0), rtol=1e-12)
     dashed = [line for line in axes.get_lines() if line.get_label() == "_theory"]
     for line, name in zip(dashed, "abc", strict=True):
         np.testing.assert_array_equal(line.get_ydata(), theory[name])
@@ -141,10 +145,10 @@ def test_variance_left_names_each_series() -> None:
 
 @pytest.mark.parametrize("beta", [0.0, 0.5, 0.99])
 def test_kernel_and_curve_states_the_error(beta: float) -> None:
-    left, right = drawn(figures.kernel_and_curve(beta, 3.0)).axes
+    left, right = figures.kernel_and_curve(beta, 3.0).axes
     assert [bar.get_height() for bar in left.patches] == figures.kernel(beta, 60).tolist()
     truth, seen = figures.temperatures(3.0)
     m = ewma(seen, beta)
-    np.testing.assert_allclose(heights(right)["_average"], m.numpy(), rtol=1e-12)
+    np.testing.assert_allclose(lines(right)["_average"], m.numpy(), rtol=1e-12)
     error = np.sqrt(np.mean((m - truth)[100:].numpy() ** 2))
     assert right.get_title(loc="left") == f"noise 3 °C: the average is off by {error:.1f} °C"
