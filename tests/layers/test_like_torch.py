@@ -163,6 +163,7 @@ def test_copies_pickles_and_files(name: str) -> None:
 # ---- tools -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # the tracer looks
 @every_layer
 def test_one_graph_by_compile(name: str) -> None:
     make, shape = MADE[name]
