@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from matplotlib.figure import Figure
 
 from course_utils import plotting
 from course_utils.figures import capstone
 from course_utils.intervals import mean_interval, paired_interval
 from course_utils.race import Entry, Result, expected_best
+from tests.figures.reading import drawn
 from tests.mutants import mistakes
-
-
-def drawn(figure: Figure) -> Figure:
-    figure.savefig(io.BytesIO(), format="png")
-    return figure
 
 
 def result(task: str = "t", gains: tuple[float, ...] = (0.0, 0.03, -0.02, 0.0004), seed: int = 0) -> Result:
