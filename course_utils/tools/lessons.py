@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import ast
+import math
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from course_utils._checks import require
+from course_utils._checks import is_whole, require
 from course_utils._files import write_whole
 from course_utils.profiles import PROFILES
 
 if TYPE_CHECKING:
     import nbformat
+
+
+_WORDS = ("true", "false", "none")
 
 
 class LessonError(ValueError):
@@ -164,17 +168,45 @@ def parameters(notebook: nbformat.NotebookNode) -> dict[str, Any]:
         raise LessonError("need plain assignments of constants in the `parameters` cell") from problem
 
 
-def check(path: Path, wanted: Mapping[str, Any]) -> None:
-    """Refuse a lesson that would ignore what is asked of it.
+def given(path: Path, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """What is asked of a lesson, each value of the kind of the lesson's default.
 
-    Raises: LessonError for a parameter that the lesson does not have, or a profile that does not exist.
+    A text, as the command line gives it, is read as that kind: "false" for a `FLAG = False` is False, "3" for
+    a `NAME = "x"` stays a text. A default of None takes whatever Python reads in it, else the text.
+    Raises: LessonError for a parameter that the lesson does not have, a value of another kind, or a profile
+        that does not exist.
     """
     try:
         known = parameters(read(path))
         for name in wanted:
             if name not in known:
                 raise LessonError(f"unknown parameter {name!r}; the lesson has {', '.join(known) or 'none'}")
-        if wanted.get("PROFILE", PROFILES[0]) not in PROFILES:
-            raise LessonError(f"unknown profile {wanted['PROFILE']!r}; there are {', '.join(PROFILES)}")
+        values = {name: _of_kind(name, value, known[name]) for name, value in wanted.items()}
+        if values.get("PROFILE", PROFILES[0]) not in PROFILES:
+            raise LessonError(f"unknown profile {values['PROFILE']!r}; there are {', '.join(PROFILES)}")
+        return values
     except LessonError as problem:
         raise LessonError(f"{path.name}: {problem}") from None
+
+
+def _of_kind(name: str, value: Any, default: Any) -> Any:
+    """`value` as what `default` is. Raises: LessonError where it is something else, or no finite number."""
+    if isinstance(value, str) and not isinstance(default, str):
+        value = _read_text(value)
+    if type(default) in (int, float) and is_whole(value):
+        value = type(default)(value)
+    if isinstance(default, (list, tuple)) and isinstance(value, (list, tuple)):
+        value = type(default)(value)
+    fits = default is None or type(value) is type(default)
+    if not fits or (isinstance(value, float) and not math.isfinite(value)):
+        kind = "finite number" if isinstance(default, float) else type(default).__name__
+        raise LessonError(f"need {name} of kind {kind}, as its default {default!r}, got {value!r}")
+    return value
+
+
+def _read_text(text: str) -> Any:
+    """A text as Python reads it, true, false and none in any letters, else the text itself."""
+    try:
+        return ast.literal_eval(text.strip().title() if text.strip().lower() in _WORDS else text.strip())
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return text
