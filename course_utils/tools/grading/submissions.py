@@ -1,10 +1,10 @@
 """Which files of a folder were handed in, by whom, and of which lesson: all that paths say.
 
-    ada/05_momentum.ipynb           ada: the first folder below the one that is graded
-    s1234567_05_momentum.ipynb      s1234567: of a file in no folder the name, without the lesson's name and
-    s1234567_05_momentum (1).ipynb  without what a second download adds, `(1)`, `-1`, `-Copy1`, ` - Copy`
+    ada/05_topic.ipynb              ada: the first folder below the one that is graded
+    s1234567_05_topic.ipynb         s1234567: of a file in no folder the name, without the lesson's name and
+    s1234567_05_topic (1).ipynb     without what a second download adds, `(1)`, `-1`, `-Copy1`, ` - Copy`
     ada.ipynb                       ada: all of a name that has no lesson in it
-    group/ada_05_momentum.ipynb     group/ada, where another file of the folder has another name before the
+    group/ada_05_topic.ipynb        group/ada, where another file of the folder has another name before the
                                     lesson's: then the folder is not one student's
 
 No rule cuts a name anywhere else, so that two students never become one.
