@@ -105,7 +105,7 @@ mutants: $(STAMP)  ## a mistake in the package at a time: does a claim of the le
 can-fail: $(STAMP)  ## a mistake in what a claim measures at a time: does it turn red? writes build/claims_can_fail.md
 	@$(BIN)/python -m tests.nightly.claims_can_fail --workers $(JOBS) $(LESSONS)
 
-databases: $(STAMP)  ## all of torch's own test inputs, on ours and on torch's; writes docs/torch_databases.md
+databases: $(STAMP)  ## all of torch's own test inputs, on ours and on torch's; writes two tables in docs/
 	@$(PYTEST) tests/nightly/test_module_and_op_databases.py tests/nightly/test_optimizer_database.py
 
 faults: $(STAMP)  ## a full disk, a killed kernel, an interrupt, no network, ...: is anything lost?
