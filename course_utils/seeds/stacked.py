@@ -145,11 +145,14 @@ def per_seed(loss: Loss, prediction: Tensor, target: Tensor) -> Tensor:
     if rule in _CROSS_ENTROPIES and prediction.ndim == 3:  # (S, C, b): S examples with b positions each
         moved = target.mT if target.is_floating_point() else target
         return loss(prediction.mT, moved, reduction="none").mean(1)
-    return _mapped(
+    values = _mapped(
         lambda: vmap(loss, randomness="different")(prediction, target),
         lambda: loss(prediction[0], target[0]),
         f"a loss that torch.func.vmap can run, got {getattr(loss, '__name__', type(loss).__name__)}",
     )
+    cure = 'take the mean over the examples, as reduction="mean" does'
+    require(values.ndim == 1, "one number of a loss for each seed", cure=cure, shape=tuple(values.shape))
+    return values
 
 
 def _mapped(mapped: Callable[[], Tensor], alone: Callable[[], Tensor], what: str) -> Tensor:

@@ -36,7 +36,8 @@ from course_utils.seeds.stacked import (
     per_seed,
     stack,
 )
-from course_utils.training.batches import minibatches
+from course_utils.training.batches import minibatches, takes_labels
+from course_utils.training.evaluation import check_function
 from course_utils.training.stepping import TrainingDiverged, set_lr, show_weights
 
 __all__ = ["SeedRuns", "train_seeds"]
@@ -147,6 +148,15 @@ def train_seeds(
     require(clip_norm is None or clip_norm > 0, "clip_norm > 0", clip_norm=clip_norm)
     require(patience is None or validation is not None, "validation for patience", patience=patience)
     require(diverged in ("keep", "raise"), 'diverged="keep" or "raise"', diverged=diverged)
+    for name, function in (("metric", metric), ("penalty", penalty), ("augment", augment)):
+        check_function(name, function)
+    check_function("loss", loss, needed=True)
+    check_function(
+        "schedule", schedule, cure="pass a function of the step, as those of course_utils.schedules"
+    )
+    mixes = augment is None or isinstance(augment, (Mixup, CutMix)) or not takes_labels(augment)
+    cure = "take Mixup or CutMix alone, or train seed by seed with fit"
+    require(mixes, "an augmentation of inputs alone", cure=cure, augment=type(augment).__name__)
     x, y = checked(train, len(seeds))
     nets = stack([_seeded(make_model, seed, x.device) for seed in seeds])
     parameters = [p for _, p in nets.named_parameters()]

@@ -12,9 +12,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.data import TensorDataset
 
 from course_utils import layers, losses, optimizers
-from course_utils.augmentation import Mixup
+from course_utils.augmentation import Mixup, RandomChoice
 from course_utils.data import Stacked
 from course_utils.seeds import SAMPerSeed, SeedRuns, stacked, train_seeds
 from course_utils.seeds import train as seeds
@@ -657,6 +658,30 @@ def test_optimizers_that_mix_entries_are_refused(optimizer: Any) -> None:
         ({"train": Stacked(torch.zeros(2, 4, 5), torch.zeros(2, 4))}, "one set of examples per seed"),
         ({"train": Stacked(torch.zeros(3, 4, 5), torch.zeros(3, 5))}, "as many inputs as targets"),
         ({"train": (torch.zeros(4, 5), torch.full((4,), -100))}, "a target for every example"),
+        (
+            {"train": TensorDataset(*examples())},
+            "need two tensors .*examples='TensorDataset'; torch.as_tensor",
+        ),
+        ({"train": tuple(t.numpy() for t in examples())}, r"need two tensors \(x, y\), or Stacked, got"),
+        ({"validation": [examples()] * 2}, "need two tensors"),
+        ({"loss": nn.CrossEntropyLoss}, r"need loss made from its class.*write loss=CrossEntropyLoss\("),
+        (
+            {"loss": lambda p, y: F.cross_entropy(p, y, reduction="none")},
+            "one number of a loss for each seed",
+        ),
+        ({"metric": nn.Identity}, "need metric made from its class"),
+        (
+            {"metric": lambda p, y: p.argmax(-1) == y, "validation": examples()},
+            "one number of a metric for each seed",
+        ),
+        (
+            {"schedule": torch.optim.lr_scheduler.StepLR(sgd([torch.zeros(2)]), 1)},
+            "need a function as schedule, .*; pass a function of the step",
+        ),
+        (
+            {"augment": RandomChoice([Mixup(0.2, 3), Mixup(1.0, 3)])},
+            "need an augmentation of inputs alone, got augment='RandomChoice'; take Mixup or CutMix alone",
+        ),
     ],
 )
 def test_bad_arguments(change: dict[str, Any], message: str) -> None:
