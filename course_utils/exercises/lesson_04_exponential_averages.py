@@ -474,7 +474,7 @@ EXERCISES = (
         title="Repair a log",
         prompt="A run stopped after t values, and its log holds only the last corrected reading. Return the corrected "
         "readings after each of the new values, as if it had never stopped: a list of floats.",
-        kind="core",
+        kind="extra",
         minutes=5,
         inputs=(
             ([12.0, 13.5, 16.0], 0.9, 14.2, 3),

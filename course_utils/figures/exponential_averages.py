@@ -38,7 +38,7 @@ THREE_LENGTHS = (
 )
 THREE_STARTS = (
     "Left, readings of one city at 10 °C: uncorrected the average climbs from zero over the whole figure, from the "
-    "first value it begins too high and stays so, corrected it is near 10 within days. Right, the errors of all "
+    "first value it begins too high and stays so, corrected it leaves the first value at once. Right, the errors of all "
     "cities against the day, both axes logarithmic: the corrected one is lowest on all days after the first."
 )
 VALLEYS = (
@@ -47,7 +47,7 @@ VALLEYS = (
 )
 NEAR_ZERO = (
     "Squared error of the uncorrected reading, the corrected one's being 1, against the level in deviations of the "
-    "noise, for three days. At small levels all dots are below 1, at large levels far above it."
+    "noise, for three days. At small levels all dots are below 1, at large levels above it."
 )
 VARIANCE_LEFT = (
     "Share of the variance that is left against memory, both axes logarithmic. Gradients of fresh draws follow the "
