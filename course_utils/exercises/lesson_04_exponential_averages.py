@@ -456,7 +456,9 @@ EXERCISES = (
                 _as_late_as_allowed,
                 "These are the largest betas that are not too late. Asked is the smallest that calms the noise.",
             ),
-            Wrong(_negative_beta, "A beta below zero came out. Where nothing need be calmed, 0 is the smallest."),
+            Wrong(
+                _negative_beta, "A beta below zero came out. Where nothing need be calmed, 0 is the smallest."
+            ),
         ),
         hints=(
             "Solve (1 - beta) / (1 + beta) = share² for beta.",

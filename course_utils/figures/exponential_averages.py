@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -24,38 +24,46 @@ START_COLOURS: dict[Start, str] = {
     "first value": plotting.VERMILION,
     "corrected": plotting.BLUE,
 }
+SLIDERS = {
+    "beta": [0.0, 0.3, 0.5, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99],
+    "noise": [0.5, 1.0, 3.0, 6.0],
+}
 FIRST_OF_JULY = 181  # the thermometer is set up in summer, where a start at zero shows
 
 
 # What each figure shows, in words.
 THREE_MEMORIES = (
-    "Two years of daily temperatures and three averages. With β = 0.5 the curve trembles around the truth, with "
-    "0.9 it follows it closely, with 0.98 it is smooth, reaches neither summer nor winter, and is late."
+    "Two years of daily temperatures and three averages. With β = 0.5 the curve trembles around the "
+    "truth, with 0.9 it follows it closely, with 0.98 it is smooth, reaches neither summer nor winter, "
+    "and is late."
 )
 THREE_LENGTHS = (
     "The weights for β = 0.9 against age, falling exponentially. The half-life is near 7 steps, the time "
-    "constant is 10, and a tail goes on beyond 30. A flat box over 19 steps is the plain mean of equal lag and noise."
+    "constant is 10, and a tail goes on beyond 30. A flat box over 19 steps is the plain mean of equal "
+    "lag and noise."
 )
 THREE_STARTS = (
-    "Left, readings of one city at 10 °C: uncorrected the average climbs from zero over the whole figure, from the "
-    "first value it begins too high and stays so, corrected it leaves the first value at once. Right, the errors of all "
-    "cities against the day, both axes logarithmic: the corrected one is lowest on all days after the first."
+    "Left, readings of one city at 10 °C: uncorrected the average climbs from zero over the whole figure, "
+    "from the first value it begins too high and stays so, corrected it leaves the first value at once. "
+    "Right, the errors of all cities against the day, both axes logarithmic: the corrected one is lowest "
+    "on all days after the first."
 )
 VALLEYS = (
     "Error against memory, both axes logarithmic: a valley for each of three noises. The more noise, the "
     "further right its lowest point. Without seasons the error only falls."
 )
 NEAR_ZERO = (
-    "Squared error of the uncorrected reading, the corrected one's being 1, against the level in deviations of the "
-    "noise, for three days. At small levels all dots are below 1, at large levels above it."
+    "Squared error of the uncorrected reading, the corrected one's being 1, against the level in "
+    "deviations of the noise, for three days. At small levels all dots are below 1, at large levels above "
+    "it."
 )
 VARIANCE_LEFT = (
-    "Share of the variance that is left against memory, both axes logarithmic. Gradients of fresh draws follow the "
-    "formula; weather lies above it; gradients of a shuffled set fall away below it."
+    "Share of the variance that is left against memory, both axes logarithmic. Gradients of fresh draws "
+    "follow the formula; weather lies above it; gradients of a shuffled set fall away below it."
 )
 KERNEL_AND_CURVE = (
-    "Left, the weights for β = 0.9 with their half-life. Right, 500 days of temperature with noise of 3 degrees "
-    "and the average, which follows the season some days late."
+    "Left, the weights for β = 0.9 with their half-life. Right, 500 days of temperature with noise of 3 "
+    "degrees and the average, which follows the season some days late."
 )
 
 
@@ -175,7 +183,10 @@ def _started(seen: Tensor, beta: float, start: Start) -> Tensor:
 
 
 def valleys(
-    memories: ArrayLike, squared: Mapping[float, ArrayLike], theory: Mapping[float, ArrayLike], calm: ArrayLike
+    memories: ArrayLike,
+    squared: Mapping[float, ArrayLike],
+    theory: Mapping[float, ArrayLike],
+    calm: ArrayLike,
 ) -> Figure:
     """Error of the average as an estimate of today's temperature, against its memory, for several noises.
 
@@ -236,24 +247,24 @@ def near_zero(beta: float, levels: ArrayLike, ratios: Mapping[int, ArrayLike]) -
     return figure
 
 
-def variance_left(
-    betas: ArrayLike, measured: Mapping[str, ArrayLike], theory: Mapping[str, ArrayLike]
-) -> Figure:
+def variance_left(betas: ArrayLike, measured: Mapping[str, ArrayLike], theory: Sequence[ArrayLike]) -> Figure:
     """Share of the variance that an average leaves, for noises of several kinds.
 
-    Args: betas: (B,). measured: name of a noise -> (S, B) shares. theory: the same names -> (B,).
+    Args: betas: (B,). measured: name of a noise -> (S, B) shares. theory: (B,) for each, in the same order.
     """
     figure, axes = plotting.subplots(size=(7.4, 4.2))
     plotting.log_ticks(axes)
     longer = 1 / (1 - np.asarray(betas, float))
     colors = (plotting.ORANGE, plotting.BLUE, plotting.GREEN)
-    for (name, values), color in zip(measured.items(), colors, strict=True):
+    for (name, values), line, color in zip(measured.items(), theory, colors, strict=True):
         mean = np.asarray(values, float).mean(0)
         plotting.measured(axes, longer, mean, label=name, color=color)
-        plotting.theory(axes, longer, theory[name], label="_theory")
+        plotting.theory(axes, longer, line, label="_theory")
     axes.set_xticks(longer, [f"{k:.3g}\n{b:g}" for k, b in zip(longer, np.asarray(betas), strict=True)])
     title = "The formula is for independent noise: weather leaves more, shuffled epochs leave less"
-    plotting.finish(axes, title=title, x="memory 1 / (1 − β), and β below it", y="variance left, one value = 1")
+    plotting.finish(
+        axes, title=title, x="memory 1 / (1 − β), and β below it", y="variance left, one value = 1"
+    )
     return figure
 
 

@@ -16,7 +16,9 @@ from tests.mutants import mistakes
 
 NAME = "course_utils.theory.averages"
 BETAS = (0.0, 0.5, 0.9, 0.98)
-EYE = torch.eye(1200, dtype=torch.float64)  # its average has, in row t, the weights of the reading after t values
+EYE = torch.eye(
+    1200, dtype=torch.float64
+)  # its average has, in row t, the weights of the reading after t values
 T = torch.arange(1, 1201, dtype=torch.float64)
 
 
@@ -125,9 +127,18 @@ MUTANTS = [
     pytest.param(check_error, "(1 - missing) ** 2 * corrected", "corrected", id="uncorrected noise"),
     pytest.param(check_error, "(missing * level) ** 2", "missing * level**2", id="bias not squared"),
     pytest.param(check_wave, "-1j * omega", "1j * omega", id="early, not late"),
-    pytest.param(check_wave, "amplitude**2 / 2 * lost", "amplitude**2 * lost", id="amplitude for mean square"),
-    pytest.param(check_wave, "noise**2 * variance_left", "noise * variance_left", id="deviation for variance"),
-    pytest.param(check_left, "* (1 + beta * phi) / (1 - beta * phi)\n\n\n", "* (1 + phi) / (1 - phi)\n\n\n", id="long memory"),
+    pytest.param(
+        check_wave, "amplitude**2 / 2 * lost", "amplitude**2 * lost", id="amplitude for mean square"
+    ),
+    pytest.param(
+        check_wave, "noise**2 * variance_left", "noise * variance_left", id="deviation for variance"
+    ),
+    pytest.param(
+        check_left,
+        "* (1 + beta * phi) / (1 - beta * phi)\n\n\n",
+        "* (1 + phi) / (1 - phi)\n\n\n",
+        id="long memory",
+    ),
     pytest.param(check_shuffled, "(batches * squares", "((batches - 1) * squares", id="divisor"),
     pytest.param(check_shuffled, "beta ** (2 * place) /", "beta ** (2 * batches) /", id="only whole epochs"),
 ]
