@@ -174,6 +174,10 @@ def _traces() -> Inputs:
         rule([2e-4, -5e-4, 3e-4, 1e-4], 0.98, "none"),
         rule([400.0, 380.0], 0.8, "t too large"),
         rule([400.0, 380.0], 0.8, "swapped"),
+        rule(cold, 0.2, "uncorrected"),
+        rule(cold, 0.2, "t too large"),
+        rule(days, 0.2, "state corrected"),
+        rule(days, 0.2, "first value"),
     )
 
 
