@@ -237,7 +237,7 @@ def near_zero(beta: float, levels: ArrayLike, ratios: Mapping[int, ArrayLike]) -
         curve = uncorrected / averages.squared_error(beta, t)
         plotting.theory(axes, fine, curve, label="_theory")
         axes.text(x[0] * 0.92, float(curve[0]), f"day {t}", color=color, ha="right", va="center")
-    axes.text(x[0], 1.3, "corrected is nearer above, uncorrected below", color=plotting.GREY)
+    axes.text(x[0], 1.3, "above: the corrected one is nearer", color=plotting.GREY)
     axes.set_xticks([0.03, 0.1, 0.3, 1, 3], ["0.03", "0.1", "0.3", "1", "3"])
     axes.set_yticks([0.001, 0.01, 0.1, 1, 10, 100], ["0.001", "0.01", "0.1", "1", "10", "100"])
     axes.set_xlim(x[0] * 0.5, x[-1] * 1.1)
