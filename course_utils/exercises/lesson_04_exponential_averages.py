@@ -212,6 +212,10 @@ def _memory_for_lag(share: float, late: float) -> float | None:
     return _chosen(share, late, lag=lambda beta: 1 / (1 - beta))
 
 
+def _window_for_lag(share: float, late: float) -> float | None:
+    return _chosen(share, late, lag=lambda beta: (1 + beta) / (1 - beta))
+
+
 def _half_life_for_lag(share: float, late: float) -> float | None:
     return _chosen(share, late, lag=lambda beta: math.log(0.5) / math.log(beta))
 
@@ -231,6 +235,15 @@ def _as_late_as_allowed(share: float, late: float) -> float | None:
 def _negative_beta(share: float, late: float) -> float | None:
     beta = (1 - share**2) / (1 + share**2)
     return beta if beta / (1 - beta) <= late else None
+
+
+def _nothing_where_calm(share: float, late: float) -> float | None:
+    return None if share >= 1 else choose_beta(share, late)
+
+
+def _less_than_late(share: float, late: float) -> float | None:
+    beta = max(0.0, (1 - share**2) / (1 + share**2))
+    return beta if beta / (1 - beta) < late else None
 
 
 # --- 4 · continue an average -----------------------------------------------------------------------
@@ -447,6 +460,11 @@ EXERCISES = (
                 "None came out too often. The lag on a steady rise is beta / (1 - beta), one less than the memory.",
             ),
             Wrong(
+                _window_for_lag,
+                "None came out too often. The window is the number of values in a plain mean that is equally late; that "
+                "mean is late by the mean age of its values, about half of their number.",
+            ),
+            Wrong(
                 _half_life_for_lag,
                 "None came out too seldom. A half-life is shorter than the lag on a rise, which is the mean age.",
             ),
@@ -462,6 +480,14 @@ EXERCISES = (
             ),
             Wrong(
                 _negative_beta, "A beta below zero came out. Where nothing need be calmed, 0 is the smallest."
+            ),
+            Wrong(
+                _nothing_where_calm,
+                "None came out where nothing need be calmed. There 0 is the smallest beta, and it is not late at all.",
+            ),
+            Wrong(
+                _less_than_late,
+                "None came out where the average is exactly as late as allowed. None is for those that are later.",
             ),
         ),
         hints=(

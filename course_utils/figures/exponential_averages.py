@@ -46,7 +46,7 @@ THREE_STARTS = (
     "Left, readings of one city at 10 °C: uncorrected the average climbs from zero over the whole figure, "
     "from the first value it begins too high and stays so, corrected it leaves the first value at once. "
     "Right, the errors of all cities against the day, both axes logarithmic: the corrected one is lowest "
-    "on all days after the first."
+    "on all days shown but the first."
 )
 VALLEYS = (
     "Error against memory, both axes logarithmic: a valley for each of three noises. The more noise, the "
@@ -170,7 +170,7 @@ def three_starts(
         right.text(x, y, text, color=START_COLOURS[start], va="center")
     right.set_xticks([1, 10, 100], ["1", "10", "100"])
     right.set_yticks([0.1, 1], ["0.1", "1"])
-    title = "Many series: only the corrected one is near from the start"
+    title = "Many series: after the first day the corrected one is nearest"
     plotting.finish(right, title=title, x="day", y="error (RMS), deviation of the noise = 1", names=False)
     return figure
 
