@@ -6,151 +6,296 @@ The average is m <- beta m + (1 - beta) x from m_0 = 0 throughout; its reading i
 from __future__ import annotations
 
 import math
-
-import torch
-from torch import Tensor
+from collections.abc import Callable
 
 from course_utils.exercises.engine.model import Exercise, Inputs, Quiz, Wrong
 
-# --- 1 · the average, corrected --------------------------------------------------------------------
+# --- 1 · days without a reading --------------------------------------------------------------------
 
 
-def corrected_average(values: Tensor, beta: float) -> Tensor:
-    m, readings = torch.zeros_like(values[0]), []
-    for t, x in enumerate(values, start=1):
-        m = beta * m + (1 - beta) * x
-        readings.append(m / (1 - beta**t))
-    return torch.stack(readings)
-
-
-def _readings(values: Tensor, beta: float, *, power: int | None) -> Tensor:
-    """Divided by 1 - beta**(t + power), or by nothing."""
-    m, readings = torch.zeros_like(values[0]), []
-    for t, x in enumerate(values, start=1):
-        m = beta * m + (1 - beta) * x
-        readings.append(m if power is None else m / (1 - beta ** (t + power)))
-    return torch.stack(readings)
-
-
-def _uncorrected(values: Tensor, beta: float) -> Tensor:
-    return _readings(values, beta, power=None)
-
-
-def _counted_from_zero(values: Tensor, beta: float) -> Tensor:
-    return _readings(values, beta, power=-1)
-
-
-def _counted_from_two(values: Tensor, beta: float) -> Tensor:
-    return _readings(values, beta, power=1)
-
-
-def _state_corrected(values: Tensor, beta: float) -> Tensor:
-    m, readings = torch.zeros_like(values[0]), []
-    for t, x in enumerate(values, start=1):
-        m = (beta * m + (1 - beta) * x) / (1 - beta**t)
-        readings.append(m)
-    return torch.stack(readings)
-
-
-def _swapped(values: Tensor, beta: float) -> Tensor:
-    return corrected_average(values, 1 - beta)
-
-
-def _swapped_in_the_rule(values: Tensor, beta: float) -> Tensor:
-    m, readings = torch.zeros_like(values[0]), []
-    for t, x in enumerate(values, start=1):
-        m = (1 - beta) * m + beta * x
-        readings.append(m / (1 - beta**t))
-    return torch.stack(readings)
-
-
-def _from_the_first_value(values: Tensor, beta: float) -> Tensor:
-    m, readings = values[0], []
+def average_with_gaps(values: list[float], beta: float) -> list[float]:
+    m = total = 0.0  # total: the sum of the weights that are in m
+    readings = []
     for x in values:
-        m = beta * m + (1 - beta) * x
-        readings.append(m)
-    return torch.stack(readings)
+        m, total = beta * m, beta * total
+        if not math.isnan(x):
+            m, total = m + (1 - beta) * x, total + 1 - beta
+        readings.append(m / total if total > 0 else math.nan)
+    return readings
 
 
-def _from_the_first_value_corrected(values: Tensor, beta: float) -> Tensor:
-    m, readings = values[0], []
-    for t, x in enumerate(values, start=1):
-        m = beta * m + (1 - beta) * x
-        readings.append(m / (1 - beta**t))
-    return torch.stack(readings)
-
-
-def _share_forgotten(values: Tensor, beta: float) -> Tensor:
-    m, readings = torch.zeros_like(values[0]), []
-    for t, x in enumerate(values, start=1):
-        m = beta * m + x
-        readings.append(m / (1 - beta**t))
-    return torch.stack(readings)
-
-
-def _one_power(values: Tensor, beta: float) -> Tensor:
-    m, readings = torch.zeros_like(values[0]), []
+def _gaps_left_out(values: list[float], beta: float) -> list[float]:
+    """A day without a reading is no step at all."""
+    m, t, readings = 0.0, 0, []
     for x in values:
+        if not math.isnan(x):
+            m, t = beta * m + (1 - beta) * x, t + 1
+        readings.append(m / (1 - beta**t) if t else math.nan)
+    return readings
+
+
+def _divided(values: list[float], beta: float, *, count_gaps: bool) -> list[float]:
+    """Weights fade on all days, but the divisor is 1 - beta**t, t counting all days or the readings only."""
+    m, t, readings = 0.0, 0, []
+    for x in values:
+        there = not math.isnan(x)
+        m = beta * m + ((1 - beta) * x if there else 0.0)
+        t += there or count_gaps
+        readings.append(m / (1 - beta**t) if t else math.nan)
+    return readings
+
+
+def _gap_as_zero(values: list[float], beta: float) -> list[float]:
+    return _divided(values, beta, count_gaps=True)
+
+
+def _readings_counted(values: list[float], beta: float) -> list[float]:
+    return _divided(values, beta, count_gaps=False)
+
+
+def _nan_kept(values: list[float], beta: float) -> list[float]:
+    m, readings = 0.0, []
+    for t, x in enumerate(values, start=1):
         m = beta * m + (1 - beta) * x
-        readings.append(m / (1 - beta))
-    return torch.stack(readings)
+        readings.append(m / (1 - beta**t))
+    return readings
 
 
-def _series() -> Inputs:
-    generator = torch.Generator().manual_seed(4)
-    return tuple(
-        (15 + 3 * torch.randn(n, generator=generator, dtype=torch.float64), beta)
-        for n, beta in ((6, 0.9), (4, 0.6), (30, 0.98))
+def _last_value_repeated(values: list[float], beta: float) -> list[float]:
+    m = total = 0.0
+    last, readings = math.nan, []
+    for x in values:
+        last = last if math.isnan(x) else x
+        m, total = beta * m, beta * total
+        if not math.isnan(last):
+            m, total = m + (1 - beta) * last, total + 1 - beta
+        readings.append(m / total if total > 0 else math.nan)
+    return readings
+
+
+def _silent_on_gaps(values: list[float], beta: float) -> list[float]:
+    readings = average_with_gaps(values, beta)
+    return [math.nan if math.isnan(x) else reading for x, reading in zip(values, readings, strict=True)]
+
+
+def _state_given_out(values: list[float], beta: float) -> list[float]:
+    m, readings = 0.0, []
+    for x in values:
+        m = beta * m + (0.0 if math.isnan(x) else (1 - beta) * x)
+        readings.append(m)
+    return readings
+
+
+# --- 2 · name the fault ----------------------------------------------------------------------------
+
+
+def name_fault(values: list[float], readings: list[float], beta: float) -> str:
+    def average(beta: float, shown: str) -> list[float]:
+        m, found = values[0] if shown == "first value" else 0.0, []
+        for t, x in enumerate(values, start=1):
+            m = beta * m + (1 - beta) * x
+            if shown == "state corrected":
+                m = m / (1 - beta**t)
+            weights = {"right": 1 - beta**t, "t too large": 1 - beta ** (t + 1)}.get(shown, 1.0)
+            found.append(m / weights)
+        return found
+
+    expected = {
+        "none": average(beta, "right"),
+        "uncorrected": average(beta, "uncorrected"),
+        "state corrected": average(beta, "state corrected"),
+        "t too large": average(beta, "t too large"),
+        "swapped": average(1 - beta, "right"),
+        "first value": average(beta, "first value"),
+    }
+
+    def gap(fault: str) -> float:
+        return sum(abs(a - b) for a, b in zip(readings, expected[fault], strict=True))
+
+    return min(expected, key=gap)
+
+
+def _rounded(numbers: list[float]) -> list[float]:
+    return [float(f"{number:.6g}") for number in numbers]
+
+
+def _by_first_reading(values: list[float], readings: list[float], beta: float) -> str:
+    return name_fault(values[:1], _rounded(readings[:1]), beta)
+
+
+def _swapped_passes(values: list[float], readings: list[float], beta: float) -> str:
+    found = name_fault(values, readings, beta)
+    return "none" if found == "swapped" else found
+
+
+def _first_value_passes(values: list[float], readings: list[float], beta: float) -> str:
+    found = name_fault(values, readings, beta)
+    return "none" if found == "first value" else found
+
+
+def _small_is_uncorrected(values: list[float], readings: list[float], beta: float) -> str:
+    found = name_fault(values, readings, beta)
+    return "uncorrected" if found == "t too large" else found
+
+
+def _large_is_state_corrected(values: list[float], readings: list[float], beta: float) -> str:
+    x, reading = abs(values[-1]), abs(readings[-1])
+    if reading > 1.05 * x:
+        return "state corrected"
+    return "uncorrected" if reading < 0.95 * x else "none"
+
+
+def _traces() -> Inputs:
+    def rule(values: list[float], beta: float, fault: str) -> tuple[list[float], list[float], float]:
+        b = 1 - beta if fault == "swapped" else beta
+        m, readings = values[0] if fault == "first value" else 0.0, []
+        for t, x in enumerate(values, start=1):
+            m = b * m + (1 - b) * x
+            if fault == "state corrected":
+                m /= 1 - b**t
+            divisors = {"none": 1 - b**t, "swapped": 1 - b**t, "t too large": 1 - b ** (t + 1)}
+            readings.append(m / divisors.get(fault, 1.0))
+        return list(values), readings, beta
+
+    days = [14.0, 11.5, 17.0, 12.0, 13.5, 16.0]
+    cold = [-3.0, -8.0, 1.0, -4.5, -6.0]
+    return (
+        rule(days, 0.9, "none"),
+        rule(days, 0.9, "swapped"),
+        rule(days, 0.9, "first value"),
+        rule(days, 0.9, "state corrected"),
+        rule(days, 0.9, "uncorrected"),
+        rule(days, 0.9, "t too large"),
+        rule(cold, 0.6, "first value"),
+        rule(cold, 0.6, "state corrected"),
+        rule(cold, 0.3, "swapped"),  # the average forgets too little
+        rule(cold, 0.3, "none"),
+        rule([2e-4, -5e-4, 3e-4, 1e-4], 0.98, "uncorrected"),
+        rule([2e-4, -5e-4, 3e-4, 1e-4], 0.98, "none"),
+        rule([400.0, 380.0], 0.8, "t too large"),
+        rule([400.0, 380.0], 0.8, "swapped"),
+        rule(cold, 0.2, "uncorrected"),
+        rule(cold, 0.2, "t too large"),
+        rule(days, 0.2, "state corrected"),
+        rule(days, 0.2, "first value"),
     )
 
 
-# --- 2 · half-life ---------------------------------------------------------------------------------
+# --- 3 · choose β ----------------------------------------------------------------------------------
 
 
-def half_life(beta: float) -> float:
-    return math.log(0.5) / math.log(beta)
+def choose_beta(share: float, late: float) -> float | None:
+    if share >= 1:
+        return 0.0
+    beta = (1 - share**2) / (1 + share**2)
+    return beta if beta / (1 - beta) <= late else None
 
 
-# --- 3 · a window in place of beta -----------------------------------------------------------------
+def _chosen(
+    share: float,
+    late: float,
+    *,
+    beta: Callable[[float], float] = lambda share: (1 - share**2) / (1 + share**2),
+    lag: Callable[[float], float] = lambda beta: beta / (1 - beta),
+) -> float | None:
+    if share >= 1:
+        return 0.0
+    found = beta(share)
+    return found if lag(found) <= late else None
 
 
-def beta_for_window(n: int) -> float:
-    return (n - 1) / (n + 1)
+def _variance_for_deviation(share: float, late: float) -> float | None:
+    return _chosen(share, late, beta=lambda share: (1 - share) / (1 + share))
 
 
-# --- 4 · how long until it is forgotten ------------------------------------------------------------
+def _memory_for_lag(share: float, late: float) -> float | None:
+    return _chosen(share, late, lag=lambda beta: 1 / (1 - beta))
 
 
-def steps_to_forget(beta: float, share: float) -> int:
-    return math.ceil(math.log(1 - share) / math.log(beta))
+def _window_for_lag(share: float, late: float) -> float | None:
+    return _chosen(share, late, lag=lambda beta: (1 + beta) / (1 - beta))
 
 
-# --- 5 · noise from the first step on --------------------------------------------------------------
+def _half_life_for_lag(share: float, late: float) -> float | None:
+    return _chosen(share, late, lag=lambda beta: math.log(0.5) / math.log(beta))
 
 
-def reading_variance(beta: float, t: int) -> float:
-    return (1 - beta) * (1 + beta**t) / ((1 + beta) * (1 - beta**t))
+def _one_over_memory(share: float, late: float) -> float | None:
+    return _chosen(share, late, beta=lambda share: 1 - share**2)
 
 
-def _of_the_state(beta: float, t: int) -> float:
-    return (1 - beta) * (1 - beta ** (2 * t)) / (1 + beta)
+def _lag_passed(share: float, late: float) -> float | None:
+    return _chosen(share, late, lag=lambda beta: 0.0)
 
 
-def _from_first(beta: float, t: int) -> float:
-    kept: float = beta ** (2 * (t - 1))
-    return kept + (1 - beta) / (1 + beta) * (1 - kept)
+def _as_late_as_allowed(share: float, late: float) -> float | None:
+    return None if choose_beta(share, late) is None else late / (1 + late)
 
 
-def _corrected_once(beta: float, t: int) -> float:
-    return _of_the_state(beta, t) / (1 - beta**t)
+def _negative_beta(share: float, late: float) -> float | None:
+    beta = (1 - share**2) / (1 + share**2)
+    return beta if beta / (1 - beta) <= late else None
 
 
-def _weights_not_squared(beta: float, t: int) -> float:
-    """The factor (1 - beta) in front taken once, not squared."""
-    return (1 - beta ** (2 * t)) / ((1 + beta) * (1 - beta**t) ** 2)
+def _nothing_where_calm(share: float, late: float) -> float | None:
+    return None if share >= 1 else choose_beta(share, late)
 
 
-# --- 6 · towards research: noise that remembers ----------------------------------------------------
+def _less_than_late(share: float, late: float) -> float | None:
+    beta = max(0.0, (1 - share**2) / (1 + share**2))
+    return beta if beta / (1 - beta) < late else None
+
+
+# --- 4 · continue an average -----------------------------------------------------------------------
+
+
+def continued(values: list[float], beta: float, reading: float, t: int) -> list[float]:
+    m = reading * (1 - beta**t)
+    readings = []
+    for x in values:
+        t = t + 1
+        m = beta * m + (1 - beta) * x
+        readings.append(m / (1 - beta**t))
+    return readings
+
+
+def _went_on(values: list[float], beta: float, m: float, t: int, *, corrected: bool = True) -> list[float]:
+    readings = []
+    for x in values:
+        m, t = beta * m + (1 - beta) * x, t + 1
+        readings.append(m / (1 - beta**t) if corrected else m)
+    return readings
+
+
+def _begun_anew(values: list[float], beta: float, reading: float, t: int) -> list[float]:
+    return _went_on(values, beta, 0.0, 0)
+
+
+def _reading_as_state(values: list[float], beta: float, reading: float, t: int) -> list[float]:
+    return _went_on(values, beta, reading, t)
+
+
+def _reading_as_state_anew(values: list[float], beta: float, reading: float, t: int) -> list[float]:
+    return _went_on(values, beta, reading, 0)
+
+
+def _state_with_new_clock(values: list[float], beta: float, reading: float, t: int) -> list[float]:
+    return _went_on(values, beta, reading * (1 - beta**t), 0)
+
+
+def _clock_one_behind(values: list[float], beta: float, reading: float, t: int) -> list[float]:
+    return _went_on(values, beta, reading * (1 - beta**t), t - 1)
+
+
+def _from_the_reading(values: list[float], beta: float, reading: float, t: int) -> list[float]:
+    return _went_on(values, beta, reading, t, corrected=False)
+
+
+def _states_given_out(values: list[float], beta: float, reading: float, t: int) -> list[float]:
+    return _went_on(values, beta, reading * (1 - beta**t), t, corrected=False)
+
+
+# --- 5 · towards research: noise that remembers ----------------------------------------------------
 
 
 def correlated_variance(beta: float, phi: float) -> float:
@@ -174,269 +319,239 @@ def _newest_with_itself(beta: float, phi: float) -> float:
     return ((1 - beta) ** 2 + 2 * beta * (1 - beta) * with_newest) / (1 - beta**2)
 
 
+_NAN = math.nan
+
 EXERCISES = (
     Exercise(
-        "04.corrected_average",
-        title="The average, corrected",
-        prompt="Start at zero; return the corrected reading m_t / (1 - beta**t) after each value.",
-        kind="core",
-        minutes=6,
-        inputs=_series,
-        solution=corrected_average,
-        wrong=(
-            Wrong(
-                _uncorrected,
-                "This is the state, uncorrected: on day 1 it reads (1 - beta) times the first value, because it "
-                "starts from zero.",
-            ),
-            Wrong(
-                _counted_from_zero,
-                "Your t is one too small: the first reading divides by 1 - beta**0 = 0. Count from 1.",
-            ),
-            Wrong(
-                _counted_from_two,
-                "Your t is one too large: after the first value the weights add up to 1 - beta, so that is the "
-                "divisor on day 1.",
-            ),
-            Wrong(
-                _state_corrected,
-                "You correct the stored state, so the next step corrects it again. Keep m as it is, and divide "
-                "only what you give out.",
-            ),
-            Wrong(
-                _swapped,
-                "beta and 1 - beta are swapped: beta is the share of the old average that is kept.",
-            ),
-            Wrong(
-                _swapped_in_the_rule,
-                "beta and 1 - beta are swapped in the rule, but not in the correction: the old average is "
-                "multiplied by beta.",
-            ),
-            Wrong(
-                _from_the_first_value,
-                "This starts at the first value instead of at zero. It has no bias, but the first value's noise "
-                "stays in it for a whole memory.",
-            ),
-            Wrong(
-                _from_the_first_value_corrected,
-                "Two cures at once: you start at the first value, where the weights add up to 1 already, and then "
-                "correct for a start at zero.",
-            ),
-            Wrong(
-                _share_forgotten,
-                "The new value enters whole. This is PyTorch's momentum, a sum, and 1 / (1 - beta) times too large.",
-            ),
-            Wrong(
-                _one_power,
-                "You divide by 1 - beta at every step: right on day 1 only. The weights add up to 1 - beta**t.",
-            ),
-        ),
-        hints=(
-            "Two things change from step to step: the state m and the power of beta. Which of them do you give out?",
-            "The state follows the rule alone. The reading is the state over 1 - beta**t, with t = 1 for the first value.",
-            "for t, x in enumerate(values, start=1): m = beta * m + (1 - beta) * x, then append m / (1 - beta**t).",
-        ),
-        stub='''def corrected_average(values, beta):
-    """The corrected exponential average after each of the values (T,), as a tensor (T,)."""
-    ...
-''',
-        note="Adam does this twice, with the gradient and with its square (lesson 07).",
-    ),
-    Exercise(
-        "04.half_life",
-        title="Half-life",
-        prompt="Return the number of steps, not rounded, after which a value has lost half of its weight.",
-        kind="core",
-        minutes=4,
-        inputs=((0.5,), (0.9,), (0.98,), (0.999,)),
-        solution=half_life,
-        wrong=(
-            Wrong(
-                lambda beta: 1 / (1 - beta),
-                "This is the time constant 1 / (1 - beta), after which about 37% is left, not half.",
-            ),
-            Wrong(
-                lambda beta: math.log(2) / (1 - beta),
-                "This approximation, 0.69 / (1 - beta), comes close for beta near 1. The exact one has a logarithm "
-                "of beta.",
-            ),
-            Wrong(
-                lambda beta: math.log(beta) / math.log(0.5),
-                "Upside down: this is the number of halvings in one step.",
-            ),
-            Wrong(
-                lambda beta: math.log(0.5) / math.log(1 - beta),
-                "beta and 1 - beta are swapped: a weight is multiplied by beta at every step.",
-            ),
-            Wrong(
-                lambda beta: beta / (1 - beta),
-                "This is the mean age of the weight. The old tail pulls it above the half-life.",
-            ),
-            Wrong(
-                lambda beta: math.log(0.5) / (2 * math.log(beta)),
-                "After so many steps the weight's *square* has halved.",
-            ),
-        ),
-        hints=(
-            "After n steps a weight is beta**n times what it was.",
-            "Set beta**n = 1/2 and take logarithms on both sides.",
-            "n = math.log(0.5) / math.log(beta).",
-        ),
-        stub='''def half_life(beta):
-    """The number of steps in which a weight falls to half, as a float."""
-    ...
-''',
-        note="It is also the number of steps that hold half of the weight, because the kernel's tail is the kernel, "
-        "scaled.",
-    ),
-    Exercise(
-        "04.beta_for_window",
-        title="A window in place of β",
-        prompt="Return the beta whose average is as late and as noisy as the plain mean of the last n values.",
-        kind="core",
-        minutes=6,
-        inputs=((1,), (3,), (10,), (19,), (99,)),
-        solution=beta_for_window,
-        wrong=(
-            Wrong(
-                lambda n: 1 - 1 / n,
-                "This sets the time constant 1 / (1 - beta) to n. The average is then about twice as late as the "
-                "plain mean.",
-            ),
-            Wrong(
-                lambda n: 0.5 ** (1 / n),
-                "This sets the half-life to n. Its tail makes the average later still than a time constant of n.",
-            ),
-            Wrong(
-                lambda n: 2 / (n + 1),
-                "This is alpha = 1 - beta, what pandas derives from span=n. The question is for beta.",
-            ),
-            Wrong(
-                lambda n: n / (n + 1),
-                "This sets the mean age to n. The plain mean of n values has the mean age (n - 1) / 2: the newest "
-                "value has age 0.",
-            ),
-            Wrong(
-                lambda n: n / (n + 2),
-                "Your plain mean has the mean age n / 2: the ages go from 0 to n - 1, not from 1 to n.",
-            ),
-            Wrong(
-                lambda n: math.sqrt((n - 1) / (n + 1)),
-                "This is the root: the sum of the squared weights has beta**2 in it, but its ratio is "
-                "(1 - beta) / (1 + beta), without a square.",
-            ),
-        ),
-        hints=(
-            "Write down the mean age of both: of the kernel, and of n values with equal weights.",
-            "beta / (1 - beta) = (n - 1) / 2. Or by the noise: (1 - beta) / (1 + beta) = 1 / n.",
-            "Solve for beta: (n - 1) / (n + 1).",
-        ),
-        stub='''def beta_for_window(n):
-    """The beta whose average has the lag and the noise of a plain mean of n values."""
-    ...
-''',
-        note="Lag and noise give the same beta: that is not so for most other kernels.",
-    ),
-    Exercise(
-        "04.steps_to_forget",
-        title="How long until it is forgotten",
-        prompt="Return the smallest whole n for which at least the given share of a value's weight has gone after n "
-        "steps, 1 - beta**n >= share.",
+        "04.average_with_gaps",
+        title="Days without a reading",
+        prompt="NaN is a day without a reading. On every day the weights of all older values fade by beta; a reading "
+        "enters with 1 - beta. Return the corrected average after each day, the weighted sum over the sum of the weights: "
+        "a list of floats, NaN before the first reading.",
         kind="core",
         minutes=8,
-        inputs=((0.999, 0.99), (0.9, 0.5), (0.98, 0.9), (0.5, 0.75), (0.95, 0.3), (0.99, 0.632)),
-        solution=steps_to_forget,
+        inputs=(
+            ([14.0, 11.5, 17.0, 12.0], 0.9),
+            ([14.0, _NAN, 17.0, _NAN, _NAN, 12.0], 0.9),
+            ([_NAN, _NAN, -3.0, 4.0, _NAN, -1.0], 0.5),
+            ([2e-4, -5e-4, _NAN, 3e-4], 0.98),
+            ([400.0, *[_NAN] * 9, 100.0, 90.0], 0.7),
+            ([_NAN, _NAN], 0.9),
+            ([], 0.9),
+        ),
+        solution=average_with_gaps,
         wrong=(
             Wrong(
-                lambda beta, share: math.floor(math.log(1 - share) / math.log(beta)),
-                "Rounded down: one step too few, unless the number is whole.",
+                _gaps_left_out,
+                "These are the readings that come out if a day without a reading is no step at all. The days go on, "
+                "and older values fade on each of them.",
             ),
             Wrong(
-                lambda beta, share: math.floor(math.log(1 - share) / math.log(beta)) + 1,
-                "Rounded down and one added: one step too many where the number is whole already.",
+                _gap_as_zero,
+                "After a gap your average is drawn to zero. A day without a reading adds no weight, so the divisor "
+                "is not 1 - beta**t there.",
             ),
             Wrong(
-                lambda beta, share: round(math.log(1 - share) / math.log(beta)),
-                "Rounded to the nearest: where that is down, not enough is gone yet.",
+                _readings_counted,
+                "These are divided by 1 - beta**t with t the number of readings. That is the sum of the weights "
+                "only as long as no day was missed.",
             ),
             Wrong(
-                lambda beta, share: math.ceil(math.log(share) / math.log(beta)),
-                "After your n the share is what is *left*. beta**n is left, 1 - beta**n has gone.",
+                _nan_kept,
+                "One NaN makes all later averages NaN. Add a value only where there is one (math.isnan tells).",
             ),
             Wrong(
-                lambda beta, share: math.ceil(1 / (1 - beta)),
-                "This is the time constant: about 63% has gone then, whatever was asked.",
+                _last_value_repeated,
+                "The last value counts again on each day without a reading. It was measured once: only let it fade.",
             ),
             Wrong(
-                lambda beta, share: math.ceil(share / (1 - beta)),
-                "This takes the first step's loss for every step. A fading weight loses less and less.",
+                _silent_on_gaps,
+                "You say NaN on each day without a reading. There is an average on those days, too: that of the day "
+                "before.",
             ),
-            Wrong(
-                lambda beta, share: math.ceil(-math.log(1 - share) / (1 - beta)),
-                "You replaced -ln(beta) by 1 - beta. It is a little larger than that, and for a long wait it shows.",
-            ),
+            Wrong(_state_given_out, "These are weighted sums. Divide each by the sum of its weights."),
         ),
         hints=(
-            "What is left after n steps? Write the condition with it.",
-            "beta**n <= 1 - share. Take logarithms, and mind that the logarithm of beta is negative.",
-            "math.ceil(math.log(1 - share) / math.log(beta)).",
+            "Without gaps 1 - beta**t is the sum of the weights. With gaps it is not, but you can keep that sum beside m.",
+            "Each day: m and total fade by beta. With a reading: m gets (1 - beta) * x, total gets 1 - beta.",
+            "readings.append(m / total if total > 0 else math.nan)",
         ),
-        stub='''def steps_to_forget(beta, share):
-    """The smallest n with 1 - beta**n >= share, as an int."""
+        stub='''def average_with_gaps(values, beta):
+    """A list of floats, one a day; values: a list of floats, NaN where none was read; 0 < beta < 1."""
     ...
 ''',
-        note="With beta = 0.999, 99% takes more than 4,600 steps: one bad gradient shrinks Adam's steps for that long.",
+        note="pandas does this in `Series(values).ewm(alpha=1 - beta).mean()`.",
     ),
     Exercise(
-        "04.reading_variance",
-        title="Noise from the first step on",
-        prompt="The values are independent with variance 1. Return the variance of the corrected reading at step t.",
+        "04.name_fault",
+        title="This average is broken: find why",
+        prompt='Return the fault that made these readings: "none", "uncorrected", "state corrected" (the corrected '
+        'reading is kept as the state), "t too large" (divides by 1 - beta**(t + 1)), "swapped" (beta and 1 - beta '
+        'exchanged everywhere) or "first value" (m starts there, nothing is corrected). Floats are not exact: return the '
+        "fault whose readings are nearest.",
         kind="core",
-        minutes=10,
-        inputs=((0.9, 1), (0.9, 5), (0.98, 20), (0.5, 3), (0.98, 400), (0.0, 2)),
-        solution=reading_variance,
+        minutes=8,
+        inputs=_traces,
+        solution=name_fault,
         wrong=(
             Wrong(
-                lambda beta, t: (1 - beta) / (1 + beta),
-                "This is the limit for large t. On day 1 the reading is the first value, with variance 1.",
+                _by_first_reading,
+                "These are the names that the first reading suggests. On day 1 four of the six read the first value: "
+                "compare whole series.",
             ),
             Wrong(
-                _of_the_state,
-                "This is the variance of m, before the correction. Dividing a number by c divides its variance by c².",
+                _swapped_passes,
+                '"none" came out where beta and 1 - beta are exchanged. That average is corrected, too; its memory '
+                "is another.",
             ),
             Wrong(
-                _corrected_once,
-                "The correction enters the variance squared: divide by (1 - beta**t)**2.",
+                _first_value_passes,
+                '"none" came out where m starts at the first value. It begins alike, and then the first value keeps '
+                "more weight.",
             ),
             Wrong(
-                lambda beta, t: 1 / t,
-                "This is the plain mean's. The average comes close while t is small against its memory, then it "
-                "forgets.",
+                _small_is_uncorrected,
+                '"uncorrected" came out where the correction is there and has a t that is one too large.',
             ),
             Wrong(
-                _from_first,
-                "This is the start at the first value, whose noise stays. Here the start is zero, corrected.",
-            ),
-            Wrong(
-                lambda beta, t: math.sqrt(reading_variance(beta, t)),
-                "This is the standard deviation: its square is asked for.",
-            ),
-            Wrong(
-                _weights_not_squared,
-                "Each weight is (1 - beta) beta**k over 1 - beta**t, and all of it is squared: so is the (1 - beta).",
+                _large_is_state_corrected,
+                "These names go by the last reading being too large or too small. Compute what each fault gives.",
             ),
         ),
         hints=(
-            "The variance of a weighted sum of independent values is the sum of the squared weights.",
-            "Squared weights of m: (1 - beta)² times 1 + beta² + beta⁴ + ..., t terms. Then divide by the square of "
-            "the correction.",
-            "(1 - beta)² (1 - beta**(2t)) / (1 - beta²) / (1 - beta**t)²; shorten it if you like.",
+            "Write the average once with a switch for each fault, and run it on the values you are given.",
+            "You have six lists of readings then. Add up the distances between each and `readings`.",
+            "return min(expected, key=gap), where expected is a dict from names to lists.",
         ),
-        stub='''def reading_variance(beta, t):
-    """The variance of the corrected average of t independent values of variance 1, as a float."""
+        stub='''def name_fault(values, readings, beta):
+    """The fault as a string; values, readings: lists of floats of one length; 0 < beta < 1."""
     ...
 ''',
-        note="Shortened: (1 - beta)(1 + beta**t) / ((1 + beta)(1 - beta**t)).",
+        note="A constant series would hide two of these faults: test an average on values that vary.",
+    ),
+    Exercise(
+        "04.choose_beta",
+        title="Choose β",
+        prompt="Noise is independent from step to step. Once t is large its standard deviation in the reading shall be at "
+        "most `share` of what it is in one value. Return the smallest beta that does it, or None where that average would "
+        "be more than `late` steps late on a steady rise.",
+        kind="core",
+        minutes=6,
+        inputs=(
+            (0.5, 10.0),
+            (0.1, 60.0),
+            (0.1, 45.0),
+            (0.3, 5.5),  # its lag is 5.06, its memory 6.06
+            (0.3, 4.0),
+            (0.3, 3.6),
+            (0.9, 0.12),
+            (1.0, 0.0),
+            (1.7, 3.0),
+            (0.02, 1e4),
+        ),
+        solution=choose_beta,
+        wrong=(
+            Wrong(
+                _variance_for_deviation,
+                "These betas bring the *variance* down to the share. Its root, the deviation, is still too large.",
+            ),
+            Wrong(
+                _memory_for_lag,
+                "None came out too often. The lag on a steady rise is beta / (1 - beta), one less than the memory.",
+            ),
+            Wrong(
+                _window_for_lag,
+                "None came out too often. The window is the number of values in a plain mean that is equally late; that "
+                "mean is late by the mean age of its values, about half of their number.",
+            ),
+            Wrong(
+                _half_life_for_lag,
+                "None came out too seldom. A half-life is shorter than the lag on a rise, which is the mean age.",
+            ),
+            Wrong(
+                _one_over_memory,
+                "These are the betas whose memory 1 / (1 - beta) is 1 / share². The variance that is left is "
+                "(1 - beta) / (1 + beta): a shorter memory does it.",
+            ),
+            Wrong(_lag_passed, "A beta came out where its average is later than allowed."),
+            Wrong(
+                _as_late_as_allowed,
+                "These are the largest betas that are not too late. Asked is the smallest that calms the noise.",
+            ),
+            Wrong(
+                _negative_beta, "A beta below zero came out. Where nothing need be calmed, 0 is the smallest."
+            ),
+            Wrong(
+                _nothing_where_calm,
+                "None came out where nothing need be calmed. There 0 is the smallest beta, and it is not late at all.",
+            ),
+            Wrong(
+                _less_than_late,
+                "None came out where the average is exactly as late as allowed. None is for those that are later.",
+            ),
+        ),
+        hints=(
+            "Solve (1 - beta) / (1 + beta) = share² for beta.",
+            "On a steady rise the average is late by the mean age of its weights, beta / (1 - beta).",
+            "beta = (1 - share**2) / (1 + share**2), at least 0; None if beta / (1 - beta) > late.",
+        ),
+        stub='''def choose_beta(share, late):
+    """The smallest such beta in [0, 1) as a float, or None; share: a float > 0, late: a float >= 0."""
+    ...
+''',
+        note="A tenth of the noise costs 49 steps of lag: between noise and lag there is no free choice of β.",
+    ),
+    Exercise(
+        "04.continued",
+        title="Repair a log",
+        prompt="A run stopped after t values, and its log holds only the last corrected reading. Return the corrected "
+        "readings after each of the new values, as if it had never stopped: a list of floats.",
+        kind="extra",
+        minutes=5,
+        inputs=(
+            ([12.0, 13.5, 16.0], 0.9, 14.2, 3),
+            ([-3.0, 4.0], 0.5, 1.5, 1),
+            ([2e-4, -5e-4, 3e-4], 0.98, -1e-4, 20),
+            ([400.0] * 6, 0.999, 100.0, 40),
+            ([], 0.9, 14.2, 3),
+        ),
+        solution=continued,
+        wrong=(
+            Wrong(_begun_anew, "These are the readings of an average that begins anew: the old one is lost."),
+            Wrong(
+                _reading_as_state,
+                "These come out if the logged reading is taken for the state m. The state was smaller, by 1 - beta**t.",
+            ),
+            Wrong(
+                _reading_as_state_anew,
+                "The first reading is far too large: the logged reading was corrected already, and t begins at 1 "
+                "again.",
+            ),
+            Wrong(
+                _state_with_new_clock,
+                "The state is right, but t begins at 1 again, so that the divisor is too small.",
+            ),
+            Wrong(
+                _clock_one_behind,
+                "t is one behind: with the first new value t + 1 values have been seen.",
+            ),
+            Wrong(
+                _from_the_reading,
+                "These come out if the average goes on from the logged reading without correction, as a start at a "
+                "first value does: the old values get too much weight.",
+            ),
+            Wrong(_states_given_out, "These are the states. The log holds corrected readings."),
+        ),
+        hints=(
+            "What was m when the run stopped? The reading was m / (1 - beta**t).",
+            "m = reading * (1 - beta**t); from then on the rule and the correction as ever.",
+            "The first new value is number t + 1.",
+        ),
+        stub='''def continued(values, beta, reading, t):
+    """A list of floats; values: the new ones, a list of floats; t: an int >= 1, values seen before them."""
+    ...
+''',
+        note="This is why an optimizer's `state_dict()` holds the step count beside the averages.",
     ),
     Exercise(
         "04.correlated_variance",
@@ -445,7 +560,7 @@ EXERCISES = (
         "average once t is large.",
         kind="extra",
         minutes=25,
-        inputs=((0.9, 0.8), (0.98, 0.5), (0.5, -0.6), (0.7, 0.0), (0.0, 0.9)),
+        inputs=((0.9, 0.8), (0.98, 0.5), (0.5, -0.6), (0.7, 0.0), (0.0, 0.9), (0.95, -0.9), (0.99, 0.99)),
         solution=correlated_variance,
         wrong=(
             Wrong(
@@ -463,8 +578,8 @@ EXERCISES = (
             ),
             Wrong(
                 _only_newest_pair,
-                "You let only the newest two values be correlated. The covariance of m with the newest value sums "
-                "over all ages: (1 - beta) / (1 - beta phi).",
+                "This comes out if only the newest two values are correlated. The covariance of m with the newest "
+                "value sums over all ages: (1 - beta) / (1 - beta phi).",
             ),
             Wrong(
                 _newest_with_itself,
@@ -478,7 +593,7 @@ EXERCISES = (
             "V = beta² V + (1 - beta)² + 2 beta (1 - beta) phi D, with D = (1 - beta) / (1 - beta phi).",
         ),
         stub='''def correlated_variance(beta, phi):
-    """The variance at rest of the average of a series with covariance phi**k, as a float."""
+    """The variance, once t is large, as a float; 0 <= beta < 1, -1 < phi < 1."""
     ...
 ''',
         note="Solved: (1 - beta)(1 + beta phi) / ((1 + beta)(1 - beta phi)). Gradients along a slow path are correlated, "
@@ -504,7 +619,7 @@ QUIZZES = (
             ),
             (
                 "More than a third",
-                "0.98 to the power 50 is 0.364: the tail is still there. A memory of 1/(1 − β) holds 64% here.",
+                "0.98 to the power 50 is 0.364: the tail is still there.",
                 True,
             ),
             ("Exactly half", "Half of the weight is older than the half-life, 34 steps here.", False),
@@ -512,12 +627,12 @@ QUIZZES = (
     ),
     Quiz(
         "04.which_start",
-        "With β = 0.98, one average starts at zero and corrects its readings, another starts at the first value. The level "
-        "does not change. On day 50, which of them is nearer to it?",
+        "The level stands still at 10 °C, the noise is 3 °C. With β = 0.98, one average starts at zero and corrects its "
+        "readings, another starts at the first value. On day 50, which of them is nearer to the level, as a rule?",
         (
             (
                 "Neither: both are unbiased, and 50 days are enough to forget the start",
-                "Unbiased, yes. But 50 steps leave the first value 37% of the weight, and its noise with it.",
+                "Unbiased, yes. But after 50 days the first value still has 37% of the weight, and its noise with it.",
                 False,
             ),
             (
@@ -526,7 +641,7 @@ QUIZZES = (
                 False,
             ),
             (
-                "The corrected one, by far",
+                "The corrected one",
                 "It weighs all 50 values nearly alike. The other gives one of them more than a third of the weight.",
                 True,
             ),

@@ -3,6 +3,7 @@
 quadratics         gradient descent and momentum, one eigen-direction at a time
 gradient_noise     the variance of a minibatch gradient, and the noise scale
 noisy_quadratic    the mean loss of SGD on a noisy quadratic, under any schedule and Schedule-Free
+averages           what an exponential average does to noise, to its start and to a wave
 adam_steps         how long one step of Adam can be
 weight_decay       how fast a weight decays
 """

@@ -12,6 +12,7 @@ from matplotlib.colors import same_color
 
 from course_utils.averaging import ewma
 from course_utils.figures import exponential_averages as figures
+from course_utils.theory import averages
 from tests.mutants import mistakes
 
 NAME = "course_utils.figures.exponential_averages"
@@ -32,17 +33,14 @@ def check_half_life(module: ModuleType) -> None:
     assert module.half_life(0.0) == 0
 
 
-def check_walk(module: ModuleType) -> None:
-    """On day 30 the newest value is darkest, each older one lighter by beta; the head is the average."""
-    figure = module.walk(30, beta=0.9, last=40)
-    (axes,) = figure.axes
-    (shades,) = axes.collections
-    alpha = np.asarray(shades.get_alpha())
-    np.testing.assert_allclose(alpha, 0.9 ** np.arange(29, -1, -1), rtol=1e-12)
-    seen = module.temperatures()[1]
-    np.testing.assert_array_equal(np.asarray(shades.get_offsets())[:, 1], seen[:30].numpy())
-    head = axes.get_lines()[-1].get_xydata()
-    np.testing.assert_allclose(head, [[30, ewma(seen[:30], 0.9)[-1]]], rtol=1e-12)
+def check_started(module: ModuleType) -> None:
+    """Each start by its first two readings."""
+    seen = torch.tensor([4.0, 8.0], dtype=torch.float64)
+    want = {"uncorrected": [2.0, 5.0], "first value": [4.0, 6.0], "corrected": [4.0, 5.0 / 0.75]}
+    for start, readings in want.items():
+        torch.testing.assert_close(
+            module._started(seen, 0.5, start), torch.tensor(readings, dtype=torch.float64), rtol=1e-12, atol=0
+        )
 
 
 def test_kernel() -> None:
@@ -53,8 +51,8 @@ def test_half_life() -> None:
     check_half_life(figures)
 
 
-def test_walk() -> None:
-    check_walk(figures)
+def test_started() -> None:
+    check_started(figures)
 
 
 MUTANTS = [
@@ -62,7 +60,8 @@ MUTANTS = [
     pytest.param(check_kernel, "(1 - beta) * beta **", "beta * (1 - beta) **", id="swapped"),
     pytest.param(check_kernel, "torch.arange(ages,", "torch.arange(1, ages + 1,", id="ages from one"),
     pytest.param(check_half_life, "math.log(0.5) / math.log(beta)", "0.7 / (1 - beta)", id="approximate"),
-    pytest.param(check_walk, "kernel(beta, day).flip(0)", "kernel(beta, day)", id="oldest darkest"),
+    pytest.param(check_started, 'start == "corrected")', 'start != "corrected")', id="corrections exchanged"),
+    pytest.param(check_started, 'if start == "first value"', "if False", id="first value forgotten"),
 ]
 
 
@@ -94,7 +93,8 @@ def test_three_memories_draws_the_averages_and_the_truth() -> None:
 
 
 def test_three_lengths_shades_up_to_each_length() -> None:
-    (axes,) = figures.three_lengths(0.9).axes
+    impulse = torch.eye(60, dtype=torch.float64)[0]
+    (axes,) = figures.three_lengths(ewma(impulse, 0.9, bias_correction=False), 0.9).axes
     bars = sorted(axes.patches, key=lambda bar: bar.get_x())
     np.testing.assert_allclose([bar.get_height() for bar in bars], 0.1 * 0.9 ** np.arange(45), rtol=1e-12)
     colors = [bar.get_facecolor() for bar in bars]
@@ -105,42 +105,67 @@ def test_three_lengths_shades_up_to_each_length() -> None:
     assert max(box.get_ydata()) == pytest.approx(1 / 19)
 
 
-def test_variance_by_start_draws_what_it_is_given() -> None:
-    steps = np.arange(1, 6)
-    groups = {"corrected": np.random.default_rng(0).random((12, 5)) + 1, "first value": np.full((12, 5), 3.0)}
-    theory = {"corrected": np.arange(5) + 1.0, "first value": np.arange(5) + 2.0, "limit": np.full(5, 0.25)}
-    (axes,) = figures.variance_by_start(steps, groups, theory).axes
-    drawn = [np.asarray(line.get_ydata(), float) for line in axes.get_lines()]
-    np.testing.assert_allclose(drawn[0], groups["corrected"].mean(0), rtol=1e-12)
-    np.testing.assert_array_equal(drawn[1], theory["corrected"])
-    np.testing.assert_allclose(drawn[2], groups["first value"].mean(0), rtol=1e-12)
-    np.testing.assert_array_equal(drawn[3], theory["first value"])
-    assert set(drawn[4]) == {0.25}
+def dots(axes: Axes) -> list[np.ndarray]:
+    """The heights of each group of measured dots."""
+    return [np.asarray(line.get_ydata(), float) for line in axes.get_lines() if line.get_marker() == "o"]
 
 
-def test_error_against_memory_adds_the_squares() -> None:
-    memories, noise, lag = [1.0, 2.0, 5.0], [3.0, 2.0, 1.0], [0.0, 0.5, 2.0]
-    errors = np.arange(36.0).reshape(12, 3) + 1
-    (axes,) = figures.error_against_memory(memories, errors, noise=noise, lag=lag).axes
+def dashes(axes: Axes) -> list[np.ndarray]:
+    return [np.asarray(line.get_ydata(), float) for line in axes.get_lines() if line.get_label() == "_theory"]
+
+
+def test_three_starts_draws_one_series_and_the_errors_of_many() -> None:
+    seen = torch.tensor([14.0, 9.0, 11.0, 10.0], dtype=torch.float64)
+    rows = torch.arange(40, dtype=torch.float64).view(10, 4) + 1
+    errors = {start: rows * (k + 1) for k, start in enumerate(figures.START_COLOURS)}
+    left, right = figures.three_starts(0.9, 10.0, 2.0, seen, errors).axes
+    np.testing.assert_allclose(lines(left)["_corrected"], ewma(seen, 0.9).numpy(), rtol=1e-12)
+    np.testing.assert_allclose(
+        lines(left)["_first value"], ewma(seen, 0.9, start="first").numpy(), rtol=1e-12
+    )
+    for drawn, values in zip(dots(right), errors.values(), strict=True):
+        np.testing.assert_allclose(drawn, values.mean(0), rtol=1e-12)  # all four days are among the sixteen
+    for drawn, start in zip(dashes(right), figures.START_COLOURS, strict=True):
+        want = averages.squared_error(0.9, torch.arange(1.0, 5), start=start, level=5.0).sqrt()
+        np.testing.assert_allclose(drawn, want, rtol=1e-12)
+
+
+def test_valleys_takes_roots_of_means_and_marks_the_lowest() -> None:
+    squared = {
+        0.3: np.array([[4.0, 1.0, 9.0]] * 3),
+        3: np.array([[9.0, 3.0, 4.0], [9.0, 5.0, 4.0]]),
+        30: np.ones((2, 3)),
+    }
+    theory = {noise: np.array([4.0, 9.0, 16.0]) for noise in squared}
+    (axes,) = figures.valleys([1.0, 5.0, 20.0], squared, theory, np.array([[4.0, 1.0, 0.25]] * 2)).axes
     drawn = lines(axes)
-    np.testing.assert_allclose(drawn["_measured"], errors.mean(0), rtol=1e-12)
-    np.testing.assert_allclose(drawn["_theory"], [3.0, np.sqrt(4.25), np.sqrt(5.0)], rtol=1e-12)
-    np.testing.assert_array_equal(drawn["_lag"], [0.5, 2.0])  # zero has no place on a logarithmic axis
+    np.testing.assert_allclose(drawn["_3"], [3.0, 2.0, 2.0], rtol=1e-12)
+    np.testing.assert_allclose(drawn["_calm"], [2.0, 1.0, 0.5], rtol=1e-12)
+    np.testing.assert_allclose(drawn["_best 0.3"], [1.0], rtol=1e-12)
+    for line in dashes(axes):
+        np.testing.assert_allclose(line, [2.0, 3.0, 4.0], rtol=1e-12)
+
+
+def test_near_zero_draws_the_ratios_over_their_theory() -> None:
+    levels, ratios = (
+        [0.1, 1.0],
+        {1: np.array([[0.5, 2.0], [1.5, 4.0]]), 10: np.ones((2, 2)), 50: np.ones((2, 2))},
+    )
+    (axes,) = figures.near_zero(0.98, levels, ratios).axes
+    np.testing.assert_allclose(dots(axes)[0], [1.0, 3.0], rtol=1e-12)
+    day_one = dashes(axes)[0]  # m is 0.02 x: (0.98 level)² + 0.02² over 1
+    np.testing.assert_allclose(day_one[[0, -1]], [0.098**2 + 0.0004, 0.98**2 + 0.0004], rtol=1e-9)
 
 
 def test_variance_left_names_each_series() -> None:
     betas = [0.0, 0.5, 0.9]
     measured = {name: np.random.default_rng(k).random((12, 3)) + 0.1 for k, name in enumerate("abc")}
-    theory = {name: np.array([1.0, 0.5, 0.1]) * (k + 1) for k, name in enumerate("abc")}
-    names = {"a": "one", "b": "two", "c": "three"}
-    (axes,) = figures.variance_left(betas, measured, theory, names=names).axes
-    drawn = lines(axes)
-    for name, label in names.items():
-        np.testing.assert_allclose(drawn[label], measured[name].mean(0), rtol=1e-12)
-    dashed = [line for line in axes.get_lines() if line.get_label() == "_theory"]
-    for line, name in zip(dashed, "abc", strict=True):
-        np.testing.assert_array_equal(line.get_ydata(), theory[name])
-        np.testing.assert_allclose(line.get_xdata(), [1, 2, 10], rtol=1e-12)
+    theory = [np.array([1.0, 0.5, 0.1]) * (k + 1) for k in range(3)]
+    (axes,) = figures.variance_left(betas, measured, theory).axes
+    for name, values in measured.items():
+        np.testing.assert_allclose(lines(axes)[name], values.mean(0), rtol=1e-12)
+    for drawn, line in zip(dashes(axes), theory, strict=True):
+        np.testing.assert_array_equal(drawn, line)
 
 
 @pytest.mark.parametrize("beta", [0.0, 0.5, 0.99])
