@@ -153,6 +153,20 @@ def _strongest_claim(claims: list[tuple[Tensor, Tensor]], t: float) -> int:
     return int(torch.stack(ratios).argmax())
 
 
+def _factor_of_its_own(claims: list[tuple[Tensor, Tensor]], t: float) -> int:
+    return _first_at_or_below_zero(claims, 2.58)
+
+
+def _factor_left_out(claims: list[tuple[Tensor, Tensor]], t: float) -> int:
+    return _first_at_or_below_zero(claims, 1.0)
+
+
+def _first_at_or_below_zero(claims: list[tuple[Tensor, Tensor]], t: float) -> int:
+    """The first claim whose lower end is at or below zero, or 0."""
+    lower = [(a - b).mean() - t * (a - b).std() / math.sqrt(len(a)) for a, b in claims]
+    return next((i for i, end in enumerate(lower) if end <= 0), 0)
+
+
 def _claims() -> Inputs:
     """Per input three claims "a beats b", each by (mean, spread) of the difference, spread of the seeds, n.
 
@@ -182,6 +196,10 @@ def _claims() -> Inputs:
         base + torch.tensor([0.0, 2.0], dtype=torch.float64),
         base,
     )  # lower end exactly 0 at t = 1
+    six_seeds = claim(0.012, 0.009, 0.02, 6, -1)  # 3.3 standard errors: too few at t = 4.03
+    six_sure = claim(0.012, 0.005, 0.02, 6, -1)  # 5.9 standard errors
+    twice = claim(0.010, 0.020, 0.02, 16, -1)  # 2 standard errors: enough at t = 1.75
+    once = claim(0.006, 0.016, 0.02, 16, -1)  # 1.5
     clear = (base + torch.tensor([0.5, 0.75], dtype=torch.float64), base)
     return (
         ([small_but_sure, large_but_unsure, large_and_sure], 2.95),
@@ -189,6 +207,8 @@ def _claims() -> Inputs:
         ([eight_seeds, wide_difference, hidden], 3.50),
         ([large_and_sure, small_but_sure, turned_round], 2.95),
         ([clear, just_reached, large_and_sure], 1.0),
+        ([six_sure, large_and_sure, six_seeds], 4.03),
+        ([twice, once, large_and_sure], 1.75),
     )
 
 
@@ -487,6 +507,14 @@ EXERCISES = (
                 _most_losses,
                 "You counted the seeds that a loses. By how much counts too, and so does the number of "
                 "seeds.",
+            ),
+            Wrong(
+                _factor_of_its_own,
+                "You took 2.58 for t. It is given, and depends on the number of seeds and on the level.",
+            ),
+            Wrong(
+                _factor_left_out,
+                "The factor t is missing: one standard error below the mean is not the interval's end.",
             ),
             Wrong(
                 _strongest_claim, "This is the claim that holds most clearly: the comparison is turned round."

@@ -15,14 +15,16 @@ FLIPPING = (
     "point up, in favour of 64 units; some point down, a few of them far."
 )
 SHARED = (
-    "Three clouds of points, one point per seed, the loss with 32 units against the loss with 64. With "
+    "Four clouds of points, one point per seed, the loss with 32 units against the loss with 64. With "
     "the same seed for both nets the points lie along the diagonal. With other weights and batches but "
-    "the same images they still do. With other images they are a round cloud."
+    "the same images they still do. With only the validation images or only the training images shared "
+    "the clouds are wide."
 )
 SPLITS = (
-    "Intervals over ten initialisations, one for each of many fixed splits. Left, the loss of one net: "
-    "the intervals lie at very different heights, and many do not touch each other. Right, the difference"
-    " of the two nets on the same axis length: the intervals lie at one height and all overlap."
+    "Intervals over ten runs, one for each of many fixed splits, in three panels with axes of one length. "
+    "Left, the loss with 32 units: the intervals lie at very different heights. Middle, the difference of "
+    "32 and 64 units: they lie at one height and nearly all overlap. Right, the difference of a linear "
+    "model and 32 units: they lie at different heights again."
 )
 WRONG_PICKS = (
     "Share of comparisons that pick the worse net against the number of seeds, one line for each width "
@@ -32,7 +34,7 @@ WRONG_PICKS = (
 RATES = (
     "Two panels over the learning rate. Left, the loss of both nets: two curves, each with its lowest "
     "point inside the grid. Right, the width of the paired interval over that of the unpaired one: it is "
-    "lowest at middle rates and comes to about one at the largest."
+    "lowest at middle rates and comes near one at the largest."
 )
 NARROWING = (
     "The 99% interval of the difference against the number of seeds, with a mark at 16 seeds. From a few "
@@ -84,26 +86,28 @@ def shared(a: ArrayLike, others: Mapping[str, ArrayLike], *, x: str, y: str) -> 
     return figure
 
 
-def split_by_split(loss: ArrayLike, difference: ArrayLike) -> Figure:
-    """99% intervals over initialisations, one for each fixed split; both axes have the same length.
+def split_by_split(panels: Mapping[str, ArrayLike]) -> Figure:
+    """99% intervals over runs, one for each fixed split; all axes have the same length.
 
-    Args: loss, difference: (splits, initialisations).
+    Zero is drawn where it lies in the panel, else the mean.
+
+    Args: panels: title -> (splits, runs), a loss or a difference of losses.
     """
-    figure, axes = plotting.subplots(1, 2, size=(8.4, 3.6))
-    panels = [np.asarray(loss, float), np.asarray(difference, float)]
-    half = 0.62 * max(
-        np.ptp(np.array([[i.low, i.high] for i in map(intervals.mean_interval, p)])) for p in panels
-    )
-    names = ("Loss: it depends on the split", "Difference: it hardly does")
-    for axis, values, title, color in zip(axes, panels, names, (plotting.ORANGE, plotting.BLUE), strict=True):
-        for k, row in enumerate(values):
-            one = intervals.mean_interval(row)
+    figure, grid = plotting.subplots(1, len(panels), size=(8.4, 3.6), squeeze=False)
+    every = {
+        title: [intervals.mean_interval(row) for row in np.asarray(values, float)]
+        for title, values in panels.items()
+    }
+    half = 0.62 * max(np.ptp([[one.low, one.high] for one in found]) for found in every.values())
+    colors = (plotting.ORANGE, plotting.BLUE, plotting.GREEN)
+    for axis, (title, found), color in zip(grid[0], every.items(), colors, strict=False):
+        for k, one in enumerate(found):
             axis.plot([k, k], [one.low, one.high], color=color, linewidth=2)
             axis.plot(k, one.mean, "o", color=color, markersize=4)
-        middle = float(values.mean())
-        axis.axhline(middle, color=plotting.INK, linewidth=0.8)
+        middle = float(np.mean([one.mean for one in found]))
+        axis.axhline(0 if abs(middle) < half else middle, color=plotting.INK, linewidth=0.8)
         axis.set_ylim(middle - half, middle + half)
-        label = "validation loss" if axis is axes[0] else "difference in validation loss"
+        label = "mean of ten runs, 99% interval" if axis is grid[0, 0] else ""
         plotting.finish(axis, title=title, x="split", y=label, names=False)
     return figure
 

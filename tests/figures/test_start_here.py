@@ -34,9 +34,9 @@ def check_shared(module: Any) -> None:
 
 
 def check_splits(module: Any) -> None:
-    """Both panels have axes of one length, so that the heights of the intervals can be compared."""
+    """All panels have axes of one length, so that the heights of the intervals can be compared."""
     loss, difference = RNG.normal(0.2, 0.05, (6, 10)), RNG.normal(0, 0.01, (6, 10))
-    left, right = module.split_by_split(loss, difference).axes
+    left, right = module.split_by_split({"loss": loss, "difference": difference}).axes
     assert np.ptp(left.get_ylim()) == pytest.approx(np.ptp(right.get_ylim()))
     points = [line.get_ydata()[0] for line in left.get_lines() if line.get_marker() == "o"]
     np.testing.assert_allclose(points, loss.mean(1))
