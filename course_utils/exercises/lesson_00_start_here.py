@@ -80,31 +80,39 @@ def _difference_of_spreads(a: Tensor, b: Tensor) -> float:
 
 
 def seeds_needed(d: float, s: float, z: float) -> int:
+    return max(1, math.ceil((z * s / d) ** 2))
+
+
+def _no_seed(d: float, s: float, z: float) -> int:
     return math.ceil((z * s / d) ** 2)
 
 
+def _one_more(d: float, s: float, z: float) -> int:
+    return math.floor((z * s / d) ** 2) + 1
+
+
 def _rounded(d: float, s: float, z: float) -> int:
-    return round((z * s / d) ** 2)
+    return max(1, round((z * s / d) ** 2))
 
 
 def _rounded_down(d: float, s: float, z: float) -> int:
-    return math.floor((z * s / d) ** 2)
+    return max(1, math.floor((z * s / d) ** 2))
 
 
 def _square_forgotten(d: float, s: float, z: float) -> int:
-    return math.ceil(z * s / abs(d))
+    return max(1, math.ceil(z * s / abs(d)))
 
 
 def _two_groups(d: float, s: float, z: float) -> int:
-    return math.ceil(2 * (z * s / d) ** 2)
+    return max(1, math.ceil(2 * (z * s / d) ** 2))
 
 
 def _variance_as_spread(d: float, s: float, z: float) -> int:
-    return math.ceil((z * s**2 / d) ** 2)
+    return max(1, math.ceil((z * s**2 / d) ** 2))
 
 
 def _multiple_forgotten(d: float, s: float, z: float) -> int:
-    return math.ceil((s / d) ** 2)
+    return max(1, math.ceil((s / d) ** 2))
 
 
 # --- 4 · the false claim ---------------------------------------------------------------------------
@@ -145,6 +153,20 @@ def _strongest_claim(claims: list[tuple[Tensor, Tensor]], t: float) -> int:
     return int(torch.stack(ratios).argmax())
 
 
+def _factor_of_its_own(claims: list[tuple[Tensor, Tensor]], t: float) -> int:
+    return _first_at_or_below_zero(claims, 2.58)
+
+
+def _factor_left_out(claims: list[tuple[Tensor, Tensor]], t: float) -> int:
+    return _first_at_or_below_zero(claims, 1.0)
+
+
+def _first_at_or_below_zero(claims: list[tuple[Tensor, Tensor]], t: float) -> int:
+    """The first claim whose lower end is at or below zero, or 0."""
+    lower = [(a - b).mean() - t * (a - b).std() / math.sqrt(len(a)) for a, b in claims]
+    return next((i for i, end in enumerate(lower) if end <= 0), 0)
+
+
 def _claims() -> Inputs:
     """Per input three claims "a beats b", each by (mean, spread) of the difference, spread of the seeds, n.
 
@@ -168,14 +190,94 @@ def _claims() -> Inputs:
     wide_difference = claim(0.015, 0.060, 0.01, 256, -1)
     eight_seeds = claim(0.003, 0.004, 0.01, 8, +1)
     hidden = claim(0.010, 0.008, 0.30, 12, +1)
+    turned_round = claim(-0.020, 0.004, 0.02, 16, +1)
+    base = torch.tensor([0.5, 0.25], dtype=torch.float64)
+    just_reached = (
+        base + torch.tensor([0.0, 2.0], dtype=torch.float64),
+        base,
+    )  # lower end exactly 0 at t = 1
+    six_seeds = claim(0.012, 0.009, 0.02, 6, -1)  # 3.3 standard errors: too few at t = 4.03
+    six_sure = claim(0.012, 0.005, 0.02, 6, -1)  # 5.9 standard errors
+    twice = claim(0.010, 0.020, 0.02, 16, -1)  # 2 standard errors: enough at t = 1.75
+    once = claim(0.006, 0.016, 0.02, 16, -1)  # 1.5
+    clear = (base + torch.tensor([0.5, 0.75], dtype=torch.float64), base)
     return (
         ([small_but_sure, large_but_unsure, large_and_sure], 2.95),
         ([many_seeds, wide_seeds, few_seeds], 3.11),
         ([eight_seeds, wide_difference, hidden], 3.50),
+        ([large_and_sure, small_but_sure, turned_round], 2.95),
+        ([clear, just_reached, large_and_sure], 1.0),
+        ([six_sure, large_and_sure, six_seeds], 4.03),
+        ([twice, once, large_and_sure], 1.75),
     )
 
 
-# --- 5 · towards research: looking too often -------------------------------------------------------
+# --- 5 · repair: results in files -------------------------------------------------------------------
+
+Rows = list[tuple[int, float]]
+
+
+def mean_difference(a: Rows, b: Rows) -> float:
+    first, second = dict(a), dict(b)
+    both = first.keys() & second.keys()
+    return sum(first[seed] - second[seed] for seed in both) / len(both)
+
+
+def _row_by_row(a: Rows, b: Rows) -> float:
+    pairs = list(zip(a, b, strict=False))
+    return sum(x - y for (_, x), (_, y) in pairs) / len(pairs)
+
+
+def _sorted_row_by_row(a: Rows, b: Rows) -> float:
+    return _row_by_row(sorted(a), sorted(b))
+
+
+def _means_of_all(a: Rows, b: Rows) -> float:
+    return sum(x for _, x in a) / len(a) - sum(y for _, y in b) / len(b)
+
+
+def _missing_is_zero(a: Rows, b: Rows) -> float:
+    first, second = dict(a), dict(b)
+    every = first.keys() | second.keys()
+    return sum(first.get(seed, 0.0) - second.get(seed, 0.0) for seed in every) / len(every)
+
+
+def _divided_by_all(a: Rows, b: Rows) -> float:
+    first, second = dict(a), dict(b)
+    return sum(first[seed] - second[seed] for seed in first.keys() & second.keys()) / len(a)
+
+
+def _sum_of_differences(a: Rows, b: Rows) -> float:
+    first, second = dict(a), dict(b)
+    return sum(first[seed] - second[seed] for seed in first.keys() & second.keys())
+
+
+def _turned_round(a: Rows, b: Rows) -> float:
+    return -mean_difference(a, b)
+
+
+def _files() -> Inputs:
+    """Rows in the order in which runs ended, some runs missing from one file or the other."""
+    generator = torch.Generator().manual_seed(3)
+    inputs: list[tuple[Rows, Rows]] = []
+    for seeds, without_a, without_b in (
+        (6, (), ()),
+        (8, (2,), (5, 6)),
+        (5, (0, 4), ()),
+        (7, (), (0, 3)),
+        (3, (0,), (2,)),
+    ):
+        effect = 0.9 + 0.2 * torch.randn(seeds, generator=generator, dtype=torch.float64)
+        gains = 0.05 * torch.randn(2, seeds, generator=generator, dtype=torch.float64)
+        files: list[Rows] = []
+        for gain, missing in zip(gains, (without_a, without_b), strict=True):
+            order = torch.randperm(seeds, generator=generator).tolist()
+            files.append([(100 + k, float(effect[k] + gain[k])) for k in order if k not in missing])
+        inputs.append((files[0], files[1]))
+    return tuple(inputs)
+
+
+# --- 6 · towards research: looking too often -------------------------------------------------------
 
 
 def peeking_error(d: Tensor, z: float, first: int) -> float:
@@ -310,13 +412,16 @@ EXERCISES = (
     Exercise(
         "00.seeds_needed",
         title="How many seeds",
-        prompt="Return the smallest n for which a mean difference d is at least z standard errors from "
-        "zero, when "
-        "the differences have standard deviation s.",
+        prompt="Return the smallest n >= 1 for which a mean difference d is at least z standard errors from zero, when "
+        "the differences have standard deviation s. d is not 0; s and z are not negative.",
         kind="core",
         minutes=8,
         inputs=(
-            (0.5, 1.0, 6.0),
+            (0.5, 1.0, 6.0),  # exact in binary, as the next two: 144, 16 and 1 seeds
+            (-0.25, 0.5, 2.0),
+            (2.0, 0.5, 4.0),
+            (0.5, 0.0, 3.0),
+            (30.0, 40.0, 2.5),
             (-0.01, 0.0305, 3.0),
             (0.02, 0.1, 2.575),
             (0.3, 0.4, 1.96),
@@ -341,6 +446,13 @@ EXERCISES = (
                 "Twice too many: the factor 2 belongs to two independent groups. s is the spread of the "
                 "differences.",
             ),
+            Wrong(
+                _no_seed, "Without spread this says that no seed is needed. One is, to see the difference."
+            ),
+            Wrong(
+                _one_more,
+                "One seed too many where (z s / d)² is whole: |d| may equal z s / sqrt(n).",
+            ),
             Wrong(_variance_as_spread, "s is squared once too often: s is a standard deviation already."),
             Wrong(
                 _multiple_forgotten,
@@ -354,7 +466,7 @@ EXERCISES = (
             "n >= (z * s / d)**2, and math.ceil gives the smallest whole n.",
         ),
         stub='''def seeds_needed(d, s, z):
-    """The smallest n with |d| >= z * s / sqrt(n), as an int."""
+    """The smallest n >= 1 with |d| >= z * s / sqrt(n), as an int; d, s, z are floats."""
     ...
 ''',
         note="From |d| >= z s / sqrt(n). Half the difference takes four times the seeds. It takes s as "
@@ -365,7 +477,7 @@ EXERCISES = (
         "00.false_claim",
         title="Find the false claim among three",
         prompt='Three reports each say "a beats b". Return the index of the one whose paired interval, '
-        "mean(a - b) ± t * standard error, does not lie above zero.",
+        "mean(a - b) ± t * standard error, does not lie above zero: its lower end is zero or less.",
         kind="core",
         minutes=12,
         inputs=_claims,
@@ -397,6 +509,14 @@ EXERCISES = (
                 "seeds.",
             ),
             Wrong(
+                _factor_of_its_own,
+                "You took 2.58 for t. It is given, and depends on the number of seeds and on the level.",
+            ),
+            Wrong(
+                _factor_left_out,
+                "The factor t is missing: one standard error below the mean is not the interval's end.",
+            ),
+            Wrong(
                 _strongest_claim, "This is the claim that holds most clearly: the comparison is turned round."
             ),
         ),
@@ -407,11 +527,54 @@ EXERCISES = (
             "paired_standard_error(a, b).",
         ),
         stub='''def false_claim(claims, t):
-    """The index of the claim (a, b) whose interval mean(a - b) ± t * SE does not lie above zero."""
+    """The index (an int) of the claim (a, b), tensors, whose interval mean(a - b) ± t * SE does not lie above 0."""
     ...
 ''',
         note="Neither the size of a mean nor its spread nor the count of wins decides: their ratio with "
         "sqrt(n) does.",
+    ),
+    Exercise(
+        "00.mean_difference",
+        title="Repair the comparison",
+        prompt="Two methods wrote their results as lists of (seed, score) rows, in the order in which their runs ended; "
+        "runs that crashed are missing. Return the mean of a's score minus b's over the seeds that both lists have. "
+        "No seed stands twice in a list, and at least one stands in both.",
+        kind="core",
+        minutes=8,
+        inputs=_files,
+        solution=mean_difference,
+        wrong=(
+            Wrong(
+                _row_by_row,
+                "Rows are paired by their place in the lists, and there they are of different seeds: match them by seed.",
+            ),
+            Wrong(
+                _sorted_row_by_row,
+                "Sorting pairs the same seeds only as long as no run is missing; after the first gap all rows are shifted.",
+            ),
+            Wrong(
+                _means_of_all,
+                "These are the means over all runs. A hard seed that only one list has then counts for one method alone.",
+            ),
+            Wrong(_missing_is_zero, "A run that is missing counts here as a score of 0. Leave its seed out."),
+            Wrong(
+                _divided_by_all,
+                "Divided by the length of a's list; the sum has one term for each seed in both.",
+            ),
+            Wrong(_sum_of_differences, "This is the sum of the differences; their mean is asked for."),
+            Wrong(_turned_round, "The sign is turned: a minus b is asked for."),
+        ),
+        hints=(
+            "Which row of b belongs to the first row of a? Not the first one.",
+            "dict(a) gives a score for each seed. Which seeds are keys of both dicts?",
+            "both = dict(a).keys() & dict(b).keys(); average dict(a)[seed] - dict(b)[seed] over them.",
+        ),
+        stub='''def mean_difference(a, b):
+    """The mean of a - b over the seeds in both, as a float; a and b: lists of (seed, score), an int and a float."""
+    ...
+''',
+        note="Which seeds are missing may be no accident: a method that crashes where it is bad looks better than it is. "
+        "Report how many crashed.",
     ),
     Exercise(
         "00.peeking_error",
@@ -450,7 +613,7 @@ EXERCISES = (
             "Keep a boolean per row, `stopped |= ratio > z` at each n, and return its mean as a float.",
         ),
         stub='''def peeking_error(d, z, first):
-    """The share of rows of d with |mean| > z * SE over their first n columns, for some n >= first."""
+    """The share (a float) of rows of d with |mean| > z * SE over their first n columns, for some n >= first."""
     ...
 ''',
         note="Armitage, McPherson and Rowe (1969). Measured at z = 1.96 over 20,000 such experiments: one look "
@@ -473,8 +636,8 @@ QUIZZES = (
             ),
             (
                 "About one time in three",
-                "Zero lies half a standard deviation below the mean. For a normal distribution 31% lies "
-                "beyond that.",
+                "Zero lies half a standard deviation below the mean, and of a normal distribution nearly one in "
+                "three lies beyond that.",
                 True,
             ),
             (
@@ -493,7 +656,7 @@ QUIZZES = (
         (
             (
                 "The paired one",
-                "It sees the 0.01 only. The unpaired one adds up twice the 0.05 that both methods share.",
+                "It sees the 0.01 only. The unpaired one adds the 0.05 of A to the 0.05 of B.",
                 True,
             ),
             (
