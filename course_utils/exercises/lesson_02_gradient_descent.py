@@ -645,7 +645,7 @@ QUIZZES = (
             ),
             (
                 "It stands still at the loss of a guess",
-                "All units have been pushed to where ReLU is flat. No NaN is raised, and no alarm.",
+                "Nearly all hidden units give zero for every digit, and get no gradient any more. No NaN is raised, and no alarm.",
                 True,
             ),
         ),

@@ -275,8 +275,8 @@ def cliffs(rows: Mapping[str, Mapping[str, float]]) -> Figure:
             axes.plot(rate, height, mark, color=color, markersize=11, mew=2 if mark == "|" else 0)
     for name, rate in next(iter(rows.values())).items():
         under = name in ("cliff / 3", "cliff")
-        height = len(rows) - 1 + (0.3 if under else 0.72)
-        axes.text(rate, height, name, color=marks[name][1], ha="center", va="bottom", fontsize=9)
+        above = len(rows) - 1 + (0.3 if under else 0.72)
+        axes.text(rate, above, name, color=marks[name][1], ha="center", va="bottom", fontsize=9)
     axes.set_yticks(list(heights), list(rows))
     axes.set_ylim(-0.6, len(rows) + 0.3)
     title = "Five nets: how far the cliff is from 2/λ at the start differs"
