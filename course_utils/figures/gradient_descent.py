@@ -59,8 +59,8 @@ NET_SWEEP = (
     "fall along a line of slope minus one, level off, and end where nets fail."
 )
 CLIFFS = (
-    "Five nets, one row each, the rate on a logarithmic axis. From left to right in each row: 2/λ at the "
-    "start, a third of the cliff, the best rate, the cliff, which is the lowest rate that failed."
+    "Five nets, one row each, the rate on a logarithmic axis. In each row are marked 2/λ at the start, "
+    "cliff / 3, the best rate, and the cliff, which is the lowest rate that failed, at the right."
 )
 NO_CLIFF = (
     "Loss after 100 steps against the rate, logarithmic. The net's dots fall and then jump to that of a "
