@@ -204,6 +204,13 @@ def _mean_run(rates: list[float], losses: Losses, guess: float) -> float | None:
     return rates[bad[0]] / 3 if bad and bad[0] > best else None
 
 
+def _best_by_the_mean(rates: list[float], losses: Losses, guess: float) -> float | None:
+    means = [sum(row) / len(row) for row in losses]
+    best = min(range(len(rates)), key=lambda k: math.inf if math.isnan(means[k]) else means[k])
+    bad = [k for k in range(best, len(rates)) if not _worst(losses[k]) < guess / 2]
+    return rates[bad[0]] / 3 if bad and bad[0] > best else None
+
+
 def _all_must_fail(rates: list[float], losses: Losses, guess: float) -> float | None:
     best = _best_of(losses)
     bad = [k for k in range(best, len(rates)) if all(not loss < guess / 2 for loss in losses[k])]
@@ -245,6 +252,11 @@ def _sweeps() -> Inputs:
         ([0.1, 0.2], [[nan, 2.2], [2.3, 2.3]], 2.3),  # all fail
         ([0.02, 0.04, 0.08, 0.16, 0.32], [[0.2], [0.1], [0.36], [0.3], [0.5]], 0.7),
         ([1.0, 3.0, 9.0, 27.0], [[0.1, 0.2, 0.3], [0.1, 0.1, 0.1], [0.1, 0.2, 1.5], [4.0, 0.3, nan]], 2.0),
+        (
+            [1.0, 2.0, 3.0, 4.0],
+            [[0.5, 0.5], [0.8, 1.2], [0.0, 0.9], [2.0, 2.0]],
+            2.0,
+        ),  # by the mean the third is best
         ([0.3, 1.0, 3.0], [[0.01, 0.02], [0.3, 0.4], [0.9, 0.3]], 0.69),  # the best is the first
     )
 
@@ -507,6 +519,7 @@ EXERCISES = (
                 "Only NaN and infinity count as failed here. A run that stays at a guess has failed, too.",
             ),
             Wrong(_mean_run, "The mean over the runs decides here. One run that fails is enough."),
+            Wrong(_best_by_the_mean, "The best rate is that whose worst loss is the lowest, not its mean."),
             Wrong(_all_must_fail, "All runs must fail here. One is enough."),
             Wrong(_last_that_worked, "This is a third of the highest rate that worked, not of the next."),
             Wrong(

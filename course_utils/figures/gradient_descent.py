@@ -64,7 +64,8 @@ CLIFFS = (
 )
 NO_CLIFF = (
     "Loss after 100 steps against the rate, logarithmic. The net's dots fall and then jump to that of a "
-    "guess. The linear model's dots fall all the way, far past its own 2/λ at the start."
+    "guess. The linear model's dots fall all the way, far past its own 2/λ at the start. With wrong labels "
+    "they fall first and then rise above a guess."
 )
 BASIN_MAPS = (
     "Three maps of where descent from each start ends, for three rates. At 0.01 each of the four minima has "
@@ -285,15 +286,18 @@ def cliffs(rows: Mapping[str, Mapping[str, float]]) -> Figure:
 
 
 def no_cliff(rates: ArrayLike, ends: Mapping[str, Tensor], starts: Mapping[str, float]) -> Figure:
-    """Loss after 100 steps against the rate, for several models; name -> (R, S), and name -> 2/λ."""
+    """Loss after 100 steps against the rate, for up to three models; name -> (R, S), and name -> 2/λ."""
     figure, axes = plotting.subplots(size=(6.8, 4.0))
     plotting.log_ticks(axes)
     x = np.asarray(rates, float)
-    for (name, losses), color in zip(ends.items(), (plotting.BLUE, plotting.ORANGE), strict=True):
+    for (name, losses), color in zip(
+        ends.items(), (plotting.BLUE, plotting.ORANGE, plotting.PURPLE), strict=False
+    ):
         middle = losses.nan_to_num(torch.inf).median(1).values.numpy()
         middle = np.where(np.isfinite(middle), middle, np.nan)
         axes.plot(x, middle, "o-", color=color, linewidth=1, markersize=5, label=name)
-        axes.axvline(starts[name], color=color, linewidth=1.1, linestyle=(0, (5, 3)))
+        if name in starts:
+            axes.axvline(starts[name], color=color, linewidth=1.1, linestyle=(0, (5, 3)))
     axes.set_ylim(1e-4, 12)
     axes.text(float(max(starts.values())) * 1.1, 2e-4, "dashed: 2/λ at the start", va="bottom")
     title = "A linear model on the same digits has no cliff here"

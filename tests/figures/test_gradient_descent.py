@@ -117,7 +117,7 @@ def drawn() -> list[Figure]:
         figures.misled([1e-2, 1e-4], [49, 97], [2.0, 3.0], [5, 17]),
         figures.net_sweep([0.1, 0.5, 2.0], ends, steps, guess=2.3),
         figures.cliffs({"one": marks, "other": marks}),
-        figures.no_cliff([0.1, 0.5, 2.0], {"a": ends, "b": ends / 2}, {"a": 0.2, "b": 0.3}),
+        figures.no_cliff([0.1, 0.5, 2.0], {"a": ends, "b": ends / 2, "c": ends}, {"a": 0.2, "b": 0.3}),
         figures.basin_maps(),
         *(figures.rate_and_path(share) for share in (0.1, figures.BEST, 2.0, 2.1)),
     ]  # fmt: skip
