@@ -64,8 +64,8 @@ CLIFFS = (
 )
 NO_CLIFF = (
     "Loss after 100 steps against the rate, logarithmic. The net's dots fall and then jump to that of a "
-    "guess. The linear model's dots fall all the way, far past its own 2/λ at the start. With wrong labels "
-    "they fall first and then rise above a guess."
+    "guess or above. The linear model's dots fall all the way, far past its own 2/λ at the start. With wrong "
+    "labels they fall first and then rise above a guess."
 )
 BASIN_MAPS = (
     "Three maps of where descent from each start ends, for three rates. At 0.01 each of the four minima has "
@@ -286,13 +286,12 @@ def cliffs(rows: Mapping[str, Mapping[str, float]]) -> Figure:
 
 
 def no_cliff(rates: ArrayLike, ends: Mapping[str, Tensor], starts: Mapping[str, float]) -> Figure:
-    """Loss after 100 steps against the rate, for up to three models; name -> (R, S), and name -> 2/λ."""
+    """Loss after 100 steps against the rate, for three models; name -> (R, S), and name -> 2/λ if known."""
     figure, axes = plotting.subplots(size=(6.8, 4.0))
     plotting.log_ticks(axes)
     x = np.asarray(rates, float)
-    for (name, losses), color in zip(
-        ends.items(), (plotting.BLUE, plotting.ORANGE, plotting.PURPLE), strict=False
-    ):
+    colours = (plotting.BLUE, plotting.ORANGE, plotting.PURPLE)
+    for (name, losses), color in zip(ends.items(), colours, strict=True):
         middle = losses.nan_to_num(torch.inf).median(1).values.numpy()
         middle = np.where(np.isfinite(middle), middle, np.nan)
         axes.plot(x, middle, "o-", color=color, linewidth=1, markersize=5, label=name)
