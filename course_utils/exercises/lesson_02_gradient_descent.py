@@ -11,61 +11,14 @@ from torch import Tensor
 from course_utils.exercises.engine.model import Exercise, Inputs, Quiz, Wrong
 
 Function = Callable[[Tensor], Tensor]
+Losses = list[list[float]]
 
 
 def _draw(*shape: int, seed: int) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-# --- 1 · one step for a line -----------------------------------------------------------------------
-
-
-def line_step(slope: float, intercept: float, x: Tensor, y: Tensor, lr: float) -> tuple[float, float]:
-    error = slope * x + intercept - y
-    d_slope = (2 * error * x).mean().item()
-    d_intercept = (2 * error).mean().item()
-    return slope - lr * d_slope, intercept - lr * d_intercept
-
-
-def _line_up(slope: float, intercept: float, x: Tensor, y: Tensor, lr: float) -> tuple[float, float]:
-    return line_step(slope, intercept, x, y, -lr)
-
-
-def _line_reused(slope: float, intercept: float, x: Tensor, y: Tensor, lr: float) -> tuple[float, float]:
-    slope = slope - lr * (2 * (slope * x + intercept - y) * x).mean().item()
-    intercept = intercept - lr * (2 * (slope * x + intercept - y)).mean().item()
-    return slope, intercept
-
-
-def _line_without_two(slope: float, intercept: float, x: Tensor, y: Tensor, lr: float) -> tuple[float, float]:
-    return line_step(slope, intercept, x, y, lr / 2)
-
-
-def _line_summed(slope: float, intercept: float, x: Tensor, y: Tensor, lr: float) -> tuple[float, float]:
-    return line_step(slope, intercept, x, y, lr * len(x))
-
-
-def _line_without_x(slope: float, intercept: float, x: Tensor, y: Tensor, lr: float) -> tuple[float, float]:
-    step = lr * (2 * (slope * x + intercept - y)).mean().item()
-    return slope - step, intercept - step
-
-
-def _line_same_gradient(
-    slope: float, intercept: float, x: Tensor, y: Tensor, lr: float
-) -> tuple[float, float]:
-    step = lr * (2 * (slope * x + intercept - y) * x).mean().item()
-    return slope - step, intercept - step
-
-
-def _lines() -> Inputs:
-    def case(seed: int, slope: float, intercept: float, lr: float) -> tuple[object, ...]:
-        x = 1 + _draw(6, seed=seed)
-        return slope, intercept, x, 2 * x - 1 + 0.1 * _draw(6, seed=seed + 1), lr
-
-    return case(21, 0.0, 0.0, 0.1), case(23, 1.5, 0.5, 0.02), case(25, -3.0, 2.0, 0.3)
-
-
-# --- 2 · one step with autograd --------------------------------------------------------------------
+# --- 1 · one step with autograd --------------------------------------------------------------------
 
 
 def train_step(w: Tensor, x: Tensor, y: Tensor, lr: float) -> float:
@@ -133,245 +86,328 @@ def _weights() -> Inputs:
     return case(31, None, 0.1), case(34, 1.0, 0.1), case(37, -2.0, 0.02)
 
 
-# --- 3 · the best step -----------------------------------------------------------------------------
+# --- 2 · name the fault ----------------------------------------------------------------------------
 
 
-def best_step(mu: float, L: float) -> tuple[float, float]:
-    return 2 / (L + mu), (L - mu) / (L + mu)
+def name_fault(path: list[float], c: float, lr: float) -> str:
+    def gap(kind: str) -> float:
+        p, piled, total = path[0], 0.0, 0.0
+        for seen in path[1:]:
+            piled += c * p
+            step = {"none": c * p, "uphill": -c * p, "piles up": piled, "half": c * p / 2}[kind]
+            p = p - lr * step
+            total += abs(p - seen)
+        return total
+
+    kind = min(["none", "uphill", "piles up", "half"], key=gap)
+    return "rate too high" if kind == "none" and lr * c > 2 else kind
 
 
-def _one_over_L(mu: float, L: float) -> tuple[float, float]:
-    return 1 / L, 1 - mu / L
+def _by_the_first_step(path: list[float], c: float, lr: float) -> str:
+    return name_fault(path[:2], c, lr)
 
 
-def _threshold(mu: float, L: float) -> tuple[float, float]:
-    return 2 / L, (L - mu) / (L + mu)
+def _growing_is_uphill(path: list[float], c: float, lr: float) -> str:
+    found = name_fault(path, c, lr)
+    return "uphill" if abs(path[-1]) > abs(path[0]) else found
 
 
-def _without_the_two(mu: float, L: float) -> tuple[float, float]:
-    return 1 / (L + mu), L / (L + mu)
+def _growing_is_the_rate(path: list[float], c: float, lr: float) -> str:
+    found = name_fault(path, c, lr)
+    return "rate too high" if abs(path[-1]) > abs(path[0]) else found
 
 
-def _factor_of_the_loss(mu: float, L: float) -> tuple[float, float]:
-    return 2 / (L + mu), ((L - mu) / (L + mu)) ** 2
+def _swinging_is_the_rate(path: list[float], c: float, lr: float) -> str:
+    found = name_fault(path, c, lr)
+    return "rate too high" if found == "none" and lr * c > 1 else found
 
 
-def _flat_end(mu: float, L: float) -> tuple[float, float]:
-    return 1 / mu, abs(1 - L / mu)
+def _never_the_rate(path: list[float], c: float, lr: float) -> str:
+    found = name_fault(path, c, lr)
+    return "none" if found == "rate too high" else found
 
 
-def _momentums_factor(mu: float, L: float) -> tuple[float, float]:
-    a, b = math.sqrt(L), math.sqrt(mu)
-    return 2 / (L + mu), (a - b) / (a + b)
+def _rate_alone(path: list[float], c: float, lr: float) -> str:
+    return "rate too high" if lr * c > 2 else name_fault(path, c, lr)
 
 
-# --- 4 · a numerical gradient ----------------------------------------------------------------------
+def _returning_is_none(path: list[float], c: float, lr: float) -> str:
+    found = name_fault(path, c, lr)
+    return "none" if abs(path[-1]) < abs(path[0]) else found
 
 
-def numerical_gradient(f: Function, p: Tensor, h: float) -> Tensor:
-    g = torch.empty_like(p)
+def _paths() -> Inputs:
+    def path(kind: str, p: float, c: float, lr: float, steps: int) -> tuple[object, ...]:
+        found, piled = [p], 0.0
+        for _ in range(steps):
+            piled += c * p
+            p -= lr * {"none": c * p, "uphill": -c * p, "piles up": piled, "half": c * p / 2}[kind]
+            found.append(p)
+        return found, c, lr
+
+    return (
+        path("none", 2.0, 3.0, 0.1, 5),
+        path("none", -1.0, 0.5, 3.0, 6),  # swings, and comes in
+        path("none", 0.01, 10.0, 0.25, 6),  # too long
+        path("none", -3.0, 2.0, 1.02, 3),
+        path("uphill", 1.0, 2.0, 0.05, 4),
+        path("uphill", -20.0, 1.0, 2.5, 3),
+        path("piles up", 5.0, 1.0, 0.3, 6),
+        path("piles up", -0.5, 4.0, 0.02, 3),  # not far yet
+        path("piles up", 1.0, 1.0, 5.0, 4),  # runs away
+        path("half", 3.0, 2.0, 0.2, 5),
+        path("half", -2.0, 1.0, 3.0, 4),  # comes in where the right gradient would run away
+        path("half", 1.0, 1.0, 4.5, 3),
+    )
+
+
+# --- 3 · choose the rate ---------------------------------------------------------------------------
+
+
+def choose_rate(rates: list[float], losses: Losses, guess: float) -> float | None:
+    def worst(row: list[float]) -> float:
+        return max(math.inf if math.isnan(loss) else loss for loss in row)
+
+    best = min(range(len(rates)), key=lambda k: worst(losses[k]))
+    for k in range(best, len(rates)):
+        if not worst(losses[k]) < guess / 2:
+            return rates[k] / 3 if k > best else None
+    return None
+
+
+def _worst(row: list[float]) -> float:
+    return max(math.inf if math.isnan(loss) else loss for loss in row)
+
+
+def _best_of(losses: Losses) -> int:
+    return min(range(len(losses)), key=lambda k: _worst(losses[k]))
+
+
+def _the_best(rates: list[float], losses: Losses, guess: float) -> float | None:
+    return None if choose_rate(rates, losses, guess) is None else rates[_best_of(losses)]
+
+
+def _slow_is_failed(rates: list[float], losses: Losses, guess: float) -> float | None:
+    bad = [k for k, row in enumerate(losses) if not _worst(row) < guess / 2]
+    return rates[bad[0]] / 3 if bad else None
+
+
+def _only_nan_fails(rates: list[float], losses: Losses, guess: float) -> float | None:
+    best = _best_of(losses)
+    bad = [k for k in range(best, len(rates)) if not _worst(losses[k]) < math.inf]
+    return rates[bad[0]] / 3 if bad and bad[0] > best else None
+
+
+def _mean_run(rates: list[float], losses: Losses, guess: float) -> float | None:
+    best = _best_of(losses)
+    bad = [k for k in range(best, len(rates)) if not sum(losses[k]) / len(losses[k]) < guess / 2]
+    return rates[bad[0]] / 3 if bad and bad[0] > best else None
+
+
+def _best_by_the_mean(rates: list[float], losses: Losses, guess: float) -> float | None:
+    means = [sum(row) / len(row) for row in losses]
+    best = min(range(len(rates)), key=lambda k: math.inf if math.isnan(means[k]) else means[k])
+    bad = [k for k in range(best, len(rates)) if not _worst(losses[k]) < guess / 2]
+    return rates[bad[0]] / 3 if bad and bad[0] > best else None
+
+
+def _all_must_fail(rates: list[float], losses: Losses, guess: float) -> float | None:
+    best = _best_of(losses)
+    bad = [k for k in range(best, len(rates)) if all(not loss < guess / 2 for loss in losses[k])]
+    return rates[bad[0]] / 3 if bad and bad[0] > best else None
+
+
+def _last_that_worked(rates: list[float], losses: Losses, guess: float) -> float | None:
+    found = choose_rate(rates, losses, guess)
+    if found is None:
+        return None
+    return max(rate for rate in rates if rate < 2.999 * found) / 3
+
+
+def _widen_forgotten(rates: list[float], losses: Losses, guess: float) -> float | None:
+    found = choose_rate(rates, losses, guess)
+    return rates[-1] / 3 if found is None else found
+
+
+def _whole_guess(rates: list[float], losses: Losses, guess: float) -> float | None:
+    return choose_rate(rates, losses, 2 * guess)
+
+
+def _without_the_third(rates: list[float], losses: Losses, guess: float) -> float | None:
+    found = choose_rate(rates, losses, guess)
+    return None if found is None else 3 * found
+
+
+def _sweeps() -> Inputs:
+    nan, inf = math.nan, math.inf
+    return (
+        (  # slow runs on the left lie above half a guess, too
+            [0.01, 0.03, 0.1, 0.3, 1.0, 3.0],
+            [[2.1, 2.0], [1.3, 1.2], [0.6, 0.5], [0.2, 0.3], [0.1, 1.9], [2.3, 2.3]],
+            2.3,
+        ),
+        ([0.1, 0.2, 0.4, 0.8], [[0.5, 0.6, 0.7], [0.4, 0.3, 0.2], [0.3, nan, 0.2], [nan, nan, nan]], 2.3),
+        ([0.5, 1.0, 2.0, 4.0, 8.0], [[0.9, 0.8], [0.5, 0.6], [0.7, 1.0], [1.4, 1.3], [inf, 5.0]], 2.3),
+        ([0.1, 0.2, 0.4], [[0.9, 0.8], [0.5, 0.6], [0.2, 0.1]], 2.3),  # no cliff yet
+        ([0.1, 0.2], [[nan, 2.2], [2.3, 2.3]], 2.3),  # all fail
+        ([0.02, 0.04, 0.08, 0.16, 0.32], [[0.2], [0.1], [0.36], [0.3], [0.5]], 0.7),
+        ([1.0, 3.0, 9.0, 27.0], [[0.1, 0.2, 0.3], [0.1, 0.1, 0.1], [0.1, 0.2, 1.5], [4.0, 0.3, nan]], 2.0),
+        # by the mean the third is best
+        ([1.0, 2.0, 3.0, 4.0], [[0.5, 0.5], [0.8, 1.2], [0.0, 0.9], [2.0, 2.0]], 2.0),
+        ([0.3, 1.0, 3.0], [[0.01, 0.02], [0.3, 0.4], [0.9, 0.3]], 0.69),  # the best is the first
+    )
+
+
+# --- 4 · check a gradient --------------------------------------------------------------------------
+
+
+def check_gradient(f: Function, g: Tensor, p: Tensor, h: float) -> list[str]:
+    found = []
     for i in range(len(p)):
         shift = torch.zeros_like(p)
         shift[i] = h
-        g[i] = (f(p + shift) - f(p - shift)) / (2 * h)
-    return g
+        right, left = (f(p + shift) - f(p)) / h, (f(p) - f(p - shift)) / h
+        central = (right + left) / 2
+        if abs(right - left) > 0.1:
+            found.append("kink")
+        elif abs(central - g[i]) <= 1e-5 * max(1.0, float(abs(central))):
+            found.append("right")
+        else:
+            found.append("wrong")
+    return found
 
 
-def _one_sided(f: Function, p: Tensor, h: float) -> Tensor:
-    rows = torch.eye(len(p), dtype=p.dtype) * h
-    return torch.stack([(f(p + row) - f(p)) / h for row in rows])
-
-
-def _divided_by_h(f: Function, p: Tensor, h: float) -> Tensor:
-    return 2 * numerical_gradient(f, p, h)
-
-
-def _all_at_once(f: Function, p: Tensor, h: float) -> Tensor:
-    return ((f(p + h) - f(p - h)) / (2 * h)).expand_as(p).clone()
-
-
-def _never_put_back(f: Function, p: Tensor, h: float) -> Tensor:
-    q, g = p.clone(), torch.empty_like(p)
+def _checked(
+    f: Function, g: Tensor, p: Tensor, h: float, *, kinks: bool = True, side: str = "both",
+    relative: bool = True, at: Callable[[Tensor, int], Tensor] | None = None,
+) -> list[str]:  # fmt: skip
+    """The check with one thing left out; `at` makes the shift of a coordinate."""
+    found = []
     for i in range(len(p)):
-        q[i] += h
-        ahead = f(q)
-        q[i] -= 2 * h
-        g[i] = (ahead - f(q)) / (2 * h)
-    return g
+        shift = h * torch.eye(len(p), dtype=p.dtype)[i] if at is None else at(p, i)
+        right, left = (f(p + shift) - f(p)) / h, (f(p) - f(p - shift)) / h
+        slope = {"both": (right + left) / 2, "right": right, "double": right + left}[side]
+        size = max(1.0, float(abs(slope))) if relative else 1.0
+        if kinks and abs(right - left) > 0.1:
+            found.append("kink")
+        else:
+            found.append("right" if abs(slope - g[i]) <= 1e-5 * size else "wrong")
+    return found
 
 
-def _backwards(f: Function, p: Tensor, h: float) -> Tensor:
-    return -numerical_gradient(f, p, h)
+def _no_kinks(f: Function, g: Tensor, p: Tensor, h: float) -> list[str]:
+    return _checked(f, g, p, h, kinks=False)
+
+
+def _one_sided(f: Function, g: Tensor, p: Tensor, h: float) -> list[str]:
+    return _checked(f, g, p, h, side="right")
+
+
+def _twice(f: Function, g: Tensor, p: Tensor, h: float) -> list[str]:
+    return _checked(f, g, p, h, side="double")
+
+
+def _absolute(f: Function, g: Tensor, p: Tensor, h: float) -> list[str]:
+    return _checked(f, g, p, h, relative=False)
+
+
+def _all_at_once(f: Function, g: Tensor, p: Tensor, h: float) -> list[str]:
+    return _checked(f, g, p, h, at=lambda p, i: torch.full_like(p, h))
+
+
+def _sign_passes(f: Function, g: Tensor, p: Tensor, h: float) -> list[str]:
+    forward, turned = check_gradient(f, g, p, h), check_gradient(f, -g, p, h)
+    return ["right" if "right" in pair else pair[0] for pair in zip(forward, turned, strict=True)]
+
+
+def _whole_gradient(f: Function, g: Tensor, p: Tensor, h: float) -> list[str]:
+    found = check_gradient(f, g, p, h)
+    return ["wrong"] * len(p) if "wrong" in found else found
+
+
+def _rosenbrock(p: Tensor) -> Tensor:
+    return (1 - p[0]) ** 2 + 100 * (p[1] - p[0] ** 2) ** 2
 
 
 def _bumpy(p: Tensor) -> Tensor:
     return (p**3).sum() + (p[:-1] * p[1:] ** 2).sum() + torch.sin(p).prod()
 
 
-def _functions() -> Inputs:
+def _steep(p: Tensor) -> Tensor:
+    return 1e4 * torch.sin(p).sum()
+
+
+def _rectified(p: Tensor) -> Tensor:
+    return (p.clamp(min=0) * torch.arange(1, len(p) + 1)).sum() + (p**2).sum()
+
+
+def _gradients() -> Inputs:
+    def exact(f: Function, p: Tensor) -> Tensor:
+        gradient: Tensor = torch.func.grad(f)(p)
+        return gradient
+
+    def vector(*entries: float) -> Tensor:
+        return torch.tensor(entries, dtype=torch.float64)
+
+    at, four, three, bent = (
+        vector(-1.2, 1.0),
+        _draw(4, seed=42),
+        vector(0.4, -1.0, 2.0),
+        vector(0.0, -0.5, 0.8, 0.0),
+    )
     return (
-        (_bumpy, _draw(3, seed=41), 0.1),
-        (_bumpy, _draw(4, seed=42), 0.3),
-        (torch.linalg.norm, _draw(2, seed=43), 0.05),
+        (_rosenbrock, vector(-107.8, -88.0), at, 1e-6),  # 200 written for 400
+        (_rosenbrock, exact(_rosenbrock, at), at, 1e-6),
+        (_bumpy, exact(_bumpy, four) * vector(1, -1, 1, 2), four, 1e-5),
+        (_bumpy, exact(_bumpy, four) + vector(0, 1e-3, 0, 0), four, 1e-5),
+        (_steep, exact(_steep, three) + vector(0.01, 0.0, 100.0), three, 1e-6),
+        (_rectified, vector(0.5, -1.0, 4.6, 0.0), bent, 1e-5),
+        (_rectified, vector(0.5, 0.0, 4.6, 2.0), bent, 1e-5),  # 0.5: between the two slopes
     )
 
 
-# --- 5 · off the ridge -----------------------------------------------------------------------------
+# --- 5 · towards research: two rates in turn -------------------------------------------------------
 
 
-def escape_steps(eps: float, c: float, lr: float, goal: float) -> int:
-    steps = 0
-    while eps < goal:
-        eps *= 1 + lr * c
-        steps += 1
-    return steps
+def two_rates(mu: float, L: float) -> tuple[float, float]:
+    middle, half = (L + mu) / 2, (L - mu) / 2
+    reach = half * math.cos(math.pi / 4)  # the roots of Chebyshev's polynomial of degree two
+    return 1 / (middle + reach), 1 / (middle - reach)
 
 
-def _too_few(eps: float, c: float, lr: float, goal: float) -> int:
-    return max(escape_steps(eps, c, lr, goal) - 1, 0)
+def _the_best_twice(mu: float, L: float) -> tuple[float, float]:
+    return 2 / (L + mu), 2 / (L + mu)
 
 
-def _continuous(eps: float, c: float, lr: float, goal: float) -> int:
-    return max(math.ceil(math.log(goal / eps) / (lr * c)), 0)
+def _the_two_ends(mu: float, L: float) -> tuple[float, float]:
+    return 1 / L, 1 / mu
 
 
-def _curvature_forgotten(eps: float, c: float, lr: float, goal: float) -> int:
-    return escape_steps(eps, 1.0, lr, goal)
+def _long_first(mu: float, L: float) -> tuple[float, float]:
+    return two_rates(mu, L)[::-1]
 
 
-def _goal_forgotten(eps: float, c: float, lr: float, goal: float) -> int:
-    return escape_steps(eps, c, lr, 1.0)
+def _halfway(mu: float, L: float) -> tuple[float, float]:
+    middle, half = (L + mu) / 2, (L - mu) / 2
+    return 1 / (middle + half / 2), 1 / (middle - half / 2)
 
 
-def _linear(eps: float, c: float, lr: float, goal: float) -> int:
-    return max(math.ceil((goal - eps) / (lr * c * eps)), 0)
+def _quarters_in_the_logarithm(mu: float, L: float) -> tuple[float, float]:
+    return 1 / (L**0.75 * mu**0.25), 1 / (L**0.25 * mu**0.75)
 
 
-def _squared(eps: float, c: float, lr: float, goal: float) -> int:
-    return escape_steps(eps, c, (1 + lr * c) ** 2 / c - 1 / c, goal)
-
-
-# --- 6 · towards research: sharpness from gradients alone ------------------------------------------
-
-
-def largest_curvature(grad: Function, p: Tensor, v: Tensor, steps: int, h: float = 1e-4) -> float:
-    found = 0.0
-    for _ in range(steps):
-        v = v / v.norm()
-        av = (grad(p + h * v) - grad(p - h * v)) / (2 * h)
-        found, v = float(v @ av), av
-    return found
-
-
-def _size_only(grad: Function, p: Tensor, v: Tensor, steps: int, h: float = 1e-4) -> float:
-    for _ in range(steps):
-        v = v / v.norm()
-        v = (grad(p + h * v) - grad(p - h * v)) / (2 * h)
-    return float(v.norm())
-
-
-def _not_normalised(grad: Function, p: Tensor, v: Tensor, steps: int, h: float = 1e-4) -> float:
-    found = 0.0
-    for _ in range(steps):
-        av = (grad(p + h * v) - grad(p - h * v)) / (2 * h)
-        found, v = float(v @ av), av
-    return found
-
-
-def _one_product(grad: Function, p: Tensor, v: Tensor, steps: int, h: float = 1e-4) -> float:
-    return largest_curvature(grad, p, v, 1, h)
-
-
-def _doubled(grad: Function, p: Tensor, v: Tensor, steps: int, h: float = 1e-4) -> float:
-    return 2 * largest_curvature(grad, p, v, steps, h)
-
-
-def _along_the_gradient(grad: Function, p: Tensor, v: Tensor, steps: int, h: float = 1e-4) -> float:
-    """Starts from the gradient at p instead of v."""
-    return largest_curvature(grad, p, grad(p), steps, h)
-
-
-def _gradient_of_v(grad: Function, p: Tensor, v: Tensor, steps: int, h: float = 1e-4) -> float:
-    """The gradient at the point v, as if the function were a quadratic around 0."""
-    found = 0.0
-    for _ in range(steps):
-        v = v / v.norm()
-        av = grad(v)
-        found, v = float(v @ av), av
-    return found
-
-
-def _valley(p: Tensor) -> Tensor:
-    """Gradient of Σ p⁴/4 + ½ pᵀBp with B symmetric."""
-    n = len(p)
-    B = torch.arange(n * n, dtype=p.dtype).view(n, n) / n
-    return p**3 + (B + B.T) @ p / 2
-
-
-def _hill(p: Tensor) -> Tensor:
-    """A gradient whose largest curvature, in size, is negative."""
-    return torch.linspace(-4, 2, len(p), dtype=p.dtype) * p + 0.1 * torch.cos(p)
-
-
-def _surfaces() -> Inputs:
-    return (
-        (_valley, _draw(3, seed=61), _draw(3, seed=62), 5),
-        (_hill, _draw(4, seed=63), _draw(4, seed=64), 6),
-        (_valley, _draw(2, seed=65), _draw(2, seed=66), 2),
-    )
+def _safe_and_safest(mu: float, L: float) -> tuple[float, float]:
+    return 1 / L, 2 / L
 
 
 EXERCISES = (
     Exercise(
-        "02.line_step",
-        title="One step for a line",
-        prompt="Return slope and intercept after one step of gradient descent on the mean of "
-        "(slope * x + intercept - y)², as floats.",
-        kind="core",
-        minutes=6,
-        inputs=_lines,
-        solution=line_step,
-        wrong=(
-            Wrong(_line_up, "You climb: a step goes against the gradient, with a minus."),
-            Wrong(
-                _line_reused,
-                "The intercept's gradient was computed with the new slope. Both gradients belong to the old point: "
-                "compute both, then move both.",
-            ),
-            Wrong(
-                _line_without_two, "The derivative of a square has a factor of 2, and it is missing in both."
-            ),
-            Wrong(
-                _line_summed,
-                "This is the gradient of the sum of the squared errors. The loss is their mean.",
-            ),
-            Wrong(
-                _line_without_x,
-                "The slope's derivative lacks a factor: how fast does slope * x change with slope?",
-            ),
-            Wrong(
-                _line_same_gradient,
-                "The intercept moves with the slope's gradient. Its own has no factor x.",
-            ),
-        ),
-        hints=(
-            "Write error = slope * x + intercept - y, then differentiate the mean of error² by each parameter.",
-            "The derivatives are the means of 2 * error * x and of 2 * error.",
-            "return slope - lr * (2 * error * x).mean().item(), intercept - lr * (2 * error).mean().item()",
-        ),
-        stub='''def line_step(slope, intercept, x, y, lr):
-    """The new (slope, intercept) after one step on the mean of (slope * x + intercept - y)²."""
-    ...
-''',
-        note="Both gradients are taken at the same point; that is what makes it gradient descent.",
-    ),
-    Exercise(
         "02.train_step",
         title="One step with autograd",
         prompt="Change w in place by one step on the mean of (x @ w - y)², leave that loss's gradient in w.grad, and "
-        "return the loss before the step as a float. w.grad may hold something old.",
+        "return the loss before the step as a float. w.grad may hold something old, or be None.",
         kind="core",
-        minutes=6,
+        minutes=8,
         inputs=_weights,
         solution=train_step,
         mutates=True,
@@ -409,166 +445,173 @@ EXERCISES = (
         note="`optimizer.zero_grad()`, `loss.backward()` and `optimizer.step()` are these lines.",
     ),
     Exercise(
-        "02.best_step",
-        title="The best step",
-        prompt="Curvatures lie between mu and L. Return the step size that makes the slowest direction as fast as it "
-        "can be, and the factor per step that this gives.",
+        "02.name_fault",
+        title="This run is broken: find why",
+        prompt='Gradient descent on c θ²/2 went along `path`. Return the fault whose path is nearest: "none", "uphill", '
+        '"piles up" (the gradients of all steps so far are added up), "half" (the gradient lacks a factor of 2) or, where '
+        'the code is right and lr > 2 / c, "rate too high".',
         kind="core",
-        minutes=6,
-        inputs=((1.0, 10.0), (0.5, 4.0), (3.0, 3.0), (1e-3, 1.0)),
-        solution=best_step,
+        minutes=10,
+        inputs=_paths,
+        solution=name_fault,
         wrong=(
             Wrong(
-                _one_over_L,
-                "This is the safe step 1/L. The steep end then lands at once, and the flat end could go almost twice as fast.",
+                _by_the_first_step,
+                "You look at the first step only. There the gradients have had nothing to pile up on.",
             ),
             Wrong(
-                _threshold,
-                "2/L is the threshold: there the steepest direction swings for ever and does not shrink.",
+                _growing_is_uphill,
+                "Each path that grows is called uphill. Other faults make it grow, too: compare the steps themselves.",
             ),
             Wrong(
-                _without_the_two,
-                "Half of the best step: at the best one the steep end overshoots, 1 - lr * L < 0.",
+                _growing_is_the_rate,
+                "Each path that grows is put down to the rate. Other faults make it grow, too.",
             ),
             Wrong(
-                _factor_of_the_loss,
-                "The step is right. The factor is that of the loss, a square; asked for is that of the distance.",
+                _swinging_is_the_rate,
+                "A path that swings from side to side and comes in is called broken. Between 1/c and 2/c that is as it should be.",
+            ),
+            Wrong(_never_the_rate, "A rate above 2 / c passes here as no fault."),
+            Wrong(
+                _rate_alone,
+                "The rate alone decides here. Above 2 / c the code may be broken as well: look at the path first.",
             ),
             Wrong(
-                _flat_end,
-                "This is best for the flattest direction alone; the steepest one diverges with it.",
-            ),
-            Wrong(
-                _momentums_factor,
-                "The step is right. The roots belong to momentum (lesson 05); without it the factor has κ itself.",
+                _returning_is_none,
+                "Each path that comes nearer passes here. Broken descent may come nearer, too.",
             ),
         ),
         hints=(
-            "The pace is the larger of |1 - lr * mu| and |1 - lr * L|. Draw both against lr.",
-            "At the best lr the two are equal, and the second has changed its sign: 1 - lr * mu = lr * L - 1.",
-            "lr = 2 / (L + mu); put it into 1 - lr * mu.",
+            "Make the path of each fault yourself, from path[0], with this c and lr; then compare.",
+            "The distance of two paths is the sum of |a - b| over their points; take the fault with the smallest.",
+            'If the nearest is the right code: return "rate too high" if lr * c > 2 else "none".',
         ),
-        stub='''def best_step(mu, L):
-    """(lr, factor) of gradient descent at its best on curvatures from mu to L."""
+        stub='''def name_fault(path, c, lr):
+    """The fault, as a string; path: the points θ (floats) from the start on, three steps or more."""
     ...
 ''',
-        note="With κ = L / mu the factor is (κ - 1) / (κ + 1): about 1 - 2/κ, so steps grow with κ.",
+        note="A curve that falls proves little. A few steps on a problem that you can compute by hand prove much.",
     ),
     Exercise(
-        "02.numerical_gradient",
-        title="A numerical gradient",
-        prompt="Return the gradient of f at the vector p by central differences, one coordinate at a time.",
+        "02.choose_rate",
+        title="Choose the rate",
+        prompt="losses[k] are the final losses of several nets at rates[k]. A run fails unless its loss is below guess / 2. "
+        "The best rate is that whose worst loss is lowest. Return a third of the lowest rate above it at which any run failed; "
+        "None where there is none, or where a run fails at the best rate.",
         kind="core",
         minutes=10,
-        inputs=_functions,
-        solution=numerical_gradient,
+        inputs=_sweeps,
+        solution=choose_rate,
         wrong=(
+            Wrong(
+                _the_best,
+                "This is the best rate of the sweep. Asked for is a third of the lowest above it that failed.",
+            ),
+            Wrong(
+                _slow_is_failed,
+                "The slow runs at low rates are taken for failed ones. Look only above the best rate.",
+            ),
+            Wrong(
+                _only_nan_fails,
+                "Only NaN and infinity count as failed here. A run that stays at a guess has failed, too.",
+            ),
+            Wrong(_mean_run, "The mean over the runs decides here. One run that fails is enough."),
+            Wrong(_best_by_the_mean, "The best rate is that whose worst loss is the lowest, not its mean."),
+            Wrong(_all_must_fail, "All runs must fail here. One is enough."),
+            Wrong(_last_that_worked, "This is a third of the highest rate that worked, not of the next."),
+            Wrong(
+                _widen_forgotten,
+                "Where no rate fails above the best one, nothing is known of the cliff: return None.",
+            ),
+            Wrong(_whole_guess, "Failed is what is not below half of guess, not guess itself."),
+            Wrong(_without_the_third, "This is the lowest rate that failed; asked for is a third of it."),
+        ),
+        hints=(
+            "First the worst loss for each rate. NaN compares with nothing: turn it into infinity.",
+            "Find the index of the best rate; then go upwards from the next and stop at the first that fails.",
+            "return rates[k] / 3 for the first k > best with worst[k] >= guess / 2, else None.",
+        ),
+        stub='''def choose_rate(rates, losses, guess):
+    """A float or None; rates: rising floats, losses: a list of floats for each rate, NaN if it blew up."""
+    ...
+''',
+        note="It needs a sweep that goes far enough up to fail. Without a failure you do not know how near it is.",
+    ),
+    Exercise(
+        "02.check_gradient",
+        title="Which entries are wrong?",
+        prompt="g was written by hand as the gradient of f at p. For each coordinate take the two one-sided differences of "
+        'step h. Say "kink" where they differ by more than 0.1; else "right" where their mean m has |m - g_i| <= '
+        '1e-5 * max(1, |m|), and "wrong" otherwise.',
+        kind="core",
+        minutes=12,
+        inputs=_gradients,
+        solution=check_gradient,
+        wrong=(
+            Wrong(
+                _no_kinks,
+                "Kinks are not told apart. Where the two sides differ there is no one slope to be right about.",
+            ),
             Wrong(
                 _one_sided,
-                "This is the one-sided difference, whose error falls with h only. Step to both sides.",
+                "g is compared with a one-sided difference, whose error is of the size of h. Take the mean of both sides.",
             ),
-            Wrong(_divided_by_h, "Twice too large: the two points are 2h apart, not h."),
+            Wrong(_twice, "The two sides are added; their mean is half of that."),
             Wrong(
-                _all_at_once,
-                "All coordinates moved at once: that is the derivative along (1, ..., 1), the sum of the partial ones.",
+                _absolute,
+                "The error is not divided by the size of the slope. A steep function has a large one.",
             ),
-            Wrong(
-                _never_put_back,
-                "Each coordinate stays displaced while the next is tried. Put it back, or shift a copy.",
-            ),
-            Wrong(_backwards, "The sign is reversed: f ahead minus f behind."),
+            Wrong(_all_at_once, "All coordinates move at once. Shift one at a time."),
+            Wrong(_sign_passes, "An entry with the wrong sign passes as right."),
+            Wrong(_whole_gradient, "One wrong entry condemns all. Say it for each coordinate."),
         ),
         hints=(
-            "For coordinate i, f is asked at two points that differ from p in entry i only.",
-            "shift = torch.zeros_like(p); shift[i] = h. Never change p itself.",
-            "g[i] = (f(p + shift) - f(p - shift)) / (2 * h)",
+            "For coordinate i you need f at p, at p + h e_i and at p - h e_i. Shift a copy, never p itself.",
+            "right = (f(p + shift) - f(p)) / h, left = (f(p) - f(p - shift)) / h, m = (right + left) / 2.",
+            "Ask for the kink first; then abs(m - g[i]) <= 1e-5 * max(1, abs(m)).",
         ),
-        stub='''def numerical_gradient(f, p, h):
-    """The gradient of f at p (a vector) by central differences with step h, a tensor like p."""
+        stub='''def check_gradient(f, g, p, h):
+    """A list of "right", "wrong", "kink"; f: vector -> 0-d tensor; g, p: vectors (float64); h: a float."""
     ...
 ''',
-        note="It costs two losses per coordinate, which is why nets are trained with backpropagation instead.",
+        note="`torch.autograd.gradcheck` does this for a backward that you wrote yourself, without the kinks.",
     ),
     Exercise(
-        "02.escape_steps",
-        title="Off the ridge",
-        prompt="A point is eps from the ridge of a saddle; across it the curvature is -c. Return the number of steps of "
-        "gradient descent until it is goal or more away.",
-        kind="core",
-        minutes=10,
-        inputs=(
-            (1e-6, 1.0, 0.1, 1.0),
-            (1e-3, 4.0, 0.1, 2.0),
-            (1e-8, 0.5, 0.5, 10.0),
-            (2.0, 1.0, 0.1, 1.0),
-        ),
-        solution=escape_steps,
-        wrong=(
-            Wrong(_too_few, "One too few: after that many steps the goal is not reached yet. Round up."),
-            Wrong(
-                _continuous,
-                "log(1 + lr c) was replaced by lr c, which holds for short steps only: your number is too small.",
-            ),
-            Wrong(_curvature_forgotten, "The curvature is missing: the factor per step is 1 + lr * c."),
-            Wrong(_goal_forgotten, "You stop at a distance of 1, whatever the goal is."),
-            Wrong(
-                _linear,
-                "You let every step be as long as the first. The gradient grows with the distance, and so do the steps.",
-            ),
-            Wrong(_squared, "This factor, (1 + lr c)², is that of the squared distance. Use the distance."),
-        ),
-        hints=(
-            "Across the ridge f is -c y² / 2. What is its gradient, and what does a step do to y?",
-            "Each step multiplies the distance by 1 + lr * c. Count until it reaches the goal.",
-            "A loop, or the ceiling of log(goal / eps) / log(1 + lr * c), and 0 if eps >= goal.",
-        ),
-        stub='''def escape_steps(eps, c, lr, goal):
-    """The number of steps, an int, until the distance eps has grown to goal or more."""
-    ...
-''',
-        note="A thousand times closer to the ridge costs the same number of further steps each time.",
-    ),
-    Exercise(
-        "02.largest_curvature",
-        title="Sharpness from gradients alone",
-        prompt="A v is about (grad(p + h v) - grad(p - h v)) / (2 h), A the Hessian at p. Run `steps` power iterations "
-        "from v, each with v scaled to length 1, and return the last vᵀAv as a float.",
+        "02.two_rates",
+        title="Two rates in turn",
+        prompt="Curvatures lie anywhere between mu and L, 0 < mu < L. Two rates are used in turn: (1 - a λ)(1 - b λ) is the "
+        "factor of a pair of steps. Return (a, b), a < b, for which the largest size of it over all λ in [mu, L] is smallest.",
         kind="extra",
         minutes=20,
-        inputs=_surfaces,
-        rtol=1e-5,
-        atol=1e-7,
-        solution=largest_curvature,
+        inputs=((1.0, 10.0), (0.5, 4.0), (1e-3, 1.0), (2.0, 3.0), (20.0, 7000.0)),
+        solution=two_rates,
         wrong=(
+            Wrong(_the_best_twice, "This is the best single rate, twice. Two different rates do better."),
             Wrong(
-                _size_only,
-                "You return the length of Av. That is the size of the curvature, never negative, and less exact than vᵀAv.",
+                _the_two_ends,
+                "This makes both ends exactly zero, and the middle large. Look at the factor between them.",
+            ),
+            Wrong(_long_first, "Right, in the other order: a < b."),
+            Wrong(
+                _halfway,
+                "The two curvatures that are hit exactly are evenly spread. Try them a little further apart.",
             ),
             Wrong(
-                _not_normalised,
-                "v is never scaled to length 1, so vᵀAv holds the growth of v as well as the curvature.",
+                _quarters_in_the_logarithm,
+                "The curvatures that are hit exactly are evenly spread in the logarithm; the factor has no logarithm in it.",
             ),
-            Wrong(_one_product, "One product only: v has not turned towards the steepest direction yet."),
-            Wrong(_doubled, "Twice too large: the two gradients are 2h apart."),
-            Wrong(
-                _along_the_gradient,
-                "You start from the gradient and not from v. It leads to the same place in the end, but not by the same way.",
-            ),
-            Wrong(
-                _gradient_of_v,
-                "grad(v) is A v only for a quadratic with its minimum at 0. The curvature at p needs gradients near p.",
-            ),
+            Wrong(_safe_and_safest, "These use L alone. mu counts as well."),
         ),
         hints=(
-            "Each round: scale v, compute Av from two gradients, note vᵀAv, go on with Av.",
-            "The value to return belongs to the scaled v that Av was computed from.",
-            "v = v / v.norm(); av = (grad(p + h * v) - grad(p - h * v)) / (2 * h); found = (v @ av).item(); v = av",
+            "Draw (1 - a λ)(1 - b λ) over λ: a parabola with zeros at 1/a and 1/b. Where is it largest in size?",
+            "At the best pair it is as large at mu and at L as it is deep in the middle.",
+            "1/a and 1/b are (L + mu)/2 + r and (L + mu)/2 - r, where r is (L - mu)/2 over the root of 2.",
         ),
-        stub='''def largest_curvature(grad, p, v, steps, h=1e-4):
-    """vᵀAv in the last of `steps` power iterations, as a float; A is the Hessian at p, grad its gradient."""
+        stub='''def two_rates(mu, L):
+    """The pair (a, b) of floats, a < b."""
     ...
 ''',
-        note="It finds the eigenvalue of largest size. At the edge of stability that one is positive, and near 2/lr.",
+        note="If κ is large, b is far above 2/L: a step that alone would diverge. Together the two are faster than any one rate.",
     ),
 )
 
@@ -584,8 +627,8 @@ QUIZZES = (
                 False,
             ),
             (
-                "It diverges, from any start but exactly zero in the steepest direction",
-                "1.02 per step is a factor of 7 after 100 steps and 400 million after 1,000. Nothing stops it on a quadratic.",
+                "It diverges, unless the start has no part at all along the steepest direction",
+                "That part grows by the same factor at each step. Nothing stops it on a quadratic.",
                 True,
             ),
             (
@@ -596,12 +639,34 @@ QUIZZES = (
         ),
     ),
     Quiz(
+        "02.failing_net",
+        "A small ReLU net learns ten digits by full-batch descent on cross-entropy. You raise the rate until training fails. What does the "
+        "loss of the failing net do?",
+        (
+            (
+                "It grows without end, to infinity or NaN",
+                "So it does on a quadratic. Watch what the net of this lesson does at the first rates that fail.",
+                False,
+            ),
+            (
+                "It falls as before, and swings a little",
+                "Swinging comes in before the cliff. At the cliff nothing is learned any more.",
+                False,
+            ),
+            (
+                "It stands still at the loss of a guess",
+                "Nearly all hidden units give zero for every digit, and get no gradient any more. No NaN is raised, and no alarm.",
+                True,
+            ),
+        ),
+    ),
+    Quiz(
         "02.closer_to_the_ridge",
         "Near a saddle a point starts 10⁻⁴ off the ridge and takes about 100 steps to leave. How many from 10⁻⁸?",
         (
             (
                 "About 200",
-                "The distance grows by the same factor each step: to grow by 10⁸ takes twice the steps of 10⁴.",
+                "The distance grows by the same factor each step. So steps count as a logarithm, and that is twice as large.",
                 True,
             ),
             (
@@ -613,28 +678,6 @@ QUIZZES = (
                 "It never leaves: so close to the ridge the gradient is practically zero",
                 "Practically zero is not zero. Any distance grows by the same factor per step.",
                 False,
-            ),
-        ),
-    ),
-    Quiz(
-        "02.sharpness_while_training",
-        "A net is trained with full batches, squared error and a fixed η. At the start its sharpness is well below 2/η. "
-        "What does the sharpness do?",
-        (
-            (
-                "It stays below 2/η and settles wherever the minimum is",
-                "If minima had the sharpness they have, η would not enter. Watch the three dashed lines.",
-                False,
-            ),
-            (
-                "It rises past 2/η, and training diverges",
-                "On a quadratic it would. Here the swings that begin past 2/η carry the weights to where it is flatter.",
-                False,
-            ),
-            (
-                "It rises to about 2/η and hovers there",
-                "Training sharpens the net until the step size stops it.",
-                True,
             ),
         ),
     ),

@@ -3,25 +3,78 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 
 import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from course_utils import plotting
 from course_utils.optimizers import SGD
-from course_utils.problems import himmelblau, quadratic
+from course_utils.problems import himmelblau, quadratic, rosenbrock
 from course_utils.theory import quadratics
 from course_utils.trajectories import trajectory
 
 MU, L, ANGLE = 1.0, 20.0, -0.35
 START = torch.tensor([-3.4, 1.9], dtype=torch.float64)  # far along the valley, some way up its side
 SETTLED, HOVERING, GONE = 1e-3, 4, 5
-RATE_COLOURS = (plotting.SKY, plotting.BLUE, plotting.PURPLE)  # three step sizes, short to long
+
+# What each figure shows, in words.
+FOUR_STEPS = (
+    "Eight steps in a parabola with four rates. With 0.2/λ the point creeps down one side, with 1/λ "
+    "it lands on the minimum at once, with 1.8/λ it swings from side to side and comes in, with 2.1/λ it "
+    "swings out."
+)
+WHICH_WAY = (
+    "Left, contours of a curved valley with the start, the direction −g, and the best points on circles of "
+    "growing radius: they begin on −g and bend away into the valley. Right, the angle between −g and the "
+    "best direction against the radius: near zero for short steps, tens of degrees for long ones."
+)
+PACE = (
+    "Steps to 0.1 of the distance against the rate in units of 1/L, logarithmic, one line for each of "
+    "three condition numbers. Each falls slowly to its lowest point and then climbs steeply towards 2/L. The "
+    "larger κ, the nearer the lowest point is to 2/L. Dots lie on thin lines of theory."
+)
+STEPS_AGAINST_KAPPA = (
+    "Steps to 0.001 of the distance, many quadratics, two panels. Against the condition number the "
+    "dots lie along a straight line of slope one; against the largest curvature they form a cloud."
+)
+UNITS = (
+    "Loss above the lowest against the step on the diabetes data, both logarithmic, each at its best rate. "
+    "In its own units it falls as fast at first and then hardly moves; with standardised columns it bends "
+    "down and falls to rounding error."
+)
+MISLED = (
+    "Left, steps to leave a saddle against the distance from its ridge, on a logarithmic axis: a straight "
+    "line. Right, steps to cross a plateau against the distance, steps on a logarithmic axis: a line that "
+    "bends upwards. Dots lie on thin lines of theory."
+)
+NET_SWEEP = (
+    "A net trained with many rates. Left, the loss after 100 steps: it falls along a gentle slope as the "
+    "rate grows, then jumps within a factor of two to that of a guess. Right, steps to a loss of 0.5: they "
+    "fall along a line of slope minus one, level off, and end where nets fail."
+)
+CLIFFS = (
+    "Five nets, one row each, the rate on a logarithmic axis. In each row are marked 2/λ at the start, "
+    "cliff / 3, the best rate, and the cliff, which is the lowest rate that failed, at the right."
+)
+NO_CLIFF = (
+    "Loss after 100 steps against the rate, logarithmic. The net's dots fall and then jump to that of a "
+    "guess or above. The linear model's dots fall all the way, far past its own 2/λ at the start. With wrong "
+    "labels they fall first and then rise above a guess."
+)
+BASIN_MAPS = (
+    "Three maps of where descent from each start ends, for three rates. At 0.01 each of the four minima has "
+    "its basin; at 0.0165 the basin of the sharpest is dark, since nothing settles there; at 0.0195 two are."
+)
+RATE_AND_PATH = (
+    "Left, the factor against the curvature: a V that touches zero in the middle, with both ends, μ and L, "
+    "at the same height. Right, at the best rate the path swings across the valley while it moves along it."
+)
 
 
 def four_steps(shares: tuple[float, ...] = (0.2, 1.0, 1.8, 2.1), steps: int = 8) -> Figure:
@@ -42,68 +95,114 @@ def four_steps(shares: tuple[float, ...] = (0.2, 1.0, 1.8, 2.1), steps: int = 8)
     return figure
 
 
-def factor_against_rate(shares: ArrayLike, factors: ArrayLike, *, kappa: float) -> Figure:
-    """Measured factor per step against ηL, with theory's line and the two special step sizes.
+RADII = torch.logspace(-3, 0.3, 34, dtype=torch.float64)  # of the circles of `which_way`
 
-    Args: shares: (R,) step sizes times L. factors: (S, R), one row per quadratic.
+
+@functools.cache
+def best_on_circles(count: int = 3600) -> tuple[Tensor, Tensor]:
+    """Best points on circles around Rosenbrock's start, and their angles from -g.
+
+    Returns: points (R, 2), one for each of `RADII`; angles (R,) in degrees, to a tenth.
     """
-    figure, axes = plotting.subplots(size=(6.8, 3.9))
+    problem = rosenbrock()
+    turn = 2 * torch.pi * torch.arange(count, dtype=torch.float64) / count
+    ring = torch.stack([turn.cos(), turn.sin()], -1)
+    circles = problem.start + RADII[:, None, None] * ring
+    best = problem(circles).argmin(1)
+    downhill = -problem.grad(problem.start)
+    cosine = ring[best] @ (downhill / downhill.norm())
+    return circles[torch.arange(len(RADII)), best], cosine.clamp(-1, 1).arccos().rad2deg()
+
+
+def which_way() -> Figure:
+    """Where the best step of each length goes, against the straight line along -g."""
+    problem = rosenbrock()
+    figure, (left, right) = plotting.subplots(1, 2, size=(9.2, 3.8))
+    points, angles = best_on_circles()
+    plotting.contours(left, problem, ((-2.1, 0.8), (-0.4, 2.2)))
+    downhill = -problem.grad(problem.start)
+    line = problem.start + torch.tensor([[0.0], [1.1]], dtype=torch.float64) * downhill / downhill.norm()
+    left.plot(*line.T, color=plotting.INK, linewidth=1.2)
+    left.annotate("−g", line[1].tolist(), xytext=(4, 4), textcoords="offset points", va="bottom")
+    left.plot(*points.T, "o-", color=plotting.BLUE, markersize=4, linewidth=1)
+    left.plot(*problem.start.tolist(), "o", color=plotting.INK, markersize=7)
+    plotting.finish(left, title="The best point at each distance", x="θ₁", y="θ₂", names=False)
+    plotting.log_ticks(right, "x")
+    plotting.measured(right, RADII, angles, label="_angle", color=plotting.BLUE)
+    right.set_ylim(-3, 90)
+    title = "Short steps: −g is best. Long ones: it is not"
+    plotting.finish(right, title=title, x="length of the step", y="angle from −g, in degrees", names=False)
+    return figure
+
+
+def pace(shares: ArrayLike, measured: Mapping[float, ArrayLike]) -> Figure:
+    """Steps to a tenth of the distance against ηL for several condition numbers, theory as thin lines.
+
+    Args: shares: (R,) rates times L. measured: κ -> factors per step (S, R), one row per quadratic.
+    """
+    figure, axes = plotting.subplots(size=(6.8, 4.2))
+    plotting.log_ticks(axes, "y")
     x = np.asarray(shares, float)
-    plotting.band(axes, x, factors, label="_measured", color=plotting.BLUE)
-    dense = np.linspace(x[0], x[-1], 400)
-    plotting.theory(axes, dense, np.maximum(abs(1 - dense), abs(1 - dense / kappa)), label="_theory")
-    best = 2 / (1 + 1 / kappa)
-    low, high = float(np.asarray(factors).min()), float(np.asarray(factors).max())
-    axes.axhline(1, color=plotting.GREY, linewidth=0.8)
+    dense = np.linspace(x[0], 1.9999, 2000)
+    colours = (plotting.ORANGE, plotting.BLUE, plotting.PURPLE)
+    for (kappa, values), color in zip(measured.items(), colours, strict=True):
+        steps = _to_a_tenth(np.asarray(values).mean(0))
+        plotting.measured(axes, x, steps, label="_measured", color=color)
+        line = _to_a_tenth(np.maximum(abs(1 - dense), abs(1 - dense / kappa)))
+        plotting.theory(axes, dense, line, label="_theory")
+        best, fewest = 2 / (1 + 1 / kappa), _to_a_tenth(np.array([(kappa - 1) / (kappa + 1)]))
+        axes.plot(best, fewest, marker="*", markersize=13, color=plotting.INK, zorder=6)
+        at = float(_to_a_tenth(np.array([1 - 0.6 / kappa]))[0])
+        axes.text(0.6, at * 1.3, f"κ = {kappa:g}", color=color, va="bottom")
     axes.axvspan(2, x[-1], color=plotting.VERMILION, alpha=0.12, linewidth=0)
-    axes.plot(best, (kappa - 1) / (kappa + 1), marker="*", markersize=12, color=plotting.INK, label="_best")
-    axes.set_ylim(low - 0.035, high + 0.01)
-    axes.text(best, low - 0.012, "best, 2/(L + μ)", ha="center", va="top")
-    axes.text(0.9, 0.965, "measured, and theory (dashed)", color=plotting.BLUE)
-    axes.annotate("2/L", (2, high), ha="right", va="center", xytext=(-4, 0), textcoords="offset points")
-    axes.text(0.35, 1.004, "no progress", color=plotting.GREY, va="bottom")
-    title = "The best step is just below the one that diverges"
-    plotting.finish(axes, title=title, x="step size, in units of 1/L", y="factor per step", names=False)
-    axes.set_xlim(x[0], x[-1])
+    axes.text(2.02, 2.5, "diverges", color=plotting.VERMILION, rotation=90, va="bottom")
+    axes.set(xlim=(x[0], x[-1]), ylim=(1.5, 8000))
+    title = "The larger κ, the nearer the best rate (star) is to one that diverges"
+    plotting.finish(axes, title=title, x="rate η, in units of 1/L", y="steps to a tenth", names=False)
     return figure
 
 
-def line_search_curves(fixed: ArrayLike, exact: ArrayLike, shortened: ArrayLike) -> Figure:
-    """f along the way, relative to the start, for three step rules; each (S, T)."""
-    figure, axes = plotting.subplots(size=(6.8, 3.9))
-    for values, name, color in (
-        (fixed, "fixed, 2/(L + μ)", plotting.colour("gd")),
-        (exact, "exact line search", plotting.ORANGE),
-        (shortened, "0.9 × exact", plotting.GREEN),
-    ):
-        logs = np.log10(np.maximum(np.asarray(values, float), 1e-16))
-        keep = int((logs.mean(0) > -12.5).sum())  # the name stands at the end, above the axis
-        plotting.band(axes, np.arange(keep), logs[:, :keep], label=name, color=color)
-    axes.set_ylim(-14, 0.5)
-    axes.set_yticks([0, -4, -8, -12], ["1", "10⁻⁴", "10⁻⁸", "10⁻¹²"])
-    title = "Stopping short of the line's lowest point is far faster"
-    plotting.finish(axes, title=title, x="step", y="f, relative to the start")
+def _to_a_tenth(factor: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Steps until a factor per step makes a tenth; NaN where it makes none."""
+    shrinks = factor < 1 - 1e-9
+    return np.where(shrinks, np.log(10) / -np.log(np.where(shrinks, factor, 0.5)), np.nan)
+
+
+def steps_against_kappa(kappa: Tensor, L: Tensor, steps: Tensor, tolerance: float) -> Figure:
+    """Steps until the distance has fallen by `tolerance`, against κ and against L; each (S,)."""
+    figure, (left, right) = plotting.subplots(1, 2, size=(9.2, 3.7), sharey=True)
+    for axes, x in ((left, kappa), (right, L)):
+        plotting.log_ticks(axes)
+        plotting.measured(axes, x, steps, label="_measured", color=plotting.colour("gd"))
+    line = torch.tensor([float(kappa.min()), float(kappa.max())], dtype=torch.float64)
+    plotting.theory(left, line, np.log(tolerance) / ((line - 1) / (line + 1)).log(), label="_theory")
+    plotting.finish(
+        left, title="Steps grow with κ", x="condition number κ = L/μ", y="steps needed", names=False
+    )
+    title = "How steep it is does not matter"
+    plotting.finish(right, title=title, x="largest curvature L", y="", names=False)
     return figure
 
 
-def error_against_h(h: ArrayLike, forward: ArrayLike, central: ArrayLike) -> Figure:
-    """Error of two numerical gradients against their step; forward, central: (S, H)."""
-    figure, axes = plotting.subplots(size=(6.8, 3.8))
-    x = np.asarray(h, float)
+def units(gaps: Mapping[str, Tensor]) -> Figure:
+    """Loss above the lowest, relative to the start, against the step; name -> (T,)."""
+    figure, axes = plotting.subplots(size=(6.6, 3.7))
     plotting.log_ticks(axes)
-    for values, name, color, power in (
-        (forward, "one-sided", plotting.ORANGE, 1),
-        (central, "central", plotting.BLUE, 2),
-    ):
-        middle = np.median(np.asarray(values, float), 0)
-        plotting.band(axes, x, values, label=name, color=color)
-        line = middle[0] * (x / x[0]) ** power
-        plotting.theory(axes, x[line > 1e-12], line[line > 1e-12], label="_theory")
-    axes.set_ylim(1e-13, 10)
-    axes.invert_xaxis()
-    title = "Large h: the wrong slope. Small h: rounding"
-    plotting.finish(axes, title=title, x="step h of the difference", y="relative error")
+    for (name, gap), color in zip(gaps.items(), (plotting.BLUE, plotting.VERMILION), strict=True):
+        axes.plot(np.arange(1, len(gap) + 1), gap.clamp(min=1e-16), color=color, label=name)
+    axes.set_ylim(1e-13, 3)
+    title = "Diabetes, in its own units: slow after the first steps"
+    plotting.finish(axes, title=title, x="step + 1", y="loss above the lowest (start: 1)")
     return figure
+
+
+def crossing_time(distance: ArrayLike, *, lr: float, goal: float) -> Tensor:
+    """Steps from `distance` to `goal` on `problems.plateau()` for short steps, 1/lr ∫ exp(r²/2)/r dr."""
+    found = []
+    for start in np.atleast_1d(np.asarray(distance, float)):
+        r = torch.linspace(goal, float(start), 20_001, dtype=torch.float64)
+        found.append(torch.trapezoid((r**2 / 2).exp() / r, r) / lr)
+    return torch.stack(found)
 
 
 def misled(
@@ -113,18 +212,95 @@ def misled(
     figure, (left, right) = plotting.subplots(1, 2, size=(9.0, 3.6))
     eps = np.asarray(perturbations, float)
     plotting.log_ticks(left, "x")
-    left.plot(eps, np.asarray(escapes), "o", color=plotting.colour("gd"), label="_measured")
+    plotting.measured(left, eps, escapes, label="_measured", color=plotting.colour("gd"))
     plotting.theory(left, eps, np.log(1 / eps) / np.log(1.1), label="_theory")
     left.set_ylim(0)
     left.invert_xaxis()
-    plotting.finish(
-        left, title="A saddle costs a logarithm", x="distance ε from the ridge", y="steps to leave"
-    )
+    title = "A saddle costs a logarithm"
+    plotting.finish(left, title=title, x="distance ε from the ridge", y="steps to leave", names=False)
     plotting.log_ticks(right, "y")
-    right.plot(np.asarray(distances), np.asarray(crossings), "o-", color=plotting.VERMILION, label="_plateau")
+    plotting.measured(right, distances, crossings, label="_plateau", color=plotting.VERMILION)
+    dense = np.linspace(float(np.min(distances)), float(np.max(distances)), 60)
+    plotting.theory(right, dense, crossing_time(dense, lr=1.0, goal=0.1), label="_theory")
+    title = "A plateau costs more than an exponential"
+    plotting.finish(right, title=title, x="distance from the hole", y="steps to reach it", names=False)
+    return figure
+
+
+def net_sweep(rates: ArrayLike, ends: Tensor, steps: Tensor, *, guess: float) -> Figure:
+    """Loss at the end, and steps to a loss, against the rate.
+
+    Args:
+        ends: (R, S) losses; NaN and inf where a run has failed. steps: (R, S), inf where it is not reached.
+        guess: the loss of one who guesses.
+    """
+    figure, (left, right) = plotting.subplots(1, 2, size=(9.4, 3.9))
+    x = np.asarray(rates, float)
+    for axes, values in ((left, ends), (right, steps)):
+        plotting.log_ticks(axes)
+        y = values.nan_to_num(torch.inf).numpy()
+        for column in y.T:
+            plotting.measured(
+                axes, x, np.where(np.isfinite(column), column, np.nan), label="_seed", color=plotting.BLUE
+            )
+    left.axhline(guess, color=plotting.GREY, linewidth=0.9)
+    left.text(x[0], guess * 1.1, "a guess", color=plotting.GREY, va="bottom")
+    left.set_ylim(top=guess * 2.2)
     plotting.finish(
-        right, title="A plateau costs an exponential", x="distance from the hole", y="steps to reach it"
+        left, title="A gentle slope, then a cliff", x="rate η", y="loss after 100 steps", names=False
     )
+    reached = np.isfinite(steps.numpy()).all(1)
+    first = int(reached.argmax())
+    line = float(steps[first].mean()) * x[first] / x
+    plotting.theory(right, x[reached], line[reached], label="_theory")
+    right.set_xlim(left.get_xlim())
+    right.set_ylim(3, 150)
+    title = "Twice the rate, half the steps (thin line), up to a point"
+    plotting.finish(right, title=title, x="rate η", y="steps to a loss of 0.5", names=False)
+    return figure
+
+
+def cliffs(rows: Mapping[str, Mapping[str, float]]) -> Figure:
+    """Special rates of several nets on one axis; setting -> name of the rate -> rate."""
+    figure, axes = plotting.subplots(size=(7.6, 3.9))
+    plotting.log_ticks(axes, "x")
+    marks = {
+        "2/λ at the start": ("|", plotting.INK), "cliff / 3": ("o", plotting.BLUE),
+        "best": ("*", plotting.GREEN), "cliff": ("X", plotting.VERMILION),
+    }  # fmt: skip
+    heights = range(len(rows))[::-1]
+    for height, found in zip(heights, rows.values(), strict=True):
+        axes.axhline(height, color=plotting.LIGHT, linewidth=0.9, zorder=0)
+        for name, rate in found.items():
+            mark, color = marks[name]
+            axes.plot(rate, height, mark, color=color, markersize=11, mew=2 if mark == "|" else 0)
+    for name, rate in next(iter(rows.values())).items():
+        under = name in ("cliff / 3", "cliff")
+        above = len(rows) - 1 + (0.3 if under else 0.72)
+        axes.text(rate, above, name, color=marks[name][1], ha="center", va="bottom", fontsize=9)
+    axes.set_yticks(list(heights), list(rows))
+    axes.set_ylim(-0.6, len(rows) + 0.3)
+    title = "Five nets: how far the cliff is from 2/λ at the start differs"
+    plotting.finish(axes, title=title, x="rate η", y="", names=False)
+    return figure
+
+
+def no_cliff(rates: ArrayLike, ends: Mapping[str, Tensor], starts: Mapping[str, float]) -> Figure:
+    """Loss after 100 steps against the rate, for three models; name -> (R, S), and name -> 2/λ if known."""
+    figure, axes = plotting.subplots(size=(6.8, 4.0))
+    plotting.log_ticks(axes)
+    x = np.asarray(rates, float)
+    colours = (plotting.BLUE, plotting.ORANGE, plotting.PURPLE)
+    for (name, losses), color in zip(ends.items(), colours, strict=True):
+        middle = losses.nan_to_num(torch.inf).median(1).values.numpy()
+        middle = np.where(np.isfinite(middle), middle, np.nan)
+        axes.plot(x, middle, "o-", color=color, linewidth=1, markersize=5, label=name)
+        if name in starts:
+            axes.axvline(starts[name], color=color, linewidth=1.1, linestyle=(0, (5, 3)))
+    axes.set_ylim(1e-4, 12)
+    axes.text(float(max(starts.values())) * 1.1, 2e-4, "dashed: 2/λ at the start", va="bottom")
+    title = "A linear model on the same digits has no cliff here"
+    plotting.finish(axes, title=title, x="rate η", y="loss after 100 steps")
     return figure
 
 
@@ -187,37 +363,6 @@ def _hessian(p: Tensor) -> Tensor:
     return hessian
 
 
-def edge(
-    steps: ArrayLike,
-    mse: ArrayLike,
-    rates: tuple[float, ...],
-    entropy_steps: ArrayLike,
-    entropy: ArrayLike,
-    entropy_rate: float,
-) -> Figure:
-    """Sharpness of nets along gradient descent, with the limit 2/η of each step size.
-
-    Args: mse: (R, S, K), squared error, one block per rate. entropy: (S, J), cross-entropy, one rate.
-    """
-    figure, (left, right) = plotting.subplots(1, 2, size=(9.6, 3.8))
-    x = np.asarray(steps, float)
-    for values, lr, color in zip(np.asarray(mse, float), rates, RATE_COLOURS, strict=True):
-        plotting.band(left, x, values, label=f"η = {lr:g}", color=color)
-        plotting.theory(left, x, np.full(len(x), 2 / lr), label="_edge")
-    left.set_ylim(0, 2.4 / min(rates))
-    plotting.finish(left, title="Squared error stays at the edge", x="step", y="sharpness (dashed: 2/η)")
-    t = np.asarray(entropy_steps, float) + 1  # a logarithmic axis has no 0
-    plotting.log_ticks(right, "x")
-    plotting.band(right, t, entropy, label="_entropy", color=plotting.ORANGE)
-    plotting.theory(right, t, np.full(len(t), 2 / entropy_rate), label="_edge")
-    right.text(t[-1], 2.06 / entropy_rate, f"2/η, η = {entropy_rate:g}", ha="right", va="bottom")
-    right.set_ylim(0)
-    plotting.finish(
-        right, title="Cross-entropy passes it and leaves", x="step + 1", y="sharpness", names=False
-    )
-    return figure
-
-
 @functools.cache
 def ravine_path(share: float, steps: int = 40) -> Tensor:
     """Points (steps + 1, 2) of gradient descent with step size share / L in a ravine with κ = 20."""
@@ -245,14 +390,6 @@ def rate_and_path(share: float) -> Figure:
     return figure
 
 
-def sweep(share: float) -> Figure:
-    """One frame of the film: the path in the ravine for η = share / L."""
-    figure, axes = plotting.subplots(size=(6.2, 3.5))
-    _draw_path(axes, share, 40, plotting.BLUE)  # one colour: a film has the palette of its last frame
-    plotting.finish(axes, title=f"η = {share:.2f}/L", x="θ₁", y="θ₂", names=False)
-    return figure
-
-
 def _draw_path(axes: Axes, share: float, steps: int, color: str) -> None:
     plotting.contours(axes, quadratic((MU, L), angle=ANGLE), ((-4.4, 3.0), (-2.2, 2.6)))
     plotting.path(axes, ravine_path(share, steps).clamp(-50, 50), label="_path", color=color)
@@ -262,3 +399,6 @@ def _draw_path(axes: Axes, share: float, steps: int, color: str) -> None:
 
 BEST = round(quadratics.best_gd(MU, L)[0] * L, 3)
 """The best step size for the ravine of this lesson, in units of 1/L."""
+
+SHARES = [0.1, 0.5, 1.0, 1.5, 1.8, BEST, 1.95, 2.0, 2.02, 2.05, 2.1]
+"""The step sizes that one can choose for it, in units of 1/L."""

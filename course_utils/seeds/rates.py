@@ -9,6 +9,7 @@ sweep.largest_lr(at_least=0.7)        # how large the learning rate of each seed
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -153,6 +154,31 @@ def sweep_lrs(
         _by_seed(runs.validation_metric, len(lrs)),
         runs,
     )
+
+
+def best_and_failing(lrs: Sequence[float] | Tensor, losses: Tensor, *, below: float) -> tuple[float, float]:
+    """The rate whose worst run is best, and the lowest rate above it at which a run failed.
+
+        best = argmin_r max_s losses[s, r],    a run fails unless its loss < `below`
+
+    Runs at low rates that have not come far are no failures: only rates above the best are looked at. Where
+    the best fails as well, it is itself the second.
+
+    Args:
+        lrs: (R,), rising. losses: (S, R); NaN is a run that failed.
+        below: the loss that a run must go below, as half the loss of a guess.
+    Returns: the two rates; the second is infinite where no run fails.
+    Raises: ValueError unless there is a loss for each rate, and rates rise.
+    """
+    lrs = torch.as_tensor(lrs, dtype=torch.float64)
+    rising = lrs.ndim == 1 and bool((lrs.diff() > 0).all())
+    require(
+        rising and losses.shape[1:] == lrs.shape, "a column of losses for each rising rate", lrs=lrs.tolist()
+    )
+    worst = losses.nan_to_num(torch.inf).amax(0)
+    best = int(worst.argmin())
+    failing = lrs[best:][~(worst[best:] < below)]
+    return float(lrs[best]), float(failing[0]) if len(failing) else math.inf
 
 
 def _for_each(count: int, examples: Stacked) -> Stacked:

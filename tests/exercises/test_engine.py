@@ -501,8 +501,8 @@ def test_hints_rise_and_the_last_points_to_the_solution(capsys: pytest.CaptureFi
     assert say(capsys, exercises.hint, "98.mean") == ["Hint 1 of 3: the first hint"]
 
 
-def test_the_solution_is_its_source_and_note(capsys: pytest.CaptureFixture[str]) -> None:
-    lines = ["def mean(x: Tensor) -> Tensor:", "    return x.sum() / len(x)", "", "Sum over n."]
+def test_the_solution_is_its_plain_source_and_note(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = ["def mean(x):", "    return x.sum() / len(x)", "", "Sum over n."]
     assert say(capsys, exercises.solution, "98.mean") == lines
     assert say(capsys, exercises.solution, "98.answer") == ["42.0"]
 

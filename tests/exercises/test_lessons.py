@@ -11,6 +11,7 @@ import pytest
 
 from course_utils.exercises.engine.ask import verdict_on
 from course_utils.exercises.engine.catalogue import lessons, load
+from course_utils.exercises.engine.commands import solution
 from course_utils.exercises.engine.compare import snapshot
 from course_utils.exercises.engine.model import Exercise, Quiz
 from course_utils.exercises.engine.outcomes import build_inputs, differs, outcomes, same
@@ -45,6 +46,19 @@ def test_the_stub_is_not_attempted(module: ModuleType, exercise: Exercise) -> No
 def test_the_solution_is_correct(module: ModuleType, exercise: Exercise) -> None:
     verdict = verdict_on(exercise, exercise.solution)
     assert verdict.state == "correct", verdict.lines
+
+
+@each_exercise
+def test_a_printed_solution_can_be_pasted_into_a_notebook(module, exercise: Exercise, capsys) -> None:
+    solution(exercise.id)
+    printed = capsys.readouterr().out.removesuffix("\n").removesuffix(exercise.note).rstrip()
+    if exercise.asks_for_function:
+        # no name of the module is there: an annotation that needs one would raise
+        names: dict[str, object] = {}
+        exec(compile(printed, f"<solution of {exercise.id}>", "exec"), names)
+        assert callable(names[exercise.solution.__name__])
+    else:
+        assert printed == repr(exercise.solution)
 
 
 @pytest.mark.parametrize(("exercise", "wrong"), WRONG)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from matplotlib.figure import Figure
 
 from course_utils.figures import gradient_descent as figures
 from course_utils.plotting import png
-from course_utils.problems import himmelblau
+from course_utils.problems import himmelblau, plateau, rosenbrock
+from tests.mutants import mistakes
 
 
 def curvature(index: int) -> float:
@@ -62,21 +65,62 @@ def test_a_start_that_runs_away_is_told_from_one_that_hovers() -> None:
     assert set(figures.basins(0.0165, grid=21).flatten().tolist()) >= {0, 1, 3, figures.HOVERING}
 
 
+def check_circles(module: Any) -> None:
+    """The best points are below what any of other directions gives, and short steps go along -g."""
+    points, angles = module.best_on_circles()
+    start, problem = rosenbrock().start, rosenbrock()
+    torch.testing.assert_close((points - start).norm(dim=1), module.RADII)
+    turn = torch.linspace(0, 6.28, 500, dtype=torch.float64)
+    ring = torch.stack([turn.cos(), turn.sin()], -1)
+    for k in (0, 15, 27, 33):
+        assert problem(points[k]) <= problem(start + module.RADII[k] * ring).min() + 1e-3
+    assert angles[0] < 0.1
+    assert angles[27] > 60
+
+
+def test_best_points_on_circles() -> None:
+    check_circles(figures)
+
+
+@pytest.mark.parametrize("distance", [2.5, 4.0])
+def test_a_plateau_is_crossed_in_the_time_of_the_integral(distance: float) -> None:
+    p, steps, lr = torch.tensor([distance, 0.0], dtype=torch.float64), 0, 0.01
+    while p[0] > 0.1:
+        p, steps = p - lr * plateau().grad(p), steps + 1
+    found = figures.crossing_time(distance, lr=lr, goal=0.1)
+    assert found.item() == pytest.approx(steps, rel=0.01)
+
+
+test_mistakes_are_caught = mistakes(
+    "course_utils.figures.gradient_descent",
+    {
+        "uphill": ("ring[best] @ (downhill", "ring[best] @ (-downhill"),
+        "the-worst": ("best = problem(circles).argmin(1)", "best = problem(circles).argmax(1)"),
+        "not-of-length-one": ("(downhill / downhill.norm())\n    return", "downhill\n    return"),
+    },
+    check=check_circles,
+)  # fmt: skip
+
+
 def drawn() -> list[Figure]:
     g = torch.Generator().manual_seed(0)
     seeds = torch.rand(12, 5, generator=g).double() + 0.5
-    h = [10.0**-k for k in range(1, 6)]
+    ends = torch.tensor([[0.1, 0.2], [0.01, 0.02], [2.3, torch.nan]])
+    steps = torch.tensor([[80.0, 90], [20, 21], [9, torch.inf]])
+    marks = {"2/λ at the start": 0.1, "cliff / 3": 0.5, "best": 0.9, "cliff": 1.5}
     return [
         figures.four_steps(),
-        figures.factor_against_rate([0.1, 0.5, 1.0, 1.5, 2.1], seeds, kappa=20),
-        figures.line_search_curves(seeds.cumprod(1) / 9, seeds / 9, seeds / 99),
-        figures.error_against_h(h, seeds * torch.tensor(h), seeds * torch.tensor(h) ** 2),
+        figures.which_way(),
+        figures.pace([0.1, 0.5, 1.0, 1.5, 2.1], {2: seeds, 20: seeds / 2, 200: seeds}),
+        figures.steps_against_kappa(10 * seeds[:, 0], seeds[:, 1], 100 * seeds[:, 0], 1e-3),
+        figures.units({"one": seeds[0], "other": seeds[1]}),
         figures.misled([1e-2, 1e-4], [49, 97], [2.0, 3.0], [5, 17]),
+        figures.net_sweep([0.1, 0.5, 2.0], ends, steps, guess=2.3),
+        figures.cliffs({"one": marks, "other": marks}),
+        figures.no_cliff([0.1, 0.5, 2.0], {"a": ends, "b": ends / 2, "c": ends}, {"a": 0.2, "b": 0.3}),
         figures.basin_maps(),
-        figures.edge(range(5), seeds.expand(3, 12, 5), (0.6, 0.9, 1.2), [0, 1, 3, 8, 20], seeds, 0.5),
         *(figures.rate_and_path(share) for share in (0.1, figures.BEST, 2.0, 2.1)),
-        figures.sweep(2.06),
-    ]
+    ]  # fmt: skip
 
 
 def test_every_figure_draws_with_names_on_its_axes() -> None:

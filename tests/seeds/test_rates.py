@@ -129,7 +129,31 @@ def test_what_is_read_off_a_sweep() -> None:
     check_readers(rates)
 
 
+def check_failing(module: Any) -> None:
+    """Failures are looked for above the best rate only, and one run is enough."""
+    lrs, nan = [0.1, 0.3, 1.0, 3.0], torch.nan
+    slow = torch.tensor([[2.0, 0.5, 0.1, 2.3], [1.5, 0.6, 0.4, 0.2]])
+    assert module.best_and_failing(lrs, slow, below=1.0) == (1.0, 3.0)
+    blown = torch.tensor([[0.9, 0.2, 0.3, nan], [0.9, 0.4, nan, 0.1]])
+    assert module.best_and_failing(lrs, blown, below=1.0) == (0.3, 1.0)
+    assert module.best_and_failing(lrs, blown[:, :2].repeat(1, 2), below=1.0)[1] == torch.inf
+    assert module.best_and_failing(lrs, torch.full((2, 4), nan), below=1.0) == (0.1, 0.1)
+    assert module.best_and_failing(lrs, slow.clamp(min=0.35), below=0.4)[1] == 1.0  # 0.4 is not below 0.4
+
+
+def test_the_best_rate_and_the_lowest_that_failed() -> None:
+    check_failing(rates)
+    with pytest.raises(ValueError, match="a column of losses for each rising rate"):
+        rates.best_and_failing([0.3, 0.1], torch.zeros(2, 2), below=1.0)
+    with pytest.raises(ValueError, match="a column of losses for each rising rate"):
+        rates.best_and_failing([0.1, 0.3], torch.zeros(2, 3), below=1.0)
+
+
 MUTANTS = {
+    "slow-is-failed": ("lrs[best:][~(worst[best:] < below)]", "lrs[~(worst < below)]", check_failing),
+    "all-must-fail": ("nan_to_num(torch.inf).amax(0)", "nan_to_num(torch.inf).amin(0)", check_failing),
+    "nan-passes": ("losses.nan_to_num(torch.inf)", "losses.nan_to_num(0.0)", check_failing),
+    "touching-passes": ("~(worst[best:] < below)", "worst[best:] > below", check_failing),
     "rates-beside-the-wrong-seeds": (".repeat_interleave(len(seeds))", ".repeat(len(seeds))", check_sweep),
     "seeds-beside-the-wrong-rates": ("_ in lrs for seed in seeds", "seed in seeds for _ in lrs", check_sweep),
     "sweeps-the-rest": ('if group["swept"] else g', 'if not group["swept"] else g', check_sweep),

@@ -36,6 +36,20 @@ def test_the_rate_is_the_spectral_radius(lr: float, beta: float, curvature: floa
     check_rate(quadratics, lr, beta, curvature)
 
 
+def check_measured_pace(module: Any) -> None:
+    """Measured, the pace is that of the slowest direction; the start's fast parts are not in it."""
+    curvatures = torch.tensor([[0.05, 0.3, 1.0], [0.5, 0.7, 1.0]], dtype=F64)
+    rates = torch.tensor([0.2, 1.0, 1.9, 2.1], dtype=F64)
+    want = (1 - rates[:, None] * curvatures[:, None]).abs().amax(2)
+    torch.testing.assert_close(module.measured_pace(curvatures, rates), want, rtol=0, atol=1e-6)
+    lands = module.measured_pace(torch.ones(1, 2), torch.ones(1))
+    assert lands.tolist() == [[0.0]]
+
+
+def test_the_measured_pace_is_that_of_the_slowest_direction() -> None:
+    check_measured_pace(quadratics)
+
+
 def test_rates_broadcast_and_without_momentum_are_gradient_descents() -> None:
     lr = torch.linspace(0.01, 1.2, 7, dtype=F64)
     rates = heavy_ball_rate(lr[None, :], torch.tensor([[0.0], [0.9]]), 1.5)
@@ -131,6 +145,8 @@ def test_bad_input(call: Callable[[], object], message: str) -> None:
 
 
 MUTANTS: dict[str, tuple[str, str, Callable[[Any], None]]] = {
+    "over-the-whole-run": ("if step >= steps // 2:", "if step >= 0:", check_measured_pace),
+    "not-scaled-back": ("p = p / length.clamp", "p = p * length.clamp", check_measured_pace),
     "swings-like-beta": ("4 * beta, beta.sqrt(), creeping", "4 * beta, beta, creeping", check_rate),
     "never-swings": ("torch.where(b**2 < 4 * beta, beta.sqrt(), creeping)", "creeping", check_rate),
     "damped-step": (

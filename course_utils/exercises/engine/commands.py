@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import inspect
 import textwrap
@@ -73,7 +74,7 @@ def solution(id: str) -> None:
     """Show the reference answer, as code to copy, and why it is so."""
     exercise = find_exercise(id)
     if exercise.asks_for_function:
-        text = textwrap.dedent(inspect.getsource(exercise.solution)).rstrip()
+        text = _unannotated(textwrap.dedent(inspect.getsource(exercise.solution)).rstrip())
     else:
         text = repr(exercise.solution)
     page = cards.solution(id, text, exercise.note)
@@ -112,6 +113,28 @@ def quiz(id: str, choice: str | None = None) -> None:
         markup.show(quizzes.note_as_html(question, choice), quizzes.note(question, choice))
     else:
         markup.show(quizzes.as_html(question), quizzes.as_text(question))
+
+
+def _unannotated(source: str) -> str:
+    """A function's source without the annotations of its signatures: a notebook may lack their names."""
+    lines = source.encode().splitlines(keepends=True)  # offsets of `ast` count bytes
+    text = b"".join(lines)
+
+    def at(line: int, offset: int) -> int:
+        return sum(map(len, lines[: line - 1])) + offset
+
+    cuts = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.arg) and node.annotation is not None:
+            end = at(node.annotation.end_lineno or 0, node.annotation.end_col_offset or 0)
+            cuts.append((at(node.lineno, node.col_offset) + len(node.arg.encode()), end))
+        elif isinstance(node, ast.FunctionDef) and node.returns is not None:
+            first = at(node.returns.lineno, node.returns.col_offset)
+            end = at(node.returns.end_lineno or 0, node.returns.end_col_offset or 0)
+            cuts.append((len(text[: text.rindex(b"->", 0, first)].rstrip()), end))
+    for first, end in sorted(cuts, reverse=True):
+        text = text[:first] + text[end:]
+    return text.decode()
 
 
 def _source(answer: Any) -> str:
