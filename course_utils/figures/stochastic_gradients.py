@@ -261,45 +261,39 @@ def quickest(sizes: Sequence[int], steps: ArrayLike, workers: Sequence[int]) -> 
 
 
 def valleys(
-    sizes: Sequence[int], rates: Sequence[float], losses: Mapping[int, Tensor], rule: float
+    sizes: Sequence[int], rates: Sequence[float], losses: Mapping[int, Tensor], rule: Tensor, best: Tensor
 ) -> Figure:
-    """Training loss after equal epochs against the rate, one curve a batch; below, the rule and the best.
+    """Above, loss after equal epochs against the rate, one curve a batch; below, the rule and the best rate.
 
     Args:
-        sizes: (K,) batch sizes. rates: (R,), rising.
-        losses: batch size -> (S, R). rule: the rate at the smallest batch; the rule lets it grow with b.
+        sizes: (K,) batch sizes. rates: (R,), rising. losses: batch size -> (S, R).
+        rule, best: (K, C), losses at the rate of the rule and at the best rate, on seeds of their own.
     """
     figure, (above, below) = plotting.subplots(2, 1, size=(6.4, 6.6), height_ratios=(1.2, 1))
     b, eta = np.asarray(sizes, float), np.asarray(rates, float)
     shades = plotting.mpl.colormaps["viridis"](np.linspace(0.0, 0.85, len(b)))
-    ruled, best, starts = [], [], []
-    for size, shade in zip(sizes, shades, strict=True):
-        mean = losses[size].nan_to_num(9.0).mean(0).numpy()
-        k = int(np.abs(np.log(eta / (rule * size / sizes[0]))).argmin())
-        ruled.append(mean[k])
-        best.append(mean.min())
-        above.plot(eta, mean, color=shade, linewidth=1.4, label=f"_{size}")
-        above.plot(eta[k], mean[k], "o", color=shade, markersize=8, zorder=4)
-        starts.append(mean[0])
+    means = [losses[size].mean(0).numpy() for size in sizes]
     height = 3.2
-    for size, start, shade in reversed(list(zip(sizes, starts, shades, strict=True))):
+    for size, mean, shade in reversed(list(zip(sizes, means, shades, strict=True))):
+        above.plot(eta, mean, "o-", color=shade, linewidth=1.4, markersize=3, label=f"_{size}")
         # a name beside its curve, or below the name before it
-        height = min(start, height / 1.28)
+        height = min(mean[0], height / 1.28)
         above.text(eta[0] * 0.93, height, f"{size}", color=shade, ha="right", va="center", fontsize=8)
     for axes in (above, below):
         plotting.log_ticks(axes)
+        axes.set(ylim=(0.03, 4))
         axes.set_yticks([0.05, 0.1, 0.3, 1, 3], ["0.05", "0.1", "0.3", "1", "3"])
-    above.set(xlim=(eta[0] * 0.7, eta[-1] * 1.05), ylim=(0.03, 4))
+    above.set(xlim=(eta[0] * 0.7, eta[-1] * 1.05))
     above.set_xticks([0.025, 0.1, 0.4, 1.6], ["0.025", "0.1", "0.4", "1.6"])
-    below.plot(b, ruled, "o-", color=plotting.VERMILION, label="rule")
-    below.plot(b, best, "o-", color=plotting.BLUE, label="best η")
-    below.set(ylim=(0.03, 4))
+    for found, name, colour in ((rule, "η ∝ b", plotting.VERMILION), (best, "best η", plotting.BLUE)):
+        mean = found.log().mean(1).exp().numpy()
+        below.plot(b, mean, "o-", color=colour, label=name)
     below.set_xticks(b, [f"{x:g}" for x in b])
-    title = "A larger batch moves the valley to the right, until it does not"
+    title = "A larger batch moves the valley to the right, up to a wall"
     plotting.finish(
-        above, title=title, x="rate η; dots: η in proportion to b", y="loss after 5 epochs", names=False
+        above, title=title, x="step size η, one curve for each b", y="loss after 5 epochs", names=False
     )
-    title = "The rule keeps the loss, then fades, then breaks"
+    title = "η in proportion to b keeps the loss, then fades, then breaks"
     plotting.finish(below, title=title, x="batch size b", y="loss after 5 epochs")
     return figure
 

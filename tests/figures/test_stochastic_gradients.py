@@ -117,15 +117,14 @@ def test_a_star_marks_the_fewest_passes(workers: int, times: list[float], best: 
     assert list(lines(axes, "_best")[0].get_data()[0]) == [best]
 
 
-def test_the_rule_s_rate_grows_with_the_batch() -> None:
-    rates = [0.1 * 2 ** (k / 2) for k in range(5)]
-    losses = {
-        4: torch.tensor([[0.5, 0.4, 0.3, 0.35, 0.6]]),
-        8: torch.tensor([[0.9, 0.8, 0.7, math.nan, 2.0]]),
-    }
-    below = figures.valleys((4, 8), rates, losses, rule=0.1).axes[1]
-    assert list(lines(below, "rule")[0].get_data()[1]) == pytest.approx([0.5, 0.7])
-    assert list(lines(below, "best η")[0].get_data()[1]) == pytest.approx([0.3, 0.7])
+def test_valleys_are_means_and_the_rule_is_beside_the_best() -> None:
+    losses = {4: torch.tensor([[0.5, 0.25], [0.75, 0.25]]), 8: torch.tensor([[1.5, 0.5]])}
+    rule, best = torch.tensor([[1.0, 4.0], [2.0, 2.0]]), torch.tensor([[0.5, 0.5], [0.25, 1.0]])
+    above, below = figures.valleys((4, 8), [0.1, 0.2], losses, rule, best).axes
+    assert list(lines(above, "_4")[0].get_data()[1]) == [0.625, 0.25]
+    assert list(lines(above, "_8")[0].get_data()[1]) == [1.5, 0.5]
+    assert list(lines(below, "η ∝ b")[0].get_data()[1]) == pytest.approx([2.0, 2.0])
+    assert list(lines(below, "best η")[0].get_data()[1]) == pytest.approx([0.5, 0.5])
 
 
 def test_a_line_is_found_again() -> None:
