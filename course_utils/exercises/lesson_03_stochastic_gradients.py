@@ -505,7 +505,7 @@ QUIZZES = (
             ),
             (
                 "10 times",
-                "The variance falls as 1/b, the distance as its root. A hundred times the work buys a tenth of the error.",
+                "The variance falls as 1/b, the distance as its root. Work grows faster than precision.",
                 True,
             ),
             (

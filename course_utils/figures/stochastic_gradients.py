@@ -6,6 +6,7 @@ import functools
 import math
 from collections.abc import Mapping, Sequence
 
+import matplotlib as mpl
 import numpy as np
 import torch
 from matplotlib.axes import Axes
@@ -63,7 +64,7 @@ VALLEYS = (
     "batch: with η in proportion it is level, rises, and jumps up at 128, away from that of the best η."
 )
 NOISE_BALL = (
-    "Above, 300 points in a cloud around the minimum, nine in ten of them inside a dashed ellipse that is "
+    "Above, a cloud of points around the minimum, nine in ten of them inside a dashed ellipse that is "
     "wider along the flat direction. Below, their mean loss falls for about ten steps and then stays on "
     "the dashed floor."
 )
@@ -271,7 +272,7 @@ def valleys(
     """
     figure, (above, below) = plotting.subplots(2, 1, size=(6.4, 6.6), height_ratios=(1.2, 1))
     b, eta = np.asarray(sizes, float), np.asarray(rates, float)
-    shades = plotting.mpl.colormaps["viridis"](np.linspace(0.0, 0.85, len(b)))
+    shades = mpl.colormaps["viridis"](np.linspace(0.0, 0.85, len(b)))
     means = [losses[size].mean(0).numpy() for size in sizes]
     height = 3.2
     for size, mean, shade in reversed(list(zip(sizes, means, shades, strict=True))):
@@ -289,11 +290,11 @@ def valleys(
         mean = found.log().mean(1).exp().numpy()
         below.plot(b, mean, "o-", color=colour, label=name)
     below.set_xticks(b, [f"{x:g}" for x in b])
-    title = "A larger batch moves the valley to the right, up to a wall"
+    title = "A larger batch moves the valley right, up to a wall"
     plotting.finish(
         above, title=title, x="step size η, one curve for each b", y="loss after 5 epochs", names=False
     )
-    title = "η in proportion to b keeps the loss, then fades, then breaks"
+    title = "η ∝ b keeps the loss, then fades, then breaks"
     plotting.finish(below, title=title, x="batch size b", y="loss after 5 epochs")
     return figure
 
@@ -393,5 +394,5 @@ def _draw_cloud(axes: Axes, lr: float, batch_size: int, step: int) -> None:
     )  # across a circle with 90% of a normal distribution, in deviations
     width, height = (reach * math.sqrt(v) for v in rest_variances(lr, batch_size))
     axes.add_patch(Ellipse((0, 0), width, height, fill=False, color=plotting.INK, linestyle=(0, (5, 3))))
-    title = f"Step {step}: where {CHAINS} runs are"
+    title = f"Step {step}: where the runs are"
     plotting.finish(axes, title=title, x="θ₁, curvature 1", y="θ₂, curvature 4", names=False)
