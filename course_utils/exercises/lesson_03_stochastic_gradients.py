@@ -11,7 +11,7 @@ from course_utils.exercises.engine.model import Exercise, Inputs, Quiz, Wrong
 # --- 1 · accumulation --------------------------------------------------------------------------------
 
 
-def accumulated(means: list[torch.Tensor], sizes: list[int]) -> torch.Tensor:
+def whole_gradient(means: list[torch.Tensor], sizes: list[int]) -> torch.Tensor:
     total = torch.zeros_like(means[0])
     for mean, size in zip(means, sizes, strict=True):
         total += mean * size
@@ -27,19 +27,19 @@ def _mean_of_means(means: list[torch.Tensor], sizes: list[int]) -> torch.Tensor:
 
 
 def _as_if_all_full(means: list[torch.Tensor], sizes: list[int]) -> torch.Tensor:
-    return accumulated(means, sizes) * sum(sizes) / (len(sizes) * sizes[0])
+    return whole_gradient(means, sizes) * sum(sizes) / (len(sizes) * sizes[0])
 
 
 def _sum_over_examples(means: list[torch.Tensor], sizes: list[int]) -> torch.Tensor:
-    return accumulated(means, sizes) * sum(sizes)
+    return whole_gradient(means, sizes) * sum(sizes)
 
 
 def _weighted_and_counted(means: list[torch.Tensor], sizes: list[int]) -> torch.Tensor:
-    return accumulated(means, sizes) * sum(sizes) / len(sizes)
+    return whole_gradient(means, sizes) * sum(sizes) / len(sizes)
 
 
 def _last_part_lost(means: list[torch.Tensor], sizes: list[int]) -> torch.Tensor:
-    return accumulated(means[:-1] or means, sizes[:-1] or sizes)
+    return whole_gradient(means[:-1] or means, sizes[:-1] or sizes)
 
 
 def _parts() -> Inputs:
@@ -115,6 +115,12 @@ def _machines() -> Inputs:
         ({2: 0.01, 8: 0.011, 32: 0.012}, 3000.0, 8),
         ({8: 1.0, 16: 1.05, 128: 4.5}, 4.0, 128),
         ({32: 0.4}, 7.0, 32),
+        # the best by a small margin: half or twice `critical` would choose another
+        ({16: 0.1, 32: 0.145}, 32.0, 32),
+        ({16: 0.1, 32: 0.155}, 32.0, 32),
+        # steps and examples weighed the wrong way round
+        ({8: 0.1, 16: 0.09, 64: 0.4}, 16.0, 64),
+        ({8: 0.2, 16: 0.3, 64: 2.0}, 1.0, 64),
     )
 
 
@@ -194,6 +200,7 @@ def _loaders() -> Inputs:
         ([[[0, 1, 2]], [[2, 0, 1]]], 3),  # sorted by chance in the first
         ([[[4, 2, 0]], [[4, 2, 0]]], 5),  # one shuffle, and two lost
         ([[[1], [0], [1]], [[2], [2], [0]]], 3),
+        ([[[2, 2], [0, 1]], [[1, 0], [2, 4]]], 5),  # one comes twice, another in no epoch
     )
 
 
@@ -277,7 +284,7 @@ EXERCISES = (
         kind="core",
         minutes=6,
         inputs=_parts,
-        solution=accumulated,
+        solution=whole_gradient,
         wrong=(
             Wrong(
                 _summed,
@@ -304,7 +311,7 @@ EXERCISES = (
             "A part's sum is its mean times its size.",
             "sum(mean * size for mean, size in zip(means, sizes)) / sum(sizes)",
         ),
-        stub='''def accumulated(means, sizes):
+        stub='''def whole_gradient(means, sizes):
     """The gradient, a tensor; means: the parts' mean gradients (tensors), sizes: their examples (ints)."""
     ...
 ''',

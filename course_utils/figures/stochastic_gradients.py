@@ -55,13 +55,14 @@ BATCH_TRADEOFF = (
     "numbers lies on the dots of both; a vertical line marks the critical batch."
 )
 QUICKEST = (
-    "Passes to the loss against the batch size, for machines that take 8, 32, 128 or 512 examples in a pass. "
+    "Passes to the loss against the batch size, for machines that take 8, 32 or 128 examples in a pass. "
     "Up to w all lines fall together; beyond w each rises. A star at w marks the lowest point of each."
 )
 VALLEYS = (
     "Above, loss after five epochs against the step size, one valley for each batch size; larger batches "
     "have theirs further right, up to a steep wall that the largest share. Below, the loss against the "
-    "batch: with η in proportion it is level, rises, and jumps up at 128, away from that of the best η."
+    "batch: with η in proportion it is level, rises, and jumps up at 128, away from that of the best η. Full "
+    "batches at the same η are low at 32 and 64, and as high at 128."
 )
 NOISE_BALL = (
     "Above, a cloud of points around the minimum, nine in ten of them inside a dashed ellipse that is "
@@ -262,13 +263,19 @@ def quickest(sizes: Sequence[int], steps: ArrayLike, workers: Sequence[int]) -> 
 
 
 def valleys(
-    sizes: Sequence[int], rates: Sequence[float], losses: Mapping[int, Tensor], rule: Tensor, best: Tensor
+    sizes: Sequence[int],
+    rates: Sequence[float],
+    losses: Mapping[int, Tensor],
+    rule: Tensor,
+    best: Tensor,
+    full: Tensor,
 ) -> Figure:
     """Above, loss after equal epochs against the rate, one curve a batch; below, the rule and the best rate.
 
     Args:
         sizes: (K,) batch sizes. rates: (R,), rising. losses: batch size -> (S, R).
         rule, best: (K, C), losses at the rate of the rule and at the best rate, on seeds of their own.
+        full: (k, C), full batches at the rate of the rule for the largest k batch sizes, in as many steps.
     """
     figure, (above, below) = plotting.subplots(2, 1, size=(6.4, 6.6), height_ratios=(1.2, 1))
     b, eta = np.asarray(sizes, float), np.asarray(rates, float)
@@ -286,9 +293,13 @@ def valleys(
         axes.set_yticks([0.05, 0.1, 0.3, 1, 3], ["0.05", "0.1", "0.3", "1", "3"])
     above.set(xlim=(eta[0] * 0.7, eta[-1] * 1.05))
     above.set_xticks([0.025, 0.1, 0.4, 1.6], ["0.025", "0.1", "0.4", "1.6"])
-    for found, name, colour in ((rule, "η ∝ b", plotting.VERMILION), (best, "best η", plotting.BLUE)):
+    for found, name, colour in (
+        (rule, "η ∝ b", plotting.VERMILION),
+        (best, "best η", plotting.BLUE),
+        (full, "full batches", plotting.GREY),
+    ):
         mean = found.log().mean(1).exp().numpy()
-        below.plot(b, mean, "o-", color=colour, label=name)
+        below.plot(b[-len(mean) :], mean, "D--" if found is full else "o-", color=colour, label=name)
     below.set_xticks(b, [f"{x:g}" for x in b])
     title = "A larger batch moves the valley right, up to a wall"
     plotting.finish(

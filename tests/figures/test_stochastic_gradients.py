@@ -120,11 +120,15 @@ def test_a_star_marks_the_fewest_passes(workers: int, times: list[float], best: 
 def test_valleys_are_means_and_the_rule_is_beside_the_best() -> None:
     losses = {4: torch.tensor([[0.5, 0.25], [0.75, 0.25]]), 8: torch.tensor([[1.5, 0.5]])}
     rule, best = torch.tensor([[1.0, 4.0], [2.0, 2.0]]), torch.tensor([[0.5, 0.5], [0.25, 1.0]])
-    above, below = figures.valleys((4, 8), [0.1, 0.2], losses, rule, best).axes
+    full = torch.tensor([[1.0, 9.0]])
+    above, below = figures.valleys((4, 8), [0.1, 0.2], losses, rule, best, full).axes
     assert list(lines(above, "_4")[0].get_data()[1]) == [0.625, 0.25]
     assert list(lines(above, "_8")[0].get_data()[1]) == [1.5, 0.5]
     assert list(lines(below, "η ∝ b")[0].get_data()[1]) == pytest.approx([2.0, 2.0])
     assert list(lines(below, "best η")[0].get_data()[1]) == pytest.approx([0.5, 0.5])
+    x, y = lines(below, "full batches")[0].get_data()
+    assert list(x) == [8]
+    assert list(y) == pytest.approx([3.0])
 
 
 def test_a_line_is_found_again() -> None:
