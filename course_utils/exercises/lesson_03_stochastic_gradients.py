@@ -2,222 +2,245 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
-from torch import Tensor
 
 from course_utils.exercises.engine.model import Exercise, Inputs, Quiz, Wrong
 
-# --- 1 · the batches of several epochs ---------------------------------------------------------------
+# --- 1 · accumulation --------------------------------------------------------------------------------
 
 
-def epoch_batches(n: int, batch_size: int, epochs: int, generator: torch.Generator) -> list[Tensor]:
-    batches = []
-    for _ in range(epochs):
-        order = torch.randperm(n, generator=generator)
-        batches += [order[i : i + batch_size] for i in range(0, n, batch_size)]
-    return batches
+def whole_gradient(means: list[torch.Tensor], sizes: list[int]) -> torch.Tensor:
+    total = torch.zeros_like(means[0])
+    for mean, size in zip(means, sizes, strict=True):
+        total += mean * size
+    return total / sum(sizes)
 
 
-def _short_batch_lost(n: int, batch_size: int, epochs: int, generator: torch.Generator) -> list[Tensor]:
-    batches = []
-    for _ in range(epochs):
-        order = torch.randperm(n, generator=generator)
-        batches += [order[i : i + batch_size] for i in range(0, n - batch_size + 1, batch_size)]
-    return batches
+def _summed(means: list[torch.Tensor], sizes: list[int]) -> torch.Tensor:
+    return torch.stack(means).sum(0)
 
 
-def _last_batch_lost(n: int, batch_size: int, epochs: int, generator: torch.Generator) -> list[Tensor]:
-    batches = []
-    for _ in range(epochs):
-        order = torch.randperm(n, generator=generator)
-        batches += [order[i : i + batch_size] for i in range(0, n - batch_size, batch_size)]
-    return batches
+def _mean_of_means(means: list[torch.Tensor], sizes: list[int]) -> torch.Tensor:
+    return torch.stack(means).mean(0)
 
 
-def _one_shuffle(n: int, batch_size: int, epochs: int, generator: torch.Generator) -> list[Tensor]:
-    order = torch.randperm(n, generator=generator)
-    return [order[i : i + batch_size] for _ in range(epochs) for i in range(0, n, batch_size)]
+def _as_if_all_full(means: list[torch.Tensor], sizes: list[int]) -> torch.Tensor:
+    return whole_gradient(means, sizes) * sum(sizes) / (len(sizes) * sizes[0])
 
 
-def _no_shuffle(n: int, batch_size: int, epochs: int, generator: torch.Generator) -> list[Tensor]:
-    order = torch.arange(n)
-    return [order[i : i + batch_size] for _ in range(epochs) for i in range(0, n, batch_size)]
+def _sum_over_examples(means: list[torch.Tensor], sizes: list[int]) -> torch.Tensor:
+    return whole_gradient(means, sizes) * sum(sizes)
 
 
-def _with_replacement(n: int, batch_size: int, epochs: int, generator: torch.Generator) -> list[Tensor]:
-    starts = [i for _ in range(epochs) for i in range(0, n, batch_size)]
-    return [torch.randint(n, (min(batch_size, n - i),), generator=generator) for i in starts]
+def _weighted_and_counted(means: list[torch.Tensor], sizes: list[int]) -> torch.Tensor:
+    return whole_gradient(means, sizes) * sum(sizes) / len(sizes)
 
 
-def _shuffle_for_each_batch(n: int, batch_size: int, epochs: int, generator: torch.Generator) -> list[Tensor]:
-    batches = []
-    for _ in range(epochs):
-        for i in range(0, n, batch_size):
-            batches.append(torch.randperm(n, generator=generator)[i : i + batch_size])
-    return batches
+def _last_part_lost(means: list[torch.Tensor], sizes: list[int]) -> torch.Tensor:
+    return whole_gradient(means[:-1] or means, sizes[:-1] or sizes)
 
 
-def _filled_up(n: int, batch_size: int, epochs: int, generator: torch.Generator) -> list[Tensor]:
-    batches = []
-    for _ in range(epochs):
-        order = torch.randperm(n, generator=generator)
-        order = torch.cat([order, order[: -n % batch_size]])
-        batches += list(order.split(batch_size))
-    return batches
+def _parts() -> Inputs:
+    generator = torch.Generator().manual_seed(3)
 
+    def parts(*shape: int, sizes: list[int]) -> tuple[list[torch.Tensor], list[int]]:
+        return [torch.randn(*shape, generator=generator, dtype=torch.float64) for _ in sizes], sizes
 
-def _seeded(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+    return (
+        parts(3, sizes=[8, 8, 8]),
+        parts(4, sizes=[32, 32, 1]),
+        parts(2, 3, sizes=[5, 20]),
+        parts(2, sizes=[7]),
+        parts(1, sizes=[1, 2, 3, 64]),
+    )
 
 
-def _epochs() -> Inputs:
-    return ((10, 4, 2, _seeded(0)), (6, 3, 2, _seeded(1)), (5, 1, 1, _seeded(2)), (7, 5, 3, _seeded(3)))
+# --- 2 · the batch for a machine ---------------------------------------------------------------------
 
 
-# --- 2 · the gradient of one batch -------------------------------------------------------------------
+def best_batch(seconds: dict[int, float], critical: float, largest: int) -> int:
+    fits = sorted(b for b in seconds if b <= largest)
+    return min(fits, key=lambda b: seconds[b] * (1 + critical / b))
 
 
-def batch_gradient(x: Tensor, y: Tensor, p: Tensor, index: Tensor) -> Tensor:
-    error = x[index] @ p - y[index]
-    return x[index].T @ error / len(index)
+def _most_throughput(seconds: dict[int, float], critical: float, largest: int) -> int:
+    fits = sorted(b for b in seconds if b <= largest)
+    return max(fits, key=lambda b: b / seconds[b])
 
 
-def _summed(x: Tensor, y: Tensor, p: Tensor, index: Tensor) -> Tensor:
-    return x[index].T @ (x[index] @ p - y[index])
+def _critical_batch(seconds: dict[int, float], critical: float, largest: int) -> int:
+    fits = sorted(b for b in seconds if b <= largest)
+    return min(fits, key=lambda b: abs(b - critical))
 
 
-def _over_all(x: Tensor, y: Tensor, p: Tensor, index: Tensor) -> Tensor:
-    return x[index].T @ (x[index] @ p - y[index]) / len(x)
+def _largest_that_fits(seconds: dict[int, float], critical: float, largest: int) -> int:
+    return max(b for b in seconds if b <= largest)
 
 
-def _full(x: Tensor, y: Tensor, p: Tensor, index: Tensor) -> Tensor:
-    return x.T @ (x @ p - y) / len(x)
+def _memory_ignored(seconds: dict[int, float], critical: float, largest: int) -> int:
+    return best_batch(seconds, critical, max(seconds))
 
 
-def _ascent(x: Tensor, y: Tensor, p: Tensor, index: Tensor) -> Tensor:
-    return x[index].T @ (y[index] - x[index] @ p) / len(index)
+def _largest_left_out(seconds: dict[int, float], critical: float, largest: int) -> int:
+    return best_batch(seconds, critical, largest - 1)
 
 
-def _doubled(x: Tensor, y: Tensor, p: Tensor, index: Tensor) -> Tensor:
-    return 2 * x[index].T @ (x[index] @ p - y[index]) / len(index)
+def _quickest_step(seconds: dict[int, float], critical: float, largest: int) -> int:
+    fits = sorted(b for b in seconds if b <= largest)
+    return min(fits, key=lambda b: seconds[b])
 
 
-def _over_columns(x: Tensor, y: Tensor, p: Tensor, index: Tensor) -> Tensor:
-    return x[index].T @ (x[index] @ p - y[index]) / x[index].numel()
+def _larger_of_equals(seconds: dict[int, float], critical: float, largest: int) -> int:
+    fits = sorted((b for b in seconds if b <= largest), reverse=True)
+    return min(fits, key=lambda b: seconds[b] * (1 + critical / b))
 
 
-def _patients() -> Inputs:
-    generator = _seeded(4)
+def _in_the_order_given(seconds: dict[int, float], critical: float, largest: int) -> int:
+    return min((b for b in seconds if b <= largest), key=lambda b: seconds[b] * (1 + critical / b))
 
-    def draw(*shape: int) -> Tensor:
-        return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
-    indices = (torch.tensor([0, 3, 4]), torch.tensor([5]), torch.tensor([1, 2, 6, 7]))
-    return tuple((draw(8, 3), draw(8), draw(3), index) for index in indices)
+def _machines() -> Inputs:
+    stairs = {4: 0.001, 8: 0.001, 16: 0.001, 32: 0.002, 64: 0.004}
+    line = {1: 0.9, 4: 1.0, 16: 1.5, 64: 3.1, 256: 9.0, 1024: 34.0}
+    return (
+        (stairs, 25.0, 64),
+        (line, 10.0, 1024),
+        (line, 400.0, 1024),
+        (line, 400.0, 100),
+        ({64: 0.125, 8: 0.02, 2: 0.019, 512: 0.9}, 1000.0, 512),
+        ({12: 0.5, 4: 0.25, 48: 2.0}, 12.0, 48),  # 4 and 12 take equally long
+        ({1: 0.25, 3: 0.5, 6: 1.0}, 3.0, 6),
+        ({2: 0.01, 8: 0.011, 32: 0.012}, 3000.0, 8),
+        ({8: 1.0, 16: 1.05, 128: 4.5}, 4.0, 128),
+        ({32: 0.4}, 7.0, 32),
+        # the best by a small margin: half or twice `critical` would choose another
+        ({16: 0.1, 32: 0.145}, 32.0, 32),
+        ({16: 0.1, 32: 0.155}, 32.0, 32),
+        # steps and examples weighed the wrong way round
+        ({8: 0.1, 16: 0.09, 64: 0.4}, 16.0, 64),
+        ({8: 0.2, 16: 0.3, 64: 2.0}, 1.0, 64),
+    )
 
 
-# --- 3 · the loss of an epoch ------------------------------------------------------------------------
+# --- 3 · a loader that is broken ---------------------------------------------------------------------
 
 
-def epoch_loss(means: list[float], sizes: list[int]) -> float:
-    return sum(mean * size for mean, size in zip(means, sizes, strict=True)) / sum(sizes)
+def loader_fault(epochs: list[list[list[int]]], n: int) -> str:
+    orders = [[i for batch in epoch for i in batch] for epoch in epochs]
+    if any(len(set(order)) < len(order) for order in orders):
+        return "with replacement"
+    if len(set().union(*orders)) < n:
+        return "examples lost"
+    if all(order == sorted(order) for order in orders):
+        return "not shuffled"
+    if all(order == orders[0] for order in orders):
+        return "one shuffle"
+    return "none"
 
 
-def _mean_of_means(means: list[float], sizes: list[int]) -> float:
-    return sum(means) / len(means)
+def _first_epoch_only(epochs: list[list[list[int]]], n: int) -> str:
+    return loader_fault(epochs[:1] + [epochs[0][::-1]], n) if len(epochs[0]) > 1 else loader_fault(epochs, n)
 
 
-def _last_left_out(means: list[float], sizes: list[int]) -> float:
-    return epoch_loss(means[:-1], sizes[:-1])
+def _drop_last_is_lost(epochs: list[list[list[int]]], n: int) -> str:
+    found = loader_fault(epochs, n)
+    short = any(sum(map(len, epoch)) < n for epoch in epochs)
+    return "examples lost" if short and found != "with replacement" else found
 
 
-def _as_if_all_full(means: list[float], sizes: list[int]) -> float:
-    return sum(mean * size for mean, size in zip(means, sizes, strict=True)) / (len(sizes) * max(sizes))
+def _sets_compared(epochs: list[list[list[int]]], n: int) -> str:
+    found = loader_fault(epochs, n)
+    same = all({i for b in e for i in b} == {i for b in epochs[0] for i in b} for e in epochs)
+    return "one shuffle" if found == "none" and same else found
 
 
-def _sums_over_batches(means: list[float], sizes: list[int]) -> float:
-    return sum(mean * size for mean, size in zip(means, sizes, strict=True)) / len(sizes)
+def _order_comes_first(epochs: list[list[list[int]]], n: int) -> str:
+    orders = [[i for batch in epoch for i in batch] for epoch in epochs]
+    if all(order == sorted(order) for order in orders):
+        return "not shuffled"
+    return "one shuffle" if all(order == orders[0] for order in orders) else loader_fault(epochs, n)
 
 
-def _means_over_examples(means: list[float], sizes: list[int]) -> float:
-    return sum(means) / sum(sizes)
+def _within_a_batch(epochs: list[list[list[int]]], n: int) -> str:
+    if any(len(set(batch)) < len(batch) for epoch in epochs for batch in epoch):
+        return "with replacement"
+    once = [[list(dict.fromkeys(i for batch in epoch for i in batch))] for epoch in epochs]
+    return loader_fault(once, n)
 
 
-# --- 4 · the variance of a batch's gradient -----------------------------------------------------------
+def _sorted_is_one_shuffle(epochs: list[list[list[int]]], n: int) -> str:
+    found = loader_fault(epochs, n)
+    return "one shuffle" if found == "not shuffled" else found
 
 
-def batch_variance(grads: Tensor, batch_size: int) -> Tensor:
-    n = len(grads)
-    sigma2 = (grads - grads.mean(0)).square().sum(1).mean()
-    return sigma2 / batch_size * (n - batch_size) / (n - 1)
+def _across_epochs(epochs: list[list[list[int]]], n: int) -> str:
+    seen = [i for epoch in epochs for batch in epoch for i in batch]
+    return "with replacement" if len(set(seen)) < len(seen) else loader_fault(epochs, n)
 
 
-def _independent(grads: Tensor, batch_size: int) -> Tensor:
-    return (grads - grads.mean(0)).square().sum(1).mean() / batch_size
+def _any_pair(epochs: list[list[list[int]]], n: int) -> str:
+    found = loader_fault(epochs, n)
+    orders = [tuple(i for batch in epoch for i in batch) for epoch in epochs]
+    return "one shuffle" if found == "none" and len(set(orders)) < len(orders) else found
 
 
-def _corrected_twice(grads: Tensor, batch_size: int) -> Tensor:
-    n = len(grads)
-    return grads.var(0).sum() / batch_size * (n - batch_size) / (n - 1)
+def _loaders() -> Inputs:
+    return (
+        ([[[3, 0], [4, 1], [2]], [[1, 2], [0, 4], [3]], [[2, 4], [3, 1], [0]]], 5),
+        ([[[0, 1], [2, 3], [4]], [[0, 1], [2, 3], [4]]], 5),
+        ([[[2, 0], [1, 4], [3]], [[2, 0], [1, 4], [3]], [[2, 0], [1, 4], [3]]], 5),
+        ([[[2, 0], [2, 1]], [[3, 1], [0, 3]]], 4),
+        ([[[0, 2], [1, 3]], [[3, 1], [2, 2]]], 4),  # twice in one batch, in the second epoch only
+        ([[[5, 1], [0, 3]], [[1, 0], [5, 3]]], 6),  # the same two are lost in both
+        ([[[5, 1], [0, 3]], [[2, 4], [5, 0]]], 6),  # drop_last: others are lost in each
+        ([[[0, 1], [2, 3]], [[0, 1], [2, 3]]], 5),  # sorted, and one lost
+        ([[[1, 3], [0, 2]], [[1, 3], [0, 2]], [[0, 3], [1, 2]]], 4),  # two of three alike
+        ([[[0, 1, 2]], [[2, 0, 1]]], 3),  # sorted by chance in the first
+        ([[[4, 2, 0]], [[4, 2, 0]]], 5),  # one shuffle, and two lost
+        ([[[1], [0], [1]], [[2], [2], [0]]], 3),
+        ([[[2, 2], [0, 1]], [[1, 0], [2, 4]]], 5),  # one comes twice, another in no epoch
+    )
 
 
-def _correction_over_n(grads: Tensor, batch_size: int) -> Tensor:
-    n = len(grads)
-    return (grads - grads.mean(0)).square().sum(1).mean() / batch_size * (n - batch_size) / n
+# --- 4 · the batch for a floor -----------------------------------------------------------------------
 
 
-def _per_coordinate(grads: Tensor, batch_size: int) -> Tensor:
-    n = len(grads)
-    return (grads - grads.mean(0)).square().mean() / batch_size * (n - batch_size) / (n - 1)
+def batch_for_floor(lr: float, curvature: float, sigma2: float, target: float) -> int:
+    floor_of_one = lr * sigma2 / (2 * (2 - lr * curvature))
+    return max(1, math.ceil(floor_of_one / target))
 
 
-def _not_centred(grads: Tensor, batch_size: int) -> Tensor:
-    n = len(grads)
-    return grads.square().sum(1).mean() / batch_size * (n - batch_size) / (n - 1)
+def _small_steps(lr: float, curvature: float, sigma2: float, target: float) -> int:
+    return max(1, math.ceil(lr * sigma2 / 4 / target))
 
 
-def _deviation(grads: Tensor, batch_size: int) -> Tensor:
-    return batch_variance(grads, batch_size).sqrt()
+def _rounded_down(lr: float, curvature: float, sigma2: float, target: float) -> int:
+    return max(1, math.floor(lr * sigma2 / (2 * (2 - lr * curvature)) / target))
 
 
-def _gradients() -> Inputs:
-    generator = _seeded(6)
-    sizes = ((6, 3, 2), (10, 2, 5), (8, 4, 8), (5, 1, 1))
-    return tuple((1 + torch.randn(n, d, generator=generator, dtype=torch.float64), b) for n, d, b in sizes)
+def _rounded(lr: float, curvature: float, sigma2: float, target: float) -> int:
+    return max(1, round(lr * sigma2 / (2 * (2 - lr * curvature)) / target))
 
 
-# --- 5 · the floor of the loss -----------------------------------------------------------------------
+def _variance_of_p(lr: float, curvature: float, sigma2: float, target: float) -> int:
+    return max(1, math.ceil(lr * sigma2 / (curvature * (2 - lr * curvature)) / target))
 
 
-def loss_floor(lr: float, curvature: float, sigma2: float, batch_size: int) -> float:
-    return lr * sigma2 / (2 * batch_size * (2 - lr * curvature))
+def _half_missing(lr: float, curvature: float, sigma2: float, target: float) -> int:
+    return max(1, math.ceil(lr * sigma2 / (2 - lr * curvature) / target))
 
 
-def _variance_of_p(lr: float, curvature: float, sigma2: float, batch_size: int) -> float:
-    return lr * sigma2 / (batch_size * curvature * (2 - lr * curvature))
+def _one_step_only(lr: float, curvature: float, sigma2: float, target: float) -> int:
+    return max(1, math.ceil(0.5 * curvature * lr**2 * sigma2 / target))
 
 
-def _small_steps(lr: float, curvature: float, sigma2: float, batch_size: int) -> float:
-    return lr * sigma2 / (4 * batch_size)
+def _root_of_batch(lr: float, curvature: float, sigma2: float, target: float) -> int:
+    return max(1, math.ceil((lr * sigma2 / (2 * (2 - lr * curvature)) / target) ** 2))
 
 
-def _half_missing(lr: float, curvature: float, sigma2: float, batch_size: int) -> float:
-    return lr * sigma2 / (batch_size * (2 - lr * curvature))
-
-
-def _batch_squared(lr: float, curvature: float, sigma2: float, batch_size: int) -> float:
-    return lr * sigma2 / (2 * batch_size**2 * (2 - lr * curvature))
-
-
-def _batch_forgotten(lr: float, curvature: float, sigma2: float, batch_size: int) -> float:
-    return lr * sigma2 / (2 * (2 - lr * curvature))
-
-
-def _never_pulled_back(lr: float, curvature: float, sigma2: float, batch_size: int) -> float:
-    return curvature * lr**2 * sigma2 / (2 * batch_size)
-
-
-# --- 6 · towards research: the noise scale without single gradients ----------------------------------
+# --- 5 · towards research: the noise scale without single gradients ----------------------------------
 
 
 def noise_scale(small: float, b_small: int, big: float, b_big: int) -> float:
@@ -253,217 +276,186 @@ def _of_roots(small: float, b_small: int, big: float, b_big: int) -> float:
 
 EXERCISES = (
     Exercise(
-        "03.epoch_batches",
-        title="The batches of several epochs",
-        prompt="Return the index tensors of all batches of all epochs, in order. Every epoch draws its own order with "
-        "torch.randperm(n, generator=generator) and cuts it; its last batch may be short.",
+        "03.accumulate",
+        title="Repair this accumulation",
+        prompt="A large batch came in parts. means holds the mean gradient of each part, as tensors of one shape, and "
+        "sizes the number of examples in each. Return the gradient of the mean loss over all examples, as a "
+        "tensor of that shape.",
         kind="core",
-        minutes=7,
-        inputs=_epochs,
-        solution=epoch_batches,
-        wrong=(
-            Wrong(
-                _short_batch_lost,
-                "Where n is no multiple of the batch size, the examples of the last, short batch are never seen. "
-                "Slicing past the end is harmless: let the range run to n.",
-            ),
-            Wrong(
-                _last_batch_lost,
-                "The last batch of each epoch is missing, even a full one: the range ends a batch early.",
-            ),
-            Wrong(
-                _one_shuffle,
-                "Every epoch reuses the first shuffle, so the same examples always meet, in the same order. Draw the "
-                "order inside the loop over epochs.",
-            ),
-            Wrong(_no_shuffle, "The order of the data set, epoch after epoch: nothing is shuffled."),
-            Wrong(
-                _with_replacement,
-                "This draws with replacement: in an epoch some examples come twice and about a third not at all.",
-            ),
-            Wrong(
-                _shuffle_for_each_batch,
-                "A new shuffle for each batch is no epoch: an example may come in two batches and another in none.",
-            ),
-            Wrong(
-                _filled_up,
-                "The short batch is filled up from the start of the order, so a few examples are seen twice.",
-            ),
-        ),
-        hints=(
-            "Two loops: over epochs, and over the start of each batch.",
-            "order[i : i + batch_size] for i in range(0, n, batch_size); the last slice is short by itself.",
-            "In each epoch: order = torch.randperm(n, generator=generator), then batches += [order[i : i + batch_size] "
-            "for i in range(0, n, batch_size)].",
-        ),
-        stub='''def epoch_batches(n, batch_size, epochs, generator):
-    """A list of int64 index tensors: the batches of all epochs, one after the other."""
-    ...
-''',
-        note="This is what DataLoader(shuffle=True) does; with drop_last=True the short batch is left out on purpose.",
-    ),
-    Exercise(
-        "03.batch_gradient",
-        title="The gradient of one batch",
-        prompt="Return the gradient at p of the batch's mean loss, where an example's loss is half the squared error "
-        "of x p against y. index holds the rows of the batch.",
-        kind="core",
-        minutes=5,
-        inputs=_patients,
-        solution=batch_gradient,
+        minutes=6,
+        inputs=_parts,
+        solution=whole_gradient,
         wrong=(
             Wrong(
                 _summed,
-                "A sum over the batch, not its mean: with a batch twice as large your step would be twice as long.",
+                "These are the means added up, as in the code that is to be repaired: with k parts the gradient is "
+                "about k times too long.",
             ),
-            Wrong(
-                _over_all,
-                "Divided by all N examples instead of the b of this batch: the estimate is too small by b/N.",
-            ),
-            Wrong(
-                _full, "This is the full gradient: take the rows of index first, or a batch saves nothing."
-            ),
-            Wrong(_ascent, "The sign is turned: the error is the prediction minus the target."),
-            Wrong(_doubled, "Twice the gradient: the loss is *half* the squared error."),
-            Wrong(
-                _over_columns,
-                "The mean runs over examples and columns; the loss is a mean over examples only.",
-            ),
-        ),
-        hints=(
-            "Take the rows of the batch: x[index], y[index]. Everything else happens on them.",
-            "One example's gradient is (x_i p - y_i) x_i. Average these over the batch.",
-            "x[index].T @ (x[index] @ p - y[index]) / len(index).",
-        ),
-        stub='''def batch_gradient(x, y, p, index):
-    """Gradient (d,) of the batch's mean of (x_i @ p - y_i)**2 / 2; x is (N, d), y (N,), p (d,)."""
-    ...
-''',
-        note="As a mean it estimates the full gradient at every batch size, so that one step size fits them all.",
-    ),
-    Exercise(
-        "03.epoch_loss",
-        title="The loss of an epoch",
-        prompt="A loop has kept the mean loss and the size of each batch. Return the mean loss over all examples.",
-        kind="core",
-        minutes=4,
-        inputs=(
-            ([1.0, 2.0, 3.0], [32, 32, 1]),
-            ([0.5, 0.25], [10, 5]),
-            ([2.0, 4.0, 1.5], [8, 8, 8]),
-            ([0.9, 0.1, 0.4, 7.0], [100, 100, 100, 3]),
-        ),
-        solution=epoch_loss,
-        wrong=(
             Wrong(
                 _mean_of_means,
-                "The mean of the means: the short last batch counts as much as a full one. Weight each by its size.",
+                "This is the mean of the means: an example in a small part counts more than one in a large part.",
             ),
-            Wrong(_last_left_out, "The last batch is left out, and its examples with it."),
             Wrong(
                 _as_if_all_full,
-                "The sum is right, but it is divided as if every batch were full: divide by the number of examples.",
+                "The sum is right, but it is divided as if every part were as large as the first.",
             ),
-            Wrong(_sums_over_batches, "The sum over examples must be divided by examples, not by batches."),
+            Wrong(_sum_over_examples, "This is the gradient of the sum over examples; the mean is asked."),
             Wrong(
-                _means_over_examples,
-                "You add means and divide by examples: turn each mean into a sum first, times its size.",
+                _weighted_and_counted,
+                "The sum over examples must be divided by the number of examples, not by that of parts.",
+            ),
+            Wrong(_last_part_lost, "The last part is left out."),
+        ),
+        hints=(
+            "What would you get from the gradients of all single examples? Their sum over their number.",
+            "A part's sum is its mean times its size.",
+            "sum(mean * size for mean, size in zip(means, sizes)) / sum(sizes)",
+        ),
+        stub='''def whole_gradient(means, sizes):
+    """The gradient, a tensor; means: the parts' mean gradients (tensors), sizes: their examples (ints)."""
+    ...
+''',
+        note="In a loop: (loss * len(part) / batch_size).backward() for each part, then one step.",
+    ),
+    Exercise(
+        "03.best_batch",
+        title="Choose the batch for this machine",
+        prompt="seconds says how long one step takes at each batch size (a dict, int to float). The steps to the loss are "
+        "proportional to 1 + critical / b. Return the batch size of this dict, at most `largest`, that reaches the "
+        "loss first; of equally quick ones the smallest.",
+        kind="core",
+        minutes=8,
+        inputs=_machines,
+        solution=best_batch,
+        wrong=(
+            Wrong(
+                _most_throughput,
+                "This has the most examples per second. But beyond the critical batch further examples save "
+                "hardly a step: multiply the time of a step by the number of steps.",
+            ),
+            Wrong(
+                _critical_batch,
+                "This is the batch nearest the critical one. The machine has a say as well: use `seconds`.",
+            ),
+            Wrong(
+                _largest_that_fits,
+                "This is the largest that fits: fewest steps, but each of them may take long.",
+            ),
+            Wrong(_memory_ignored, "Batches above `largest` do not fit into the memory."),
+            Wrong(_largest_left_out, "A batch of exactly `largest` still fits."),
+            Wrong(
+                _quickest_step,
+                "This has the quickest single step (and the fewest examples to the loss). It may need many steps.",
+            ),
+            Wrong(_larger_of_equals, "Two are equally quick here; the smaller one is asked."),
+            Wrong(
+                _in_the_order_given, "Two are equally quick here, and you took the one that is listed first."
             ),
         ),
         hints=(
-            "What would you get from all single losses? Their sum over their number.",
-            "A batch's sum is its mean times its size.",
-            "sum(mean * size for each batch) / sum(sizes).",
+            "Time = steps times seconds per step. Only its order matters, so any factor may be left out.",
+            "For each b <= largest: seconds[b] * (1 + critical / b). Go through b in rising order.",
+            "min(sorted(b for b in seconds if b <= largest), key=lambda b: seconds[b] * (1 + critical / b))",
         ),
-        stub='''def epoch_loss(means, sizes):
-    """The mean over all examples, as a float, from each batch's mean and number of examples."""
+        stub='''def best_batch(seconds, critical, largest):
+    """A batch size (int); seconds: dict of batch size -> seconds per step; critical: float; largest: int."""
     ...
 ''',
-        note="`fit` and `evaluate` of the package weight this way; torch's losses average over one batch only.",
+        note="Time your own steps, estimate the critical batch to a factor of two, and this is all that is left.",
     ),
     Exercise(
-        "03.batch_variance",
-        title="The variance of a batch's gradient",
-        prompt="Row i of grads is the gradient of example i. Return the mean squared distance of a batch's gradient from "
-        "the full one, where the batch is drawn without replacement.",
+        "03.loader_fault",
+        title="This loader is broken: find why",
+        prompt="epochs is a list of epochs, each a list of batches, each a list of indices below n. Return the first of "
+        'these that holds: "with replacement" (in some epoch an index comes twice), "examples lost" (an index '
+        'comes in no epoch), "not shuffled" (in every epoch the indices rise from start to end), "one shuffle" '
+        '(all epochs have the same order), "none".',
         kind="core",
         minutes=10,
-        inputs=_gradients,
-        solution=batch_variance,
+        inputs=_loaders,
+        solution=loader_fault,
         wrong=(
             Wrong(
-                _independent,
-                "σ²/b holds for draws with replacement. Without it a batch of all N has no variance: look at b = N.",
+                _first_epoch_only,
+                "These are the names that the first epoch alone suggests. Look at all of them.",
             ),
             Wrong(
-                _corrected_twice,
-                "Your σ² has the divisor N − 1 already (torch.var does that), and (N − b)/(N − 1) expects N: the "
-                "correction enters twice.",
+                _drop_last_is_lost,
+                "With drop_last each epoch leaves out a few, and the next epoch others. Lost is what comes in none.",
             ),
             Wrong(
-                _correction_over_n,
-                "The factor is (N − b)/(N − 1), so that a batch of one has the whole variance σ².",
+                _sets_compared,
+                "Every good epoch holds the same indices. One shuffle means the same *order*.",
             ),
             Wrong(
-                _per_coordinate,
-                "You average over coordinates; the squared distance is their sum.",
+                _order_comes_first,
+                "Two faults can come together: the list says which one is named.",
             ),
             Wrong(
-                _not_centred,
-                "The rows are not centred: the noise is what is left of g_i after the mean gradient is taken away.",
+                _within_a_batch,
+                "An index may also come twice in two batches of one epoch.",
             ),
-            Wrong(_deviation, "This is the standard deviation, the root of what is asked."),
+            Wrong(
+                _sorted_is_one_shuffle,
+                "Rising indices are the same order each time, too, but they were not shuffled at all.",
+            ),
+            Wrong(_across_epochs, "Each index should come again in the next epoch: count within one epoch."),
+            Wrong(
+                _any_pair, "Two epochs of equal order can be chance where a third differs: all must be alike."
+            ),
         ),
         hints=(
-            "First σ²: the mean over rows of the squared length of (row − mean row).",
-            "Then divide by b, and correct for a finite population: 1 at b = 1, 0 at b = N.",
-            "sigma2 / b * (n - b) / (n - 1), with sigma2 = (grads - grads.mean(0)).square().sum(1).mean().",
+            "First lay the batches of each epoch end to end: one list of indices for each epoch.",
+            "len(set(order)) < len(order); a union of all orders; order == sorted(order); order == orders[0].",
+            "Ask the four in the order of the list, with any() for the first and all() for the third and fourth.",
         ),
-        stub='''def batch_variance(grads, batch_size):
-    """E|g_batch - g|² as a 0-d tensor; grads is (N, P), one row per example."""
+        stub='''def loader_fault(epochs, n):
+    """The fault as a string; epochs: lists (epochs) of lists (batches) of lists of ints; n: an int."""
     ...
 ''',
-        note="Without the last factor it is the textbook's σ²/b, which is close as long as b is a small part of N.",
+        note="Two epochs of indices are enough for this test. Print them once before a long run.",
     ),
     Exercise(
-        "03.loss_floor",
-        title="The floor of the loss",
-        prompt="SGD with constant lr on f(p) = ½ λ p², where one example's gradient has the variance sigma2 and the batches "
-        "are independent. Return the mean loss at rest.",
+        "03.batch_for_floor",
+        title="Choose the batch for a floor",
+        prompt="Constant lr on half curvature times p squared, independent batches, sigma2 the variance of one example's "
+        "gradient, 0 < lr * curvature < 2. Return the smallest batch size whose mean loss at rest is at most target.",
         kind="core",
-        minutes=10,
-        inputs=((0.1, 1.0, 1.0, 1), (0.5, 2.0, 3.0, 8), (1.5, 0.7, 0.2, 32), (0.01, 50.0, 4.0, 2)),
-        solution=loss_floor,
+        minutes=8,
+        inputs=(
+            (0.1, 1.0, 1.0, 0.003),
+            (0.5, 2.0, 3.0, 0.01),
+            (1.5, 1.0, 0.2, 0.007),
+            (0.01, 50.0, 4.0, 0.004),
+            (0.05, 0.3, 1.0, 2.0),
+            (1.9, 1.0, 5.0, 0.1),
+        ),
+        solution=batch_for_floor,
         wrong=(
-            Wrong(
-                _variance_of_p,
-                "This is the variance of p. The loss is ½ λ times it.",
-            ),
             Wrong(
                 _small_steps,
-                "This is the limit of small steps, linear in lr. At lr λ = 1 the floor is already twice as high.",
+                "This uses the linear rule, which holds for lr * curvature far below 1. Keep the factor 2 − lr λ.",
             ),
-            Wrong(_half_missing, "Twice too much: f has a ½."),
-            Wrong(_batch_squared, "The variance of a mean of b falls as 1/b; you have divided by b twice."),
+            Wrong(_rounded_down, "Rounded down: this batch is a little too small to reach the target."),
+            Wrong(_rounded, "Rounded to the nearest: sometimes that is too small. Round up."),
+            Wrong(_variance_of_p, "This is for the variance of p. The loss is half the curvature times it."),
+            Wrong(_half_missing, "Twice too much: the loss has a ½."),
             Wrong(
-                _batch_forgotten, "This is the floor for single examples: the batch's mean has sigma2 / b."
+                _one_step_only,
+                "This is the loss that the noise of one step adds. At rest that of earlier steps is there, too.",
             ),
-            Wrong(
-                _never_pulled_back,
-                "This is the loss that one step's noise adds. At rest the noise of all earlier steps is there too, each "
-                "shrunk by (1 − lr λ) per step since.",
-            ),
+            Wrong(_root_of_batch, "The variance of a mean falls as 1/b, not as 1/√b."),
         ),
         hints=(
-            "p ← (1 − lr λ) p − lr ξ with Var ξ = sigma2 / b. Take variances of both sides.",
-            "At rest V = (1 − lr λ)² V + lr² sigma2 / b. Solve for V.",
-            "V = lr sigma2 / (b λ (2 − lr λ)), and the loss is ½ λ V.",
+            "The floor for a batch of one is lr sigma2 / (2 (2 − lr curvature)); a batch of b divides it by b.",
+            "b must be at least floor_of_one / target, a whole number, and at least 1.",
+            "max(1, math.ceil(floor_of_one / target)), with import math",
         ),
-        stub='''def loss_floor(lr, curvature, sigma2, batch_size):
-    """The mean of ½ λ p² at rest, as a float."""
+        stub='''def batch_for_floor(lr, curvature, sigma2, target):
+    """The smallest batch size, as an int >= 1; all arguments are floats > 0."""
     ...
 ''',
-        note="For small lr it is lr sigma2 / 4b: halving lr and doubling b do the same to the floor.",
+        note="Or lower lr: for small lr the floor goes with lr / b, and a lower rate costs more steps instead of examples.",
     ),
     Exercise(
         "03.noise_scale",
@@ -520,12 +512,35 @@ QUIZZES = (
             ),
             (
                 "10 times",
-                "The variance falls as 1/b, the distance as its root. A hundred times the work buys a tenth of the error.",
+                "The variance falls as 1/b, the distance as its root. Work grows faster than precision.",
                 True,
             ),
             (
                 "It depends on the number of parameters",
                 "More parameters mean more noise in all, but at both batch sizes alike: the ratio stays.",
+                False,
+            ),
+        ),
+    ),
+    Quiz(
+        "03.workers",
+        "A machine works on 128 examples at once: a step on up to 128 takes one pass, a step on 256 two. From a batch "
+        "of about 25 on, a larger batch saves few steps. Which batch reaches a given loss first?",
+        (
+            (
+                "25: beyond it examples are wasted",
+                "They are, but here they are free: a pass on 25 takes as long as one on 128.",
+                False,
+            ),
+            (
+                "128: all of the machine, once",
+                "Up to 128 each further example is free and saves a little. From 128 to 256 a step takes twice as long, "
+                "and would have to halve the number of steps.",
+                True,
+            ),
+            (
+                "as large as the memory allows",
+                "Twice the passes for each step, and hardly fewer steps.",
                 False,
             ),
         ),
