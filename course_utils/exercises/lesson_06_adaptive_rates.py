@@ -193,11 +193,16 @@ def _broken_runs() -> Inputs:
         run("no root", 0.5, (-4.0, 2.0), (1.0, 1.0), (0.3, -7.0)),
         run("one v for all", 0.6, *alike),
         run("factor lost", 0.6, (-1.0, -1.0), (-1.0, -1.0)),
-        # alpha = 1/2: swapping changes nothing, and "none" is what is left
-        run("none", 0.5, *mixed),
         run("alpha swapped", 0.2, *small),
-        # the first move is that of "factor lost": g is its own sign
-        run("no root", 0.0, (1.0, -1.0), (2.0, 0.25)),
+        # nearly alike: alpha and 1 - alpha are near each other
+        run("none", 0.45, *mixed),
+        run("alpha swapped", 0.45, *mixed),
+        run("alpha swapped", 0.55, *small),
+        run("factor lost", 0.05, *mixed),
+        # v is 1 at the last step, so that its root is, too
+        run("no root", 0.9, (3.0, -3.0), (1.9**0.5, 1.9**0.5)),
+        # v of the first weight is always 1
+        run("no root", 0.75, (2.0, 0.5), (1.0, 3.0), (-1.0, -4.0)),
         run("one v for all", 0.95, (2.0, 2.0), (-5.0, 5.0), (1.0, -30.0)),
     )
 
@@ -495,7 +500,7 @@ EXERCISES = (
         title="This run is broken: find why",
         prompt="Somebody's RMSprop with two weights, lr = 1, eps = 0 and v = 0 at the start wrote down its gradients and what "
         "it took off the weights. Return the fault whose moves are nearest: 'none', 'one v for all', 'no root', 'alpha "
-        "swapped' or 'factor lost'.",
+        "swapped' or 'factor lost'. alpha lies between 0 and 1, and no gradient is zero.",
         kind="core",
         minutes=12,
         inputs=_broken_runs,
@@ -511,7 +516,7 @@ EXERCISES = (
             ),
             Wrong(
                 _first_coordinate_only,
-                "Only the first weight is looked at. With one v for all the second one may tell what the first hides.",
+                "Only the first weight is looked at. A fault may show in the second one alone.",
             ),
             Wrong(_default_alpha, "The results are those of alpha = 0.99. Use the alpha that is given."),
             Wrong(
