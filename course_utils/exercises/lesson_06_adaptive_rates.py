@@ -345,7 +345,8 @@ def _full_steps(H: Tensor, start: Tensor, lr: float, move: Any, share: float = 1
 
 def _through_root(G: Tensor, g: Tensor) -> Tensor:
     values, vectors = torch.linalg.eigh(G)
-    return vectors @ ((vectors.T @ g) / (values.clamp(min=0).sqrt() + 1e-8))
+    moved: Tensor = vectors @ ((vectors.T @ g) / (values.clamp(min=0).sqrt() + 1e-8))
+    return moved
 
 
 def _full_diagonal(H: Tensor, start: Tensor, lr: float) -> int:
@@ -359,7 +360,8 @@ def _full_norm(H: Tensor, start: Tensor, lr: float) -> int:
 def _full_no_root(H: Tensor, start: Tensor, lr: float) -> int:
     def move(G: Tensor, g: Tensor) -> Tensor:
         values, vectors = torch.linalg.eigh(G)
-        return vectors @ ((vectors.T @ g) / (values.clamp(min=0) + 1e-8))
+        moved: Tensor = vectors @ ((vectors.T @ g) / (values.clamp(min=0) + 1e-8))
+        return moved
 
     return _full_steps(H, start, lr, move)
 

@@ -221,9 +221,14 @@ def every_rate(
             )
         for name, place in {"RMSprop": (0.0011, 0.08), **spots}.items():
             axes.text(*place, name, color=RUNNERS[name], ha="left", va="center")
-        y, x = min(zip(losses["AdaGrad"].tolist(), rates["AdaGrad"], strict=True))
+        lowest, at = min(zip(losses["AdaGrad"].tolist(), rates["AdaGrad"], strict=True))
         axes.annotate(
-            "AdaGrad", (x, y), (0, -13), textcoords="offset points", color=RUNNERS["AdaGrad"], ha="center"
+            "AdaGrad",
+            (at, lowest),
+            (0, -13),
+            textcoords="offset points",
+            color=RUNNERS["AdaGrad"],
+            ha="center",
         )
         axes.set(xlim=(0.001, 4), ylim=(0.0016, 1))
         axes.set_xticks([0.001, 0.01, 0.1, 1], ["0.001", "0.01", "0.1", "1"])
@@ -262,8 +267,8 @@ def trade(common: Mapping[str, Tensor], rare: Mapping[str, Tensor], best: Mappin
     axes.set_xticks([0.02, 0.05, 0.1], ["0.02", "0.05", "0.1"])
     axes.set_yticks([0.1, 0.2, 0.5, 1], ["0.1", "0.2", "0.5", "1"])
     title = "Each rate trades common features against rare ones"
-    x, y = "error, eight commonest features", "error, eight rarest"
-    plotting.finish(axes, title=title, x=x, y=y, names=False)
+    across, up = "error, eight commonest features", "error, eight rarest"
+    plotting.finish(axes, title=title, x=across, y=up, names=False)
     return figure
 
 

@@ -32,7 +32,8 @@ def random_turns(count: int, dim: int, generator: torch.Generator) -> Tensor:
     normal = torch.randn(1, count, dim, dim, generator=generator, dtype=torch.float64)
     q, r = torch.linalg.qr(normal)
     # with the signs of r's diagonal fixed, q has no preferred direction
-    return q * r.diagonal(dim1=-2, dim2=-1).sign()[..., None, :]
+    signed: Tensor = q * r.diagonal(dim1=-2, dim2=-1).sign()[..., None, :]
+    return signed
 
 
 def adagrad_share(curvatures: Tensor, turns: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
