@@ -256,12 +256,16 @@ def trade(common: Mapping[str, Tensor], rare: Mapping[str, Tensor], best: Mappin
             x[k], y[k], "o", markersize=12, markerfacecolor="none", markeredgewidth=1.6, color=colour,
             label=f"_best {name}",
         )  # fmt: skip
-        begin = around.start
-        side = "left" if name == "SGD" else "right"
+        # where a name has room: at the last rate, or left or right of the first one
+        at, side, shift = {"RMSprop": (-1, "left", 5), "SGD": (0, "left", 6)}.get(name, (0, "right", -6))
         axes.annotate(
-            name, (x[begin], y[begin]), (6 if side == "left" else -6, 3), textcoords="offset points",
-            color=colour, ha=side,
-        )  # fmt: skip
+            name,
+            (x[around][at], y[around][at]),
+            (shift, 3),
+            textcoords="offset points",
+            color=colour,
+            ha=side,
+        )
     axes.text(0.02, 0.04, "ring: the rate of lowest loss", color=plotting.GREY, transform=axes.transAxes)
     axes.set(xlim=(0.0135, 0.13), ylim=(0.06, 1.1))
     axes.set_xticks([0.02, 0.05, 0.1], ["0.02", "0.05", "0.1"])
