@@ -629,7 +629,7 @@ QUIZZES = (
             ),
             (
                 "The rare one has 10 times the rate",
-                "Its sum of squares is a hundredth, and the rate divides by the root of the sum.",
+                "Its sum of squares is far smaller, and the rate divides by the root of the sum: √100 = 10.",
                 True,
             ),
             (

@@ -33,8 +33,8 @@ RUNNERS = {
 
 # What each figure shows, in words.
 TWO_VALLEYS = (
-    "Two valleys with the first 40 steps of gradient descent and AdaGrad. Along the axes AdaGrad has run "
-    "to the minimum, and gradient descent has gone part of the way. Turned by 45 degrees AdaGrad creeps "
+    "Two valleys with the first steps of gradient descent and AdaGrad. Along the axes AdaGrad has run to "
+    "the minimum, and gradient descent has gone part of the way. Turned by 45 degrees AdaGrad creeps "
     "along the floor."
 )
 EFFECTIVE_RATES = (
