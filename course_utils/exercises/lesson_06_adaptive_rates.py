@@ -193,6 +193,8 @@ def _broken_runs() -> Inputs:
         run("no root", 0.5, (-4.0, 2.0), (1.0, 1.0), (0.3, -7.0)),
         run("one v for all", 0.6, *alike),
         run("factor lost", 0.6, (-1.0, -1.0), (-1.0, -1.0)),
+        # the moves of the two weights cancel: gaps that are added up with their signs see nothing
+        run("factor lost", 0.9, (1.0, -1.0), (2.0, -2.0)),
         run("alpha swapped", 0.2, *small),
         # nearly alike: alpha and 1 - alpha are near each other
         run("none", 0.45, *mixed),
@@ -203,6 +205,8 @@ def _broken_runs() -> Inputs:
         run("no root", 0.9, (3.0, -3.0), (1.9**0.5, 1.9**0.5)),
         # v of the first weight is always 1
         run("no root", 0.75, (2.0, 0.5), (1.0, 3.0), (-1.0, -4.0)),
+        # and here that of the second
+        run("no root", 0.75, (0.5, 2.0), (3.0, 1.0), (-4.0, -1.0)),
         run("one v for all", 0.95, (2.0, 2.0), (-5.0, 5.0), (1.0, -30.0)),
     )
 

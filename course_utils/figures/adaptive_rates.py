@@ -20,7 +20,7 @@ from course_utils.theory import quadratics
 from course_utils.trajectories import trajectory
 
 KAPPA, ADAGRAD_RATE = 100.0, 1.0
-RAVINE_STEPS = 1000  # most steps that a path down a ravine takes
+RAVINE_STEPS = 600  # most steps that a path down a ravine takes
 
 # What a runner of the race is drawn in.
 ONE_SUM = "AdaGrad, one sum"
@@ -48,8 +48,8 @@ TURNED = (
     "the lowest at one degree."
 )
 EVERY_RATE = (
-    "Loss after 600 steps against the rate, both logarithmic: one panel for constant rates, one for rates"
-    " that fall to zero. Each method has a valley of its own. In both panels AdaGrad's lowest point is "
+    "Loss at the end of the run against the rate, both logarithmic: one panel for constant rates, one for "
+    "rates that fall to zero. Each method has a valley of its own. In both panels AdaGrad's lowest point is "
     "below SGD's, and every valley is deeper where the rate falls."
 )
 TRADE = (
@@ -62,7 +62,7 @@ OVER_TIME = (
     "over constant AdaGrad, goes down from above one to below one."
 )
 CAUSES = (
-    "How many times AdaGrad's loss SGD's is after 600 steps, rates falling, with intervals. On the rare "
+    "How many times AdaGrad's loss SGD's is at the end, rates falling, with intervals. On the rare "
     "features, with and without momentum, it is well above one; where all features are equally frequent "
     "and where SGD is told the shares it is near one."
 )
