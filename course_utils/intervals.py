@@ -90,6 +90,24 @@ def paired_interval(
     return mean_interval(x - y, level=level, method=method, seed=seed)
 
 
+def ratio_interval(a: ArrayLike, b: ArrayLike, level: float = 0.99) -> Interval:
+    """The interval of the typical ratio a / b, where a[i] and b[i] come from the same seed.
+
+        d = ln a - ln b,    exp(mean(d) ± t(level, n - 1) * std(d) / sqrt(n))
+
+    The mean is geometric: swapping a and b turns a ratio of 3 into a third. `se` is to first order.
+
+    Args: as `mean_interval`, all numbers > 0; `a` and `b` have the same length and order of seeds.
+    Raises: ValueError where a number is not above zero or the lengths differ, and as `mean_interval`.
+    """
+    x, y = _sample(a), _sample(b)
+    positive = bool((x > 0).all() and (y > 0).all())
+    require(positive, "numbers > 0", lowest=float(min(x.min(), y.min())), cure="a ratio needs a common zero")
+    logs = paired_interval(np.log(x), np.log(y), level=level)
+    mean, low, high = (float(np.exp(end)) for end in (logs.mean, logs.low, logs.high))
+    return Interval(mean, low, high, mean * logs.se, logs.n, level)
+
+
 def unpaired_interval(a: ArrayLike, b: ArrayLike, level: float = 0.99) -> Interval:
     """The interval of mean(a) - mean(b) where nothing pairs them (Welch's, unequal variances).
 

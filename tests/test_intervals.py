@@ -15,7 +15,14 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from course_utils import intervals
-from course_utils.intervals import Interval, band, mean_interval, paired_interval, unpaired_interval
+from course_utils.intervals import (
+    Interval,
+    band,
+    mean_interval,
+    paired_interval,
+    ratio_interval,
+    unpaired_interval,
+)
 from tests.mutants import mistakes
 
 SAMPLES = st.tuples(st.integers(2, 40), st.integers(0, 10**6), st.sampled_from([0.5, 0.9, 0.99]))
@@ -92,6 +99,49 @@ def test_the_bootstrap_is_scipys() -> None:
     assert again == found
     assert again != mean_interval(np.exp(a) - b, level=0.9, method="bootstrap", seed=6)
     assert found.high - found.mean > found.mean - found.low  # the skew of exp(a)
+
+
+def check_ratio(module: Any) -> None:
+    rng = np.random.default_rng(2)
+    b = np.exp(rng.normal(0.0, 2.0, 9))
+    a = 3 * b * np.exp(rng.normal(0.0, 0.1, 9))
+    found = module.ratio_interval(a, b)
+    test = stats.ttest_rel(np.log(a), np.log(b)).confidence_interval(0.99)
+    assert [found.low, found.high] == pytest.approx(np.exp([test.low, test.high]), rel=1e-11)
+    assert found.mean == pytest.approx(stats.gmean(a / b), rel=1e-12)
+    assert found.se == pytest.approx(found.mean * np.std(np.log(a / b), ddof=1) / 3, rel=1e-9)
+    assert (found.n, found.level) == (9, 0.99)
+    turned = module.ratio_interval(b, a)
+    assert [turned.low, turned.mean] == pytest.approx([1 / found.high, 1 / found.mean], rel=1e-12)
+
+
+def test_a_ratio_is_a_difference_of_logarithms() -> None:
+    check_ratio(intervals)
+    with pytest.raises(ValueError, match="numbers > 0, got lowest=0"):
+        ratio_interval([1.0, 2.0], [1.0, 0.0])
+    with pytest.raises(ValueError, match="as many a as b"):
+        ratio_interval([1.0, 2.0], [1.0, 2.0, 3.0])
+
+
+test_mistakes_of_ratios_are_caught = mistakes(
+    "course_utils.intervals",
+    {
+        "difference": (
+            "paired_interval(np.log(x), np.log(y), level=level)",
+            "paired_interval(x, y, level=level)",
+        ),
+        "unpaired": (
+            "paired_interval(np.log(x), np.log(y), level=level)",
+            "unpaired_interval(np.log(x), np.log(y))",
+        ),
+        "turned": (
+            "paired_interval(np.log(x), np.log(y), level=level)",
+            "paired_interval(np.log(y), np.log(x))",
+        ),
+        "se-of-the-log": ("mean * logs.se", "logs.se"),
+    },
+    check=check_ratio,
+)
 
 
 def test_equal_values_have_an_interval_of_no_width() -> None:

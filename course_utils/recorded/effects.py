@@ -54,8 +54,8 @@ EFFECTS = (
         sign=-1,
     ),
     Effect(
-        "AdaGrad", "SGD, each at its best rate", "digits", "06.digits-adagrad",
-        "features or gradients of very different sizes", "one rate suits all coordinates",
+        "AdaGrad", "SGD, both tuned, rates falling", "digits", "06.digits-loss",
+        "rare features: embeddings, counts of words", "one rate suits all coordinates", unit="loss", sign=-1,
     ),
     Effect(
         "Adam", "momentum, both tuned", "digits", "07.digits-tuned",

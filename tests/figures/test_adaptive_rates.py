@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from course_utils import data, plotting
+from course_utils import data
 from course_utils.figures import adaptive_rates as figures
+from course_utils.intervals import Interval
 
 RATES = torch.tensor([0.5, 0.1, 0.02], dtype=torch.float64)
 WEIGHTS = torch.tensor([1.0, -2.0, 3.0], dtype=torch.float64)
@@ -34,50 +35,11 @@ def test_steps_down_is_the_first_step_that_stays_below() -> None:
     assert float(height[steps - 1]) > 1e-6 * float(height[0])
 
 
-def test_the_titles_of_the_film_count_its_own_steps() -> None:
-    title = figures.valley_paths(45.0).axes[0].get_title(loc="left")
-    assert title == f"Floor turned by 45°: AdaGrad takes {figures.steps_down('adagrad', 45.0)} steps"
-
-
-def test_the_lab_stays_at_rounding_error_with_pytorchs_conventions() -> None:
-    assert float(figures.lab_distances(1e-8, 0, 0, 0, 0).max()) < 1e-14
-
-
-LEAVES = [
-    (1e-6, 0, 0, 0, 0),
-    (1e-8, 1, 0, 0, 0),
-    (1e-8, 0, 1, 0, 0),
-    (1e-8, 0, 2, 0, 0),
-    (1e-8, 0, 0, 1, 0),
-    (1e-8, 0, 0, 2, 0),
-]
-
-
-@pytest.mark.parametrize("choice", LEAVES)
-def test_any_other_choice_leaves_at_the_first_step(choice: tuple[float, int, int, int, int]) -> None:
-    assert float(figures.lab_distances(*choice)[1]) > 1e-5
-
-
-def test_the_rate_inside_the_velocity_leaves_when_the_rate_changes() -> None:
-    distance = figures.lab_distances(1e-8, 0, 0, 0, 1)
-    assert float(distance[: figures.LAB_HALVING + 1].max()) < 1e-14
-    assert float(distance[figures.LAB_HALVING + 1]) > 0.01
-
-
-@pytest.mark.parametrize("count", range(6))
-def test_the_lab_counts_what_is_changed(count: int) -> None:
-    choice = [1e-8, 0, 0, 0, 0]
-    for i in range(count):
-        choice[i] = 1e-6 if i == 0 else 1
-    title = figures.lab(*choice).axes[0].get_title(loc="left")  # type: ignore[arg-type]
-    words = ("Nothing", "One convention", "Two conventions", "Three", "Four", "All five")
-    assert title == f"{words[count]} changed"
-
-
-def test_the_table_draws_every_distance() -> None:
-    _, dots = figures.table_of_conventions().axes
-    largest = [line.get_xdata()[0] for line in dots.get_lines() if line.get_color() == plotting.VERMILION]
-    assert largest == [float(d.max()) for d in figures.table_distances().values()]
+def test_a_valley_that_is_not_left_in_time_says_so() -> None:
+    assert figures.steps_down("adagrad", 45.0, 100.0, 0.001) is None
+    texts = [text.get_text() for text in figures.one_valley(45.0, 100.0, 0.001).axes[0].texts]
+    assert "AdaGrad: more than 600 steps down" in texts
+    assert figures.steps_down("adagrad", 45.0, 100.0, 1.0) != figures.steps_down("adagrad", 45.0, 10.0, 1.0)
 
 
 def test_rare_features_are_on_as_often_as_asked() -> None:
@@ -137,40 +99,78 @@ def test_the_two_valleys_count_the_steps_of_both_methods() -> None:
         said = [text.get_text() for text in axes.texts]
         for method, name in (("gd", "gradient descent"), ("adagrad", "AdaGrad")):
             steps = figures.steps_down(method, degrees)
-            assert f"{name}: {steps} steps to a millionth of the height" in said
+            assert f"{name}: {steps} steps down" in said
             path = figures.valley_path(method, degrees)[:41]
             np.testing.assert_allclose(lines(axes)[f"_{name}"], path)
 
 
-def test_effective_rates_are_means_over_seeds_beside_their_theory() -> None:
+def test_effective_rates_are_means_over_streams_beside_their_theory() -> None:
     rates = 1 / torch.arange(1, 401).double().sqrt() * torch.linspace(0.5, 1.5, 10)[:, None]
-    theory = rates.mean(0)
-    figure = figures.effective_rates(
-        {"falls": ("adagrad", rates), "stays": ("rmsprop", rates)}, {"falls": theory}
-    )
+    both = {"AdaGrad": rates, "RMSprop": 2 * rates}
+    figure = figures.effective_rates(both, {name: values.mean(0) for name, values in both.items()})
     found = lines(figure.axes[0])
-    assert found["_theory"][0, 0] == 10  # 1/|g| of the first steps has no mean
-    np.testing.assert_allclose(found["_theory"][:, 1], 1 / np.sqrt(found["_theory"][:, 0]))
-    np.testing.assert_allclose(found["falls"], found["_theory"])
-    assert sum(label == "_theory" for label in found) == 1
+    # 1/|g| of the first steps has no mean
+    assert found["_AdaGrad"][0, 0] == found["_theory"][0, 0] == 10
+    for name, factor in (("AdaGrad", 1), ("RMSprop", 2)):
+        t, y = found[f"_{name}"].T
+        np.testing.assert_allclose(y, factor / np.sqrt(t))
 
 
-def test_errors_stand_at_their_frequency_with_rare_features_at_the_right() -> None:
-    often = [0.01, 0.5, 0.1]
-    errors = torch.tensor([[0.3, 0.01, 0.1], [0.5, 0.03, 0.2]]).repeat(5, 1)
-    [axes] = figures.error_by_frequency(often, {"SGD": (plotting.BLUE, errors)}).axes
-    found = lines(axes)["SGD"]
-    np.testing.assert_allclose(found, [[0.5, 0.02], [0.1, 0.15], [0.01, 0.4]], rtol=1e-6)
-    left, right = axes.get_xlim()
-    assert left > right
+def test_every_valley_has_its_share_at_every_angle() -> None:
+    shares = {10.0: [0.2, 0.5, 1.0], 100.0: [0.05, 0.4, 1.1]}
+    found = lines(figures.turned([1, 10, 45], shares).axes[0])
+    np.testing.assert_allclose(found["_10"], [[1, 0.2], [10, 0.5], [45, 1.0]])
+    np.testing.assert_allclose(found["_100"], [[1, 0.05], [10, 0.4], [45, 1.1]])
+
+
+def test_each_panel_of_the_race_has_its_own_losses_without_those_that_diverged() -> None:
+    rates = {name: [0.01, 0.1, 1.0] for name in figures.RUNNERS}
+    constant = {name: torch.tensor([0.5, 0.02, torch.inf]) for name in rates}
+    falling = {name: torch.tensor([0.3, 0.01, 0.02]) for name in rates}
+    above, below = figures.every_rate(rates, constant, falling).axes
+    np.testing.assert_allclose(lines(above)["_SGD"], [[0.01, 0.5], [0.1, 0.02]], rtol=1e-6)
+    np.testing.assert_allclose(lines(below)["_SGD"], [[0.01, 0.3], [0.1, 0.01], [1, 0.02]], rtol=1e-6)
+
+
+def test_the_ring_is_at_the_best_rate() -> None:
+    common = {"SGD": torch.linspace(0.02, 0.1, 9)}
+    rare = {"SGD": torch.linspace(0.9, 0.1, 9)}
+    found = lines(figures.trade(common, rare, {"SGD": 4}).axes[0])
+    np.testing.assert_allclose(found["_best SGD"], [[0.06, 0.5]], rtol=1e-6)
+    # from three rates before it to five after, which are not there
+    np.testing.assert_allclose(found["_SGD"][:, 0], np.linspace(0.03, 0.1, 8), rtol=1e-6)
+
+
+RATIO = Interval(2.0, 1.5, 2.7, 0.2, 8, 0.99)
+LOWER = Interval(0.8, 0.6, 1.1, 0.1, 8, 0.99)
+
+
+def test_ratios_over_time_stand_with_their_intervals() -> None:
+    names = ("first", "second", "third")
+    [axes] = figures.over_time([60, 600], {name: [RATIO, LOWER] for name in names}).axes
+    found = lines(axes)
+    for name in names:
+        np.testing.assert_allclose(found[name], [[60, 2.0], [600, 0.8]])
+    np.testing.assert_allclose(found["_interval"], [[600, 0.6], [600, 1.1]])
+
+
+def test_each_setting_has_a_row_with_its_mean_and_interval() -> None:
+    [axes] = figures.settings({"rare": RATIO, "mixed": LOWER}, "A title").axes
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["rare", "mixed"]
+    assert [text.get_text() for text in axes.texts] == ["2.00", "0.80"]
+    means = [line.get_xydata()[0].tolist() for line in axes.get_lines() if line.get_label() == "_mean"]
+    ends = [line.get_xdata() for line in axes.get_lines() if line.get_label() == "_interval"]
+    assert means == [[2.0, 1.0], [0.8, 0.0]]
+    np.testing.assert_allclose(ends, [[1.5, 2.7], [0.6, 1.1]])
 
 
 def test_the_sweep_shows_every_rates_mean() -> None:
     values = torch.tensor([[0.4, 0.2, 9.0], [0.6, 0.4, 11.0]]).repeat(5, 1)
-    [axes] = figures.rate_sweep({"sgd": ([0.01, 0.1, 1.0], values)}).axes
+    [axes] = figures.rate_sweep({"sgd": (0.01, values)}).axes
     points = lines(axes)["_points"]
-    np.testing.assert_allclose(points, [[0.01, 0.5], [0.1, 0.3], [1.0, 10.0]], rtol=1e-6)
-    assert axes.get_ylim()[1] < 10  # the rate that diverges leaves at the top
+    np.testing.assert_allclose(points, [[0.01, 0.5], [0.02, 0.3], [0.04, 10.0]], rtol=1e-6)
+    # the rate that diverges leaves at the top
+    assert axes.get_ylim()[1] < 10
     assert [text.get_text() for text in axes.texts] == ["SGD"]
 
 

@@ -1,0 +1,81 @@
+"""AdaGrad's share of gradient descent's steps, against both methods run one start at a time."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import pytest
+import torch
+from torch import Tensor
+
+from course_utils.optimizers import SGD, Adagrad
+from course_utils.theory import quadratics, turned_valleys
+from course_utils.trajectories import trajectory
+from tests.mutants import mistakes
+
+CURVATURES = torch.tensor([0.1, 1.0], dtype=torch.float64)
+
+
+def starts(count: int, dim: int = 2) -> Tensor:
+    return torch.randn(count, dim, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+
+
+def steps(matrix: Tensor, start: Tensor, optimizer: type[torch.optim.Optimizer], lr: float) -> int:
+    path = trajectory(lambda p: matrix @ p, start, lambda p: optimizer(p, lr=lr), 79)  # type: ignore[call-arg]
+    height = torch.einsum("ti,ij,tj->t", path, matrix, path)
+    return int((height > 1e-6 * height[0]).sum())
+
+
+def check_share(module: ModuleType) -> None:
+    turns, points = module.plane_turns([0.0, 30.0]), starts(4)
+    shares, best = module.adagrad_share(CURVATURES, turns, points)
+    lr = quadratics.best_gd(0.1, 1.0)[0]
+    for v in range(2):
+        turn = turns[v, 0]
+        matrix, moved = turn @ CURVATURES.diag() @ turn.T, points @ turn.T
+        slow = [steps(matrix, p, SGD, lr) for p in moved]
+        fast = [[steps(matrix, p, Adagrad, rate) for p in moved] for rate in module.RATES]
+        ratios = torch.tensor(fast, dtype=torch.float64) / torch.tensor(slow)
+        # chosen on the first two starts, measured on the other two
+        assert int(best[v]) == int(ratios[:, :2].mean(1).argmin())
+        assert torch.allclose(shares[v], ratios[int(best[v]), 2:], rtol=0, atol=1e-12)
+
+
+def test_the_share_is_that_of_both_methods_run_alone() -> None:
+    check_share(turned_valleys)
+
+
+MISTAKES = {
+    "no-memory": ("s = s + g**2", "s = g**2"),
+    "tuned-on-the-compared": ("tuning.mean(-1).argmin(-1)", "comparing.mean(-1).argmin(-1)"),
+    "start-turned-back": ("turns @ starts", "turns.mT @ starts"),
+    "another-tolerance": ("SHARE * first", "0.1 * first"),
+    "gradient-descent-too-slow": ("(s, best_step * g)", "(s, 0.5 * best_step * g)"),
+    "upside-down": ("(fast / slow)", "(slow / fast)"),
+}
+test_mistakes_are_caught = mistakes("course_utils.theory.turned_valleys", MISTAKES, check=check_share)
+
+
+def test_gradient_descent_does_not_see_a_turn_but_adagrad_does() -> None:
+    shares, _ = turned_valleys.adagrad_share(CURVATURES / 10, turned_valleys.plane_turns([1, 45]), starts(8))
+    assert float(shares[1].mean()) > 2 * float(shares[0].mean())
+
+
+def test_turns_are_rotations() -> None:
+    plane = turned_valleys.plane_turns([90.0])[0, 0]
+    assert torch.allclose(plane, torch.tensor([[0.0, -1.0], [1.0, 0.0]], dtype=torch.float64), atol=1e-15)
+    many = turned_valleys.random_turns(5, 4, torch.Generator().manual_seed(1))
+    assert many.shape == (1, 5, 4, 4)
+    assert torch.allclose(many @ many.mT, torch.eye(4, dtype=torch.float64), atol=1e-12)
+
+
+BAD = [
+    pytest.param(CURVATURES, starts(3), "an even number of starts", id="odd"),
+    pytest.param(CURVATURES - 0.1, starts(4), "curvatures > 0", id="flat"),
+]
+
+
+@pytest.mark.parametrize(("curvatures", "points", "message"), BAD)
+def test_what_is_out_of_range_is_refused(curvatures: Tensor, points: Tensor, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        turned_valleys.adagrad_share(curvatures, turned_valleys.plane_turns([0.0]), points)
