@@ -42,15 +42,14 @@ AGAINST_CONDITION = (
     " ½; momentum is the lower of the two."
 )
 NOISE = (
-    "Variance at rest, momentum's over plain SGD's, against ηλ of plain SGD. At equal η the ratio falls"
-    " from nearly ten. At equal η / (1 − β) it is one for short steps and falls to zero at ηλ = 2; the "
-    "dots lie on the lines of theory."
+    "Variance at rest, momentum's over plain SGD's, against ηλ of plain SGD, both logarithmic. At equal η "
+    "the ratio begins near ten, at equal η / (1 − β) near one. Both fall to zero at ηλ = 2. The dots lie "
+    "on the lines of theory."
 )
 LOSSES = (
-    "Training loss after 300 steps against the effective step, both logarithmic; above with all images "
-    "in each step, below in batches of 32. In both the two methods lie on one line for short steps. "
-    "Then plain gradient descent jumps up to the loss of a guess, while momentum falls further before "
-    "it jumps, too."
+    "Training loss after 300 steps against the effective step, both logarithmic; above with all images in "
+    "each step, below in batches of 32. In both the two methods lie on one line for short steps. At longer "
+    "ones plain gradient descent jumps up to the loss of a guess, while momentum falls further."
 )
 LENGTHS = (
     "Length of each step, relative to the one before the change, after η was divided by ten. PyTorch's "
@@ -64,8 +63,7 @@ MAP_AND_PATH = (
 )
 GUESSES = (
     "Steps against the guess of μ over the true μ, both logarithmic. Momentum's and Nesterov's curves "
-    "are valleys with their lowest point at a right guess; at both ends of the axis they come near the "
-    "flat line of gradient descent."
+    "are valleys with their lowest point at a right guess. A flat line above them is gradient descent."
 )
 CYCLE = (
     "θ against the step on the kinked function. Gradient descent and Nesterov's method go to the "
@@ -168,7 +166,7 @@ def rate_map_and_path(lr: float, beta: float) -> Figure:
 
 
 def steps_against_condition(kappas: ArrayLike, steps: Mapping[str, ArrayLike]) -> Figure:
-    """Steps to a tolerance against κ, with bands over quadratics and the slopes of theory.
+    """Mean steps to a tolerance against κ, as dots, and lines of the slopes of theory through the first.
 
     Args: kappas: (K,). steps: names of `METHODS` -> (S, K) steps.
     """
@@ -178,10 +176,10 @@ def steps_against_condition(kappas: ArrayLike, steps: Mapping[str, ArrayLike]) -
     for name, values in steps.items():
         y = np.asarray(values, float)
         power = 1.0 if name == "gradient descent" else 0.5
-        plotting.band(axes, k, y, label=name, color=plotting.colour(METHODS[name]))
+        plotting.measured(axes, k, y.mean(0), label=name, color=plotting.colour(METHODS[name]))
         plotting.theory(axes, k, y[:, 0].mean() * (k / k[0]) ** power, label=f"_κ^{power:g}")
         if name != "momentum":
-            place = (k[2], 1.5 * y[:, 2].mean())
+            place = (k[1], 1.6 * y[:, 1].mean())
             axes.text(*place, f"slope {'1' if power == 1 else '½'}", ha="right", color=plotting.INK)
     axes.set_xticks([100, 300, 1000, 3000], ["100", "300", "1,000", "3,000"])
     axes.set_yticks([100, 1000, 10_000], ["100", "1,000", "10,000"])
@@ -202,7 +200,7 @@ def noise_against_step(shares: ArrayLike, equal: ArrayLike, matched: ArrayLike, 
     Args: shares: (R,) values of ηλ, below 2. equal, matched: (S, R) ratios.
     """
     figure, axes = plotting.subplots(size=(6.4, 3.9))
-    plotting.log_ticks(axes, "x")
+    plotting.log_ticks(axes)
     x, dense = np.asarray(shares, float), np.geomspace(0.02, 1.99, 200)
     for name, values, scale, colour in (
         ("equal η", equal, 1.0, plotting.ORANGE),
@@ -210,10 +208,11 @@ def noise_against_step(shares: ArrayLike, equal: ArrayLike, matched: ArrayLike, 
     ):
         plotting.measured(axes, x, np.asarray(values, float).mean(0), label=f"_{name}", color=colour)
         plotting.theory(axes, dense, [noise_ratio(r, beta, scale) for r in dense], label="_theory")
-        axes.text(0.022, 10.4 if scale == 1 else 1.5, name, color=colour)
-    axes.set(xlim=(0.02, 2), ylim=(0, 12))
+        axes.text(0.022, 6.6 if scale == 1 else 0.62, name, color=colour)
+    axes.set(xlim=(0.02, 2), ylim=(0.02, 16))
+    axes.set_yticks([0.03, 0.1, 0.3, 1, 3, 10], ["0.03", "0.1", "0.3", "1", "3", "10"])
     axes.set_xticks([0.03, 0.1, 0.3, 1, 2], ["0.03", "0.1", "0.3", "1", "2"])
-    title = f"Noise at β = {beta:g}: much more at equal η, at most as much at equal η / (1 − β)"
+    title = f"Noise, β = {beta:g}: more at equal η, no more at equal η / (1 − β)"
     plotting.finish(axes, title=title, x="ηλ of plain SGD", y="variance, plain SGD = 1", names=False)
     return figure
 
@@ -235,8 +234,8 @@ def loss_against_step(rates: ArrayLike, losses: Mapping[str, Mapping[str, Tensor
             axes.plot(x, y, "o-", color=colour, markersize=5, label=f"_{name}")
         plotting.finish(axes, title=batch, x="", y="training loss", names=False)
     first = panels[0]
-    first.text(x[2], 0.5, "gradient descent jumps up", color=plotting.colour("gd"), ha="left")
-    first.text(x[2], 2e-4, "momentum goes on", color=plotting.colour("momentum"), ha="left")
+    first.text(x[0], 0.8, "gradient descent jumps up", color=plotting.colour("gd"))
+    first.text(x[0], 2e-4, "momentum goes on", color=plotting.colour("momentum"))
     panels[-1].set_xlabel("effective step η / (1 − β)")
     panels[-1].set_xticks(x, [f"{rate:g}" for rate in x])
     return figure
@@ -249,9 +248,9 @@ def step_lengths(lengths: Mapping[str, Tensor], at: int) -> Figure:
     """
     figure, axes = plotting.subplots(size=(6.4, 3.7))
     styles = {
-        "PyTorch": (plotting.colour("momentum"), "o", 6.5),
-        "averaged": (plotting.GREEN, "x", 6.0),
-        "classic": (plotting.VERMILION, "o", 4.0),
+        "PyTorch": (plotting.SKY, "o", 7.0),
+        "averaged": (plotting.ORANGE, "o", 2.5),
+        "classic": (plotting.VERMILION, "D", 3.5),
     }
     for name, values in lengths.items():
         colour, marker, size = styles[name]
@@ -261,11 +260,11 @@ def step_lengths(lengths: Mapping[str, Tensor], at: int) -> Figure:
     axes.axvline(0.5, color=plotting.GREY, linewidth=1, linestyle=(0, (5, 3)))
     axes.set_yscale("log")
     axes.text(12, 0.45, "classic", color=plotting.VERMILION)
-    axes.text(3, 0.05, "PyTorch and averaged", color=plotting.colour("momentum"))
+    axes.text(3, 0.05, "PyTorch, and averaged on top of it", color=plotting.SKY)
     axes.text(1.3, 1.35, "from here on η is a tenth", color=plotting.GREY)
-    axes.set(xlim=(-10, 50), ylim=(0.01, 2.2))
-    axes.set_yticks([0.01, 0.1, 1], ["0.01", "0.1", "1"])
-    title = "The classic velocity still holds gradients at the old rate"
+    axes.set(xlim=(-10, 50), ylim=(0.03, 2.2))
+    axes.set_yticks([0.1, 1], ["0.1", "1"])
+    title = "The classic velocity holds gradients at the old rate"
     plotting.finish(axes, title=title, x="steps since the change", y="length of the step", names=False)
     return figure
 
@@ -273,8 +272,9 @@ def step_lengths(lengths: Mapping[str, Tensor], at: int) -> Figure:
 def steps_against_guess(guesses: ArrayLike, steps: Mapping[str, ArrayLike], *, kappa: float) -> Figure:
     """Steps to a tolerance where η and β were set for a guessed μ.
 
-    Args: guesses: (G,) guessed μ over the true one. steps: names of `METHODS` -> (S, G), or (S, 1) where no
-        guess is needed.
+    Args:
+        guesses: (G,) guessed μ over the true one.
+        steps: names of `METHODS` -> (S, G), or (S, 1) for one that has the right μ.
     """
     figure, axes = plotting.subplots(size=(6.4, 3.9))
     plotting.log_ticks(axes)
@@ -283,13 +283,13 @@ def steps_against_guess(guesses: ArrayLike, steps: Mapping[str, ArrayLike], *, k
         y, colour = np.asarray(values, float).mean(0), plotting.colour(METHODS[name])
         if len(y) == 1:
             axes.axhline(float(y[0]), color=colour, linewidth=1.8)
-            axes.text(x[0], 1.12 * float(y[0]), f"{name}, no guess of μ needed", color=colour)
+            axes.text(x[0], 1.12 * float(y[0]), f"{name}, with the right μ", color=colour)
         else:
             axes.plot(x, y, "o-", color=colour, markersize=5, label=name)
     axes.set_xticks([0.01, 0.1, 1, 10, 100], ["0.01", "0.1", "1", "10", "100"])
     axes.set_yticks([300, 1000, 3000, 10_000], ["300", "1,000", "3,000", "10,000"])
     axes.set_ylim(250, 14_000)
-    title = f"κ = {kappa:,.0f}: a wrong guess of μ costs most of the gain"
+    title = f"κ = {kappa:,.0f}: the further off the guess, the smaller the gain"
     plotting.finish(axes, title=title, x="guessed μ / true μ", y="steps to 10⁻⁸ of the start")
     return figure
 
