@@ -128,7 +128,11 @@ def name_fault(points: list[float], g: float, lrs: list[float], beta: float) -> 
         return path
 
     faults = ("none", "classic velocity", "averaged", "velocity reset", "old velocity")
-    return min(faults, key=lambda fault: sum(abs(a - b) for a, b in zip(points, run(fault), strict=True)))
+
+    def gap(fault: str) -> float:
+        return math.fsum(abs(a - b) for a, b in zip(points, run(fault), strict=True))
+
+    return min(faults, key=gap)
 
 
 def _by_first_steps(points: list[float], g: float, lrs: list[float], beta: float) -> str:
@@ -341,7 +345,8 @@ def _one_step_less(mu: float, L: float, steps: int) -> float:
 
 
 def _per_step(mu: float, L: float, steps: int) -> float:
-    return without_memory(mu, L, steps) ** (1 / steps)
+    factor: float = without_memory(mu, L, steps) ** (1 / steps)
+    return factor
 
 
 def _in_the_limit(mu: float, L: float, steps: int) -> float:

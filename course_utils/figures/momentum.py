@@ -212,7 +212,7 @@ def noise_against_step(shares: ArrayLike, equal: ArrayLike, matched: ArrayLike, 
     axes.set(xlim=(0.02, 2), ylim=(0.02, 16))
     axes.set_yticks([0.03, 0.1, 0.3, 1, 3, 10], ["0.03", "0.1", "0.3", "1", "3", "10"])
     axes.set_xticks([0.03, 0.1, 0.3, 1, 2], ["0.03", "0.1", "0.3", "1", "2"])
-    title = f"Noise, β = {beta:g}: more at equal η, no more at equal η / (1 − β)"
+    title = f"Noise at β = {beta:g}: more at equal η, not at equal η/(1 − β)"
     plotting.finish(axes, title=title, x="ηλ of plain SGD", y="variance, plain SGD = 1", names=False)
     return figure
 
@@ -237,7 +237,7 @@ def loss_against_step(rates: ArrayLike, losses: Mapping[str, Mapping[str, Tensor
     first.text(x[0], 0.8, "gradient descent jumps up", color=plotting.colour("gd"))
     first.text(x[0], 2e-4, "momentum goes on", color=plotting.colour("momentum"))
     panels[-1].set_xlabel("effective step η / (1 − β)")
-    panels[-1].set_xticks(x, [f"{rate:g}" for rate in x])
+    panels[-1].set_xticks(x, [f"{rate:g}" if k % 2 == 0 else "" for k, rate in enumerate(x)])
     return figure
 
 
