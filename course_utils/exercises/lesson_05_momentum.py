@@ -165,22 +165,31 @@ def _start_lost(points: list[float], g: float, lrs: list[float], beta: float) ->
     return name_fault([0.0, *points[1:]], g, lrs, beta)
 
 
+def _run(fault: str, start: float, g: float, lrs: list[float], beta: float) -> list[float]:
+    p, v, path = start, 0.0, [start]
+    for lr in lrs:
+        if fault == "classic velocity":
+            v = beta * v - lr * g
+            p += v
+        elif fault == "old velocity":
+            p -= lr * v
+            v = beta * v + g
+        else:
+            v = 0.0 if fault == "velocity reset" else beta * v
+            v += (1 - beta) * g if fault == "averaged" else g
+            p -= lr * v
+        path.append(p)
+    return path
+
+
+def _by_last_point(points: list[float], g: float, lrs: list[float], beta: float) -> str:
+    faults = ("none", "classic velocity", "averaged", "velocity reset", "old velocity")
+    return min(faults, key=lambda fault: abs(_run(fault, points[0], g, lrs, beta)[-1] - points[-1]))
+
+
 def _traces() -> Inputs:
     def trace(fault: str, start: float, g: float, lrs: list[float], beta: float) -> tuple[object, ...]:
-        p, v, path = start, 0.0, [start]
-        for lr in lrs:
-            if fault == "classic velocity":
-                v = beta * v - lr * g
-                p += v
-            elif fault == "old velocity":
-                p -= lr * v
-                v = beta * v + g
-            else:
-                v = 0.0 if fault == "velocity reset" else beta * v
-                v += (1 - beta) * g if fault == "averaged" else g
-                p -= lr * v
-            path.append(p)
-        return path, g, lrs, beta
+        return _run(fault, start, g, lrs, beta), g, lrs, beta
 
     down, up = [0.1] * 4 + [0.01] * 3, [0.01, 0.02, 0.04, 0.08]
     return (
@@ -196,6 +205,9 @@ def _traces() -> Inputs:
         trace("velocity reset", -2.0, 4.0, [0.3, 0.3, 0.1], 0.5),
         trace("none", 5.0, 1.0, [1.0, 0.001], 0.99),
         trace("classic velocity", 5.0, 1.0, [1.0, 0.001], 0.99),
+        # rates that read the same backwards: with and without the fault the run ends at the same point
+        trace("none", 1.0, 2.0, [0.5, 0.25, 0.5], 0.5),
+        trace("classic velocity", 1.0, 2.0, [0.5, 0.25, 0.5], 0.5),
     )
 
 
@@ -486,6 +498,7 @@ EXERCISES = (
                 "These names go with the steps before lr changed. The classic velocity shows only afterwards.",
             ),
             Wrong(_by_last_step, "These names go with the last step alone. Compare whole traces."),
+            Wrong(_by_last_point, "These names go with the last point alone. Compare whole traces."),
             Wrong(_first_rate_only, "These names take the first lr for all steps. Step k has lrs[k]."),
             Wrong(
                 _two_mixed_up,
@@ -563,6 +576,7 @@ EXERCISES = (
             (3.0, 0.25, 0.75),  # and the other one
             (0.5, 0.9, 10.0),
             (1.5, 0.0, 1.0),
+            (1.0, 0.8, 0.9),
         ),
         solution=contraction,
         wrong=(

@@ -59,7 +59,7 @@ LENGTHS = (
 MAP_AND_PATH = (
     "Left, a map of the factor per step over step size and momentum: a dark valley of fast choices runs"
     " down to the optimum, a star, next to the edge of stability. Right, the path of the chosen step "
-    "size and momentum spirals in."
+    "size and momentum swings in."
 )
 GUESSES = (
     "Steps against the guess of μ over the true μ, both logarithmic. Momentum's and Nesterov's curves "
@@ -212,8 +212,10 @@ def noise_against_step(shares: ArrayLike, equal: ArrayLike, matched: ArrayLike, 
     axes.set(xlim=(0.02, 2), ylim=(0.02, 16))
     axes.set_yticks([0.03, 0.1, 0.3, 1, 3, 10], ["0.03", "0.1", "0.3", "1", "3", "10"])
     axes.set_xticks([0.03, 0.1, 0.3, 1, 2], ["0.03", "0.1", "0.3", "1", "2"])
-    title = f"Noise at β = {beta:g}: more at equal η, not at equal η/(1 − β)"
-    plotting.finish(axes, title=title, x="ηλ of plain SGD", y="variance, plain SGD = 1", names=False)
+    title = "Short steps: more noise at equal η, not at equal η/(1 − β)"
+    plotting.finish(
+        axes, title=title, x="ηλ of plain SGD", y=f"variance at β = {beta:g}, SGD = 1", names=False
+    )
     return figure
 
 
@@ -289,7 +291,7 @@ def steps_against_guess(guesses: ArrayLike, steps: Mapping[str, ArrayLike], *, k
     axes.set_xticks([0.01, 0.1, 1, 10, 100], ["0.01", "0.1", "1", "10", "100"])
     axes.set_yticks([300, 1000, 3000, 10_000], ["300", "1,000", "3,000", "10,000"])
     axes.set_ylim(250, 14_000)
-    title = f"κ = {kappa:,.0f}: the further off the guess, the smaller the gain"
+    title = f"κ = {kappa:,.0f}: a worse guess, a smaller gain"
     plotting.finish(axes, title=title, x="guessed μ / true μ", y="steps to 10⁻⁸ of the start")
     return figure
 
