@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -20,6 +21,54 @@ MU, L, ANGLE = 1.0, 40.0, -0.35
 START = torch.tensor([-3.26, 1.56], dtype=torch.float64)  # in the valley, a little up its side
 RATES = np.round(np.linspace(0.001, 0.1, 100), 3)
 BETAS = np.round(np.linspace(0.0, 0.99, 100), 2)
+REGIMES = {"creeps": 0.05, "swings": 0.7, "flips": 2.67}  # how θ moves -> ηλ, at β = 0.36
+REGIME_COLOURS = dict(zip(REGIMES, (plotting.ORANGE, plotting.BLUE, plotting.VERMILION), strict=True))
+METHODS = {"gradient descent": "gd", "Nesterov": "nesterov", "momentum": "momentum"}  # name -> colour
+
+# What each figure shows, in words.
+TWO_PATHS = (
+    "Two paths down a narrow valley after 48 steps. Gradient descent zigzags in ever smaller steps and "
+    "has a tenth of the way left; momentum swings wider, and has arrived to within a few millionths."
+)
+THREE_REGIMES = (
+    "Above, the factor per step against ηλ at β = 0.36. It falls from one, lies flat at 0.6 over most "
+    "of the axis, and rises to one at the end. A mark on each part. Below, θ against the step for the "
+    "three marks: one creeps down on one side, one swings and is soon still, one changes sides at each "
+    "step."
+)
+AGAINST_CONDITION = (
+    "Steps to 10⁻⁸ of the start against the condition number, both axes logarithmic. Gradient descent "
+    "rises along a line of slope 1. Nesterov's method and momentum, below it, rise along lines of slope"
+    " ½; momentum is the lower of the two."
+)
+NOISE = (
+    "Variance at rest, momentum's over plain SGD's, against ηλ of plain SGD, both logarithmic. At equal η "
+    "the ratio begins near ten, at equal η / (1 − β) near one. Both fall to zero at ηλ = 2. The dots lie "
+    "on the lines of theory."
+)
+LOSSES = (
+    "Training loss after 300 steps against the effective step, both logarithmic; above with all images in "
+    "each step, below in batches of 32. In both the two methods lie on one line for short steps. At longer "
+    "ones plain gradient descent jumps up to the loss of a guess, while momentum falls further."
+)
+LENGTHS = (
+    "Length of each step, relative to the one before the change, after η was divided by ten. PyTorch's "
+    "and the averaged form fall to a tenth at once. The classic form needs dozens of steps to get "
+    "there."
+)
+MAP_AND_PATH = (
+    "Left, a map of the factor per step over step size and momentum: a dark valley of fast choices runs"
+    " down to the optimum, a star, next to the edge of stability. Right, the path of the chosen step "
+    "size and momentum swings in."
+)
+GUESSES = (
+    "Steps against the guess of μ over the true μ, both logarithmic. Momentum's and Nesterov's curves "
+    "are valleys with their lowest point at a right guess. A flat line above them is gradient descent."
+)
+CYCLE = (
+    "θ against the step on the kinked function. Gradient descent and Nesterov's method go to the "
+    "minimum at zero. Momentum jumps between three points for ever."
+)
 
 
 @functools.cache
@@ -37,26 +86,60 @@ def rate_map() -> Tensor:
     return torch.maximum(slow, fast)
 
 
-def two_paths(steps: int = 48, upto: int | None = None) -> Figure:
-    """Gradient descent and momentum, each at its best, in one ravine; `upto` cuts the paths for a film."""
+def two_paths(steps: int) -> Figure:
+    """Gradient descent and momentum, each at its best, in one ravine."""
     figure, axes = plotting.subplots(size=(6.4, 3.4))
     gd, (lr, beta, _) = quadratics.best_gd(MU, L)[0], quadratics.best_heavy_ball(MU, L)
-    end = steps if upto is None else upto
     plotting.contours(axes, quadratic((MU, L), angle=ANGLE), ((-3.9, 1.4), (-1.1, 2.1)))
-    for name, key, rate, momentum in [
-        ("gradient descent", "gd", gd, 0.0),
-        ("momentum", "momentum", lr, beta),
-    ]:
-        points = ravine_path(rate, momentum, steps)[: end + 1]
-        plotting.path(axes, points, label=f"_{name}", color=plotting.colour(key))
-        height = 1.85 if key == "gd" else 1.55
+    for name, rate, momentum, height in (
+        ("gradient descent", gd, 0.0, 1.85),
+        ("momentum", lr, beta, 1.55),
+    ):
+        points, colour = ravine_path(rate, momentum, steps), plotting.colour(METHODS[name])
+        plotting.path(axes, points, label=f"_{name}", color=colour)
         left = points[-1].norm() / points[0].norm()
-        axes.text(-1.6, height, f"{name}: {left:.1g} of the way left", color=plotting.colour(key))
+        axes.text(-1.6, height, f"{name}: {left:.1g} of the way left", color=colour)
     axes.plot(0, 0, marker="*", color=plotting.INK, markersize=10, label="_minimum")
-    title = f"{end} steps: momentum has arrived, gradient descent has not"
-    if upto is not None and upto < steps:
-        title = f"Step {end}"
+    title = f"{steps} steps: momentum has arrived, gradient descent has not"
     plotting.finish(axes, title=title, x="θ₁", y="θ₂", names=False)
+    return figure
+
+
+def regime_path(share: float, beta: float, steps: int = 20) -> Tensor:
+    """Points (steps + 1,) of one coordinate from 1, at ηλ = share."""
+    start = torch.ones(1, dtype=torch.float64)
+    return trajectory(lambda p: p, start, lambda p: SGD(p, lr=share, momentum=beta), steps)[:, 0]
+
+
+def three_regimes(beta: float) -> Figure:
+    """The factor per step against ηλ, and below it a path for each of its three parts.
+
+    Args: beta: near 0.36, so that each of `REGIMES` lies on its part.
+    """
+    figure, (above, *below) = plotting.subplots(4, 1, size=(6.4, 7.0), height_ratios=(2.4, 1, 1, 1))
+    x, root = np.linspace(0, 2.72, 800), beta**0.5
+    factor = quadratics.heavy_ball_rate(1.0, beta, torch.from_numpy(x))
+    above.plot(x, factor, color=plotting.INK, label="_factor")
+    edges = (0.0, (1 - root) ** 2, (1 + root) ** 2, 2.72)
+    places = {"creeps": (12, 0, "left"), "swings": (0, -18, "center"), "flips": (-12, 0, "right")}
+    for k, (axes, (name, share)) in enumerate(zip(below, REGIMES.items(), strict=True)):
+        colour, (right, up, side) = REGIME_COLOURS[name], places[name]
+        above.axvspan(edges[k], edges[k + 1], color=colour, alpha=0.13, linewidth=0)
+        point = (share, float(quadratics.heavy_ball_rate(1.0, beta, share)))
+        above.plot(*point, "o", color=colour, markersize=8, label=f"_{name}")
+        above.annotate(
+            name, point, (right, up), textcoords="offset points", va="center", ha=side, color=colour
+        )
+        axes.plot(regime_path(share, beta), "o-", color=colour, markersize=4, linewidth=1, label=f"_{name}")
+        axes.axhline(0, color=plotting.LIGHT, linewidth=1, zorder=0)
+        axes.set(xlim=(-0.3, 20.3), ylim=(-2.1, 3.0), yticks=[-1, 0, 1], xticks=[0, 5, 10, 15, 20])
+        axes.text(20, 2.1, f"ηλ = {share:g}: it {name}", color=colour, ha="right")
+        plotting.finish(axes, title="", x="step" if name == "flips" else "", y="θ", names=False)
+    above.text(1.4, 0.63, "√β: the same for all these ηλ", color=plotting.INK, ha="center")
+    above.set(xlim=(0, 2.72), ylim=(0.4, 1.05))
+    title = f"One direction, β = {beta:g}: creeping, swinging, flipping"
+    plotting.finish(above, title=title, x="ηλ", y="factor per step", names=False)
+    figure.align_ylabels()
     return figure
 
 
@@ -77,46 +160,152 @@ def rate_map_and_path(lr: float, beta: float) -> Figure:
     plotting.contours(right, quadratic((MU, L), angle=ANGLE), ((-3.9, 2.2), (-2, 2.2)))
     plotting.path(right, points.clamp(-50, 50), label="_path", color=plotting.VERMILION)
     factor = max(float(quadratics.heavy_ball_rate(lr, beta, c)) for c in (MU, L))
-    verdict = f"{factor:.3f} per step" if factor < 1 else "diverges"
-    plotting.finish(right, title=f"η = {lr:g}, β = {beta:g}: {verdict}", x="θ₁", y="θ₂", names=False)
+    right.text(-3.7, -1.75, f"{factor:.3f} per step" if factor < 1 else "diverges", color=plotting.INK)
+    plotting.finish(right, title=f"η = {lr:g}, β = {beta:g}", x="θ₁", y="θ₂", names=False)
     return figure
 
 
-def steps_against_condition(kappas: ArrayLike, gd: ArrayLike, heavy_ball: ArrayLike) -> Figure:
-    """Steps to a tolerance against κ, with bands over quadratics and the slopes of theory.
+def steps_against_condition(kappas: ArrayLike, steps: Mapping[str, ArrayLike]) -> Figure:
+    """Mean steps to a tolerance against κ, as dots, and lines of the slopes of theory through the first.
 
-    Args: kappas: (K,). gd, heavy_ball: (S, K) steps.
+    Args: kappas: (K,). steps: names of `METHODS` -> (S, K) steps.
     """
     figure, axes = plotting.subplots(size=(6.8, 4.0))
-    k, gd, heavy_ball = np.asarray(kappas, float), np.asarray(gd, float), np.asarray(heavy_ball, float)
+    k = np.asarray(kappas, float)
     plotting.log_ticks(axes)
-    plotting.band(axes, k, gd, label="gradient descent", color=plotting.colour("gd"))
-    plotting.band(axes, k, heavy_ball, label="momentum", color=plotting.colour("momentum"))
-    plotting.theory(axes, k, gd[:, 0].mean() * (k / k[0]), label="_κ")
-    plotting.theory(axes, k, heavy_ball[:, 0].mean() * (k / k[0]) ** 0.5, label="_√κ")
-    axes.text(k[2], 1.6 * gd[:, 2].mean(), "slope 1", ha="right", color=plotting.INK)
-    axes.text(k[2], 1.35 * heavy_ball[:, 2].mean(), "slope ½", ha="right", color=plotting.INK)
-    title = "Thirty times κ: thirty times the steps, or six"
+    for name, values in steps.items():
+        y = np.asarray(values, float)
+        power = 1.0 if name == "gradient descent" else 0.5
+        plotting.measured(axes, k, y.mean(0), label=name, color=plotting.colour(METHODS[name]))
+        plotting.theory(axes, k, y[:, 0].mean() * (k / k[0]) ** power, label=f"_κ^{power:g}")
+        if name != "momentum":
+            place = (k[1], 1.6 * y[:, 1].mean())
+            axes.text(*place, f"slope {'1' if power == 1 else '½'}", ha="right", color=plotting.INK)
+    axes.set_xticks([100, 300, 1000, 3000], ["100", "300", "1,000", "3,000"])
+    axes.set_yticks([100, 1000, 10_000], ["100", "1,000", "10,000"])
+    title = "With momentum the steps grow about as the root of κ"
     plotting.finish(axes, title=title, x="condition number κ", y="steps to 10⁻⁸ of the start")
     return figure
 
 
-def noise_against_beta(betas: ArrayLike, equal: ArrayLike, matched: ArrayLike, *, lr: float) -> Figure:
-    """Variance at rest relative to plain SGD's, at equal η and at equal η / (1 - β).
+def noise_ratio(share: float, beta: float, scale: float = 1.0) -> float:
+    """Variance at rest of momentum with ηλ = scale * share, over plain SGD's with ηλ = share."""
+    momentum = quadratics.noise_level(scale * share, beta, 1.0, 1.0)
+    return momentum / quadratics.noise_level(share, 0.0, 1.0, 1.0)
 
-    Args: betas: (B,). equal, matched: (S, B) variances divided by plain SGD's.
+
+def noise_against_step(shares: ArrayLike, equal: ArrayLike, matched: ArrayLike, *, beta: float) -> Figure:
+    """Variance at rest over plain SGD's, at equal η and at equal η / (1 - β), against ηλ of plain SGD.
+
+    Args: shares: (R,) values of ηλ, below 2. equal, matched: (S, R) ratios.
     """
-    figure, axes = plotting.subplots(size=(6.8, 3.8))
-    longer = 1 / (1 - np.asarray(betas, float))
+    figure, axes = plotting.subplots(size=(6.4, 3.9))
     plotting.log_ticks(axes)
-    plotting.band(axes, longer, equal, label="equal η", color=plotting.colour("momentum"))
-    plotting.band(axes, longer, matched, label="equal η / (1 − β)", color=plotting.colour("nesterov"))
-    base, dense = quadratics.noise_level(lr, 0.0, 1.0, 1.0), np.geomspace(1, longer[-1], 60)
-    for rate in (lr, lr / dense):
-        rates = np.broadcast_to(rate, dense.shape)
-        levels = [quadratics.noise_level(r, 1 - 1 / k, 1.0, 1.0) for r, k in zip(rates, dense, strict=True)]
-        plotting.theory(axes, dense, np.array(levels) / base, label="_theory")
-    axes.set_xticks(longer, [f"{k:.3g}\n{b:g}" for k, b in zip(longer, np.asarray(betas), strict=True)])
-    title = "Momentum amplifies noise only because its steps are longer"
-    plotting.finish(axes, title=title, x="1 / (1 − β), and β below it", y="variance at rest, plain SGD = 1")
+    x, dense = np.asarray(shares, float), np.geomspace(0.02, 1.99, 200)
+    for name, values, scale, colour in (
+        ("equal η", equal, 1.0, plotting.ORANGE),
+        ("equal η / (1 − β)", matched, 1 - beta, plotting.colour("momentum")),
+    ):
+        plotting.measured(axes, x, np.asarray(values, float).mean(0), label=f"_{name}", color=colour)
+        plotting.theory(axes, dense, [noise_ratio(r, beta, scale) for r in dense], label="_theory")
+        axes.text(0.022, 6.6 if scale == 1 else 0.62, name, color=colour)
+    axes.set(xlim=(0.02, 2), ylim=(0.02, 16))
+    axes.set_yticks([0.03, 0.1, 0.3, 1, 3, 10], ["0.03", "0.1", "0.3", "1", "3", "10"])
+    axes.set_xticks([0.03, 0.1, 0.3, 1, 2], ["0.03", "0.1", "0.3", "1", "2"])
+    title = "Short steps: more noise at equal η, not at equal η/(1 − β)"
+    plotting.finish(
+        axes, title=title, x="ηλ of plain SGD", y=f"variance at β = {beta:g}, SGD = 1", names=False
+    )
+    return figure
+
+
+def loss_against_step(rates: ArrayLike, losses: Mapping[str, Mapping[str, Tensor]]) -> Figure:
+    """Training loss against the effective step η / (1 - β), a panel for each size of batch.
+
+    Args: rates: (R,). losses: batches of a panel -> names of `METHODS` -> (S, R).
+    """
+    figure, panels = plotting.subplots(
+        len(losses), 1, size=(6.4, 3.2 * len(losses)), sharex=True, sharey=True
+    )
+    x = np.asarray(rates, float)
+    for axes, (batch, methods) in zip(panels, losses.items(), strict=True):
+        plotting.log_ticks(axes)
+        for name, values in methods.items():
+            y, colour = values.log().mean(0).exp().numpy(), plotting.colour(METHODS[name])
+            axes.plot(x, values.T.numpy(), color=colour, alpha=0.2, linewidth=0.8, label="_seeds")
+            axes.plot(x, y, "o-", color=colour, markersize=5, label=f"_{name}")
+        plotting.finish(axes, title=batch, x="", y="training loss", names=False)
+    first = panels[0]
+    first.text(x[0], 0.8, "gradient descent jumps up", color=plotting.colour("gd"))
+    first.text(x[0], 2e-4, "momentum goes on", color=plotting.colour("momentum"))
+    panels[-1].set_xlabel("effective step η / (1 − β)")
+    panels[-1].set_xticks(x, [f"{rate:g}" if k % 2 == 0 else "" for k, rate in enumerate(x)])
+    return figure
+
+
+def step_lengths(lengths: Mapping[str, Tensor], at: int) -> Figure:
+    """The length of each step around a change of η, relative to the last one before it.
+
+    Args: lengths: name of a convention -> (T,). at: how many steps came before the change.
+    """
+    figure, axes = plotting.subplots(size=(6.4, 3.7))
+    styles = {
+        "PyTorch": (plotting.SKY, "o", 7.0),
+        "averaged": (plotting.ORANGE, "o", 2.5),
+        "classic": (plotting.VERMILION, "D", 3.5),
+    }
+    for name, values in lengths.items():
+        colour, marker, size = styles[name]
+        y = (values / values[at - 1]).numpy()
+        x = np.arange(1 - at, len(y) + 1 - at)
+        axes.plot(x, y, marker, color=colour, markersize=size, label=f"_{name}")
+    axes.axvline(0.5, color=plotting.GREY, linewidth=1, linestyle=(0, (5, 3)))
+    axes.set_yscale("log")
+    axes.text(12, 0.45, "classic", color=plotting.VERMILION)
+    axes.text(3, 0.05, "PyTorch, and averaged on top of it", color=plotting.SKY)
+    axes.text(1.3, 1.35, "from here on η is a tenth", color=plotting.GREY)
+    axes.set(xlim=(-10, 50), ylim=(0.03, 2.2))
+    axes.set_yticks([0.1, 1], ["0.1", "1"])
+    title = "The classic velocity holds gradients at the old rate"
+    plotting.finish(axes, title=title, x="steps since the change", y="length of the step", names=False)
+    return figure
+
+
+def steps_against_guess(guesses: ArrayLike, steps: Mapping[str, ArrayLike], *, kappa: float) -> Figure:
+    """Steps to a tolerance where η and β were set for a guessed μ.
+
+    Args:
+        guesses: (G,) guessed μ over the true one.
+        steps: names of `METHODS` -> (S, G), or (S, 1) for one that has the right μ.
+    """
+    figure, axes = plotting.subplots(size=(6.4, 3.9))
+    plotting.log_ticks(axes)
+    x = np.asarray(guesses, float)
+    for name, values in steps.items():
+        y, colour = np.asarray(values, float).mean(0), plotting.colour(METHODS[name])
+        if len(y) == 1:
+            axes.axhline(float(y[0]), color=colour, linewidth=1.8)
+            axes.text(x[0], 1.12 * float(y[0]), f"{name}, with the right μ", color=colour)
+        else:
+            axes.plot(x, y, "o-", color=colour, markersize=5, label=name)
+    axes.set_xticks([0.01, 0.1, 1, 10, 100], ["0.01", "0.1", "1", "10", "100"])
+    axes.set_yticks([300, 1000, 3000, 10_000], ["300", "1,000", "3,000", "10,000"])
+    axes.set_ylim(250, 14_000)
+    title = f"κ = {kappa:,.0f}: a worse guess, a smaller gain"
+    plotting.finish(axes, title=title, x="guessed μ / true μ", y="steps to 10⁻⁸ of the start")
+    return figure
+
+
+def cycle(paths: Mapping[str, Tensor]) -> Figure:
+    """Paths of one coordinate on the kinked function, against the step.
+
+    Args: paths: names of `METHODS` -> (T,).
+    """
+    figure, axes = plotting.subplots(size=(6.4, 3.6))
+    for name, path in paths.items():
+        colour = plotting.colour(METHODS[name])
+        axes.plot(path.numpy(), "o-", color=colour, markersize=4, linewidth=0.9, label=name)
+    axes.axhline(0, color=plotting.LIGHT, linewidth=1, zorder=0)
+    title = "A kink, and momentum never arrives"
+    plotting.finish(axes, title=title, x="step", y="θ")
     return figure

@@ -49,9 +49,9 @@ _NOISY, _CLEAN = "digits, a fifth of the labels wrong", "digits, clean labels"
 
 EFFECTS = (
     Effect(
-        "momentum", "SGD, equal η/(1 − β)", "digits, batches of 32", "05.digits-accuracy",
-        "curvature is the trouble: deep nets, large batches", "noise is the trouble: it is a longer step",
-        sign=-1,
+        "momentum", "gradient descent, each at its best rate", "digits, full batches", "05.best-validation",
+        "longer steps than plain gradient descent can take: bad conditioning, large batches",
+        "short steps are enough: it is a longer step", unit="loss", sign=-1,
     ),
     Effect(
         "AdaGrad", "SGD, both tuned, rates falling", "digits", "06.digits-loss",

@@ -20,9 +20,10 @@ def heavy_ball_rate(lr: Tensor | float, beta: Tensor | float, curvature: Tensor 
     """Factor per step of the error along an eigen-direction, in the long run; from 1 on it does not shrink.
 
         b = 1 + beta - lr λ,    |z| = sqrt(beta)                    if b² < 4 beta   (it swings)
-                                |z| = (|b| + sqrt(b² - 4 beta)) / 2   otherwise        (it creeps)
+                                |z| = (|b| + sqrt(b² - 4 beta)) / 2   otherwise
 
-    With beta = 0 this is |1 - lr λ|, the factor of gradient descent.
+    Otherwise the error creeps (b > 0, it keeps its sign) or flips (b < 0, it changes sign at each step). With
+    beta = 0 this is |1 - lr λ|, the factor of gradient descent.
 
     Args:
         lr: step size, > 0, PyTorch's convention. beta: in [0, 1). curvature: λ > 0.
@@ -30,8 +31,8 @@ def heavy_ball_rate(lr: Tensor | float, beta: Tensor | float, curvature: Tensor 
     """
     lr, beta, curvature = (torch.as_tensor(a, dtype=torch.float64) for a in (lr, beta, curvature))
     b = 1 + beta - lr * curvature
-    creeping = (b.abs() + (b**2 - 4 * beta).clamp(min=0).sqrt()) / 2
-    return torch.where(b**2 < 4 * beta, beta.sqrt(), creeping)
+    apart = (b.abs() + (b**2 - 4 * beta).clamp(min=0).sqrt()) / 2
+    return torch.where(b**2 < 4 * beta, beta.sqrt(), apart)
 
 
 def best_gd(mu: float, L: float) -> tuple[float, float]:
@@ -49,7 +50,8 @@ def best_heavy_ball(mu: float, L: float) -> tuple[float, float, float]:
 
         lr = (2 / (sqrt(L) + sqrt(mu)))²,    beta = ((sqrt(κ) - 1) / (sqrt(κ) + 1))²,    factor = sqrt(beta)
 
-    At both ends of the spectrum the two roots coincide, so the error goes like t * factor**t there.
+    At both ends of the spectrum the two roots coincide. From rest the error there is factor**t times
+    1 + (1 - factor) t at mu, which the steps taken keep bounded, and 1 + (1 + factor) t at L.
 
     Raises: ValueError unless 0 < mu <= L.
     Source: Polyak (1964), theorem 9.
@@ -84,6 +86,25 @@ def measured_pace(curvatures: Tensor, rates: Tensor, *, steps: int = 2000) -> Te
     return (total / (steps // 2)).exp()
 
 
+def best_nesterov(mu: float, L: float, *, quadratic: bool = False) -> tuple[float, float]:
+    """Step size and momentum of Nesterov's method for curvatures from mu to L.
+
+        lr = 1 / L,             beta = (sqrt(κ) - 1) / (sqrt(κ) + 1)
+        lr = 4 / (3 L + mu),    beta = (r - 2) / (r + 2),  r = sqrt(3 κ + 1)    if quadratic
+
+    Args: quadratic: whether to take the constants that are best on quadratics. The others hold for every
+        smooth and strongly convex function.
+    Raises: ValueError unless 0 < mu <= L.
+    Source: Nesterov (2004), scheme 2.2.11; Lessard, Recht & Packard (2016), table 1.
+    """
+    require(0 < mu <= L, "0 < mu <= L", mu=mu, L=L)
+    if quadratic:
+        root = (3 * L / mu + 1) ** 0.5
+        return 4 / (3 * L + mu), (root - 2) / (root + 2)
+    root = (L / mu) ** 0.5
+    return 1 / L, (root - 1) / (root + 1)
+
+
 def noise_level(lr: float, beta: float, curvature: float, sigma: float) -> float:
     """Variance of p at rest, where each gradient λp carries independent noise of standard deviation sigma.
 
@@ -103,20 +124,29 @@ def noise_level(lr: float, beta: float, curvature: float, sigma: float) -> float
 
 
 def steps_to(
-    tolerance: float, lr: float, beta: float, curvatures: Tensor, start: Tensor, *, most: int
+    tolerance: float,
+    lr: float,
+    beta: float,
+    curvatures: Tensor,
+    start: Tensor,
+    *,
+    most: int,
+    nesterov: bool = False,
 ) -> Tensor:
     """Steps until |p| <= tolerance * |start|, for many quadratics at once; `most` where it takes longer.
 
     Args:
         curvatures: (..., d) eigenvalues. start: (..., d) first points, in the eigenbasis.
+        nesterov: whether to look ahead, in PyTorch's form: p <- p - lr * (λ p + beta * v).
     Returns: (...), int64.
     """
     p, v = start.double().clone(), torch.zeros_like(start, dtype=torch.float64)
     goal = tolerance * p.norm(dim=-1)
     steps = torch.full(p.shape[:-1], most)
     for step in range(1, most + 1):
-        v.mul_(beta).addcmul_(curvatures, p)
-        p.sub_(v, alpha=lr)
+        gradient = curvatures * p
+        v.mul_(beta).add_(gradient)
+        p.sub_(gradient.add_(v, alpha=beta) if nesterov else v, alpha=lr)
         steps[(p.norm(dim=-1) <= goal) & (steps == most)] = step
         if bool((steps < most).all()):
             break

@@ -51,14 +51,14 @@ def test_rows_are_complete() -> None:
 def test_an_interval_is_read_in_its_unit_and_with_its_sign(tmp_path: Path) -> None:
     claims = [
         ("13.gain-noisy", interval(0.0312, 0.02, 0.04), "holds"),
-        ("05.digits-accuracy", interval(0.001, -0.002, 0.004), "holds"),
+        ("05.best-validation", interval(0.001, -0.002, 0.004), "holds"),
         ("07.digits-tuned", interval(-0.01, -0.02, 0.005), "holds"),
     ]
     table = effects.table(record(tmp_path, *claims))
     assert len(table) == len(EFFECTS)
     by_claim = dict(zip((e.claim for e in EFFECTS), table.to_dict("records"), strict=True))
     assert by_claim["13.gain-noisy"]["effect"] == "+3.1 points [+2.0, +4.0]"
-    assert by_claim["05.digits-accuracy"]["effect"] == "-0.1 points [-0.4, +0.2]"
+    assert by_claim["05.best-validation"]["effect"] == "-0.001 loss [-0.004, +0.002]"
     assert by_claim["07.digits-tuned"]["effect"] == "+0.010 loss [-0.005, +0.020]"
     row = by_claim["07.digits-tuned"]
     assert (row["mean"], row["low"], row["high"]) == pytest.approx((0.01, -0.005, 0.02))

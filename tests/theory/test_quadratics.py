@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from course_utils.theory import quadratics
-from course_utils.theory.quadratics import best_gd, best_heavy_ball, heavy_ball_rate, noise_level, steps_to
+from course_utils.theory.quadratics import (
+    best_gd,
+    best_heavy_ball,
+    best_nesterov,
+    heavy_ball_rate,
+    noise_level,
+    steps_to,
+)
 from tests.mutants import mistakes
 
 F64 = torch.float64
@@ -82,6 +89,35 @@ def test_the_best_settings_are_best_on_a_grid(mu: float, L: float) -> None:
     check_best(quadratics, mu, L)
 
 
+def nesterov_rate(lr: float, beta: float, curvature: float) -> float:
+    """(p_t, p_{t-1}) -> (p_{t+1}, p_t) with the gradient at p + beta * (p - last): its spectral radius."""
+    shrink = 1 - lr * curvature
+    matrix = torch.tensor([[(1 + beta) * shrink, -beta * shrink], [1.0, 0.0]], dtype=F64)
+    return float(torch.linalg.eigvals(matrix).abs().max())
+
+
+def check_nesterov(module: Any, mu: float = 0.02, L: float = 3.0) -> None:
+    """The pace that is proved, 1 - 1 / sqrt(κ); on quadratics no pair near the tuned one is better."""
+    curvatures = torch.linspace(mu, L, 60).tolist()
+
+    def worst_of(lr: float, beta: float) -> float:
+        return max(nesterov_rate(lr, beta, c) for c in curvatures)
+
+    lr, beta = module.best_nesterov(mu, L)
+    assert lr == pytest.approx(1 / L)
+    assert worst_of(lr, beta) == pytest.approx(1 - (mu / L) ** 0.5, abs=1e-4)
+    lr, beta = module.best_nesterov(mu, L, quadratic=True)
+    best = worst_of(lr, beta)
+    assert best == pytest.approx(1 - 2 / (3 * L / mu + 1) ** 0.5, abs=1e-4)
+    for share_lr, share_beta in ((0.97, 1), (1.03, 1), (1, 0.99), (1, 1.01), (1.03, 0.99), (0.97, 1.01)):
+        assert worst_of(share_lr * lr, share_beta * beta) > best
+
+
+@pytest.mark.parametrize(("mu", "L"), [(0.02, 3.0), (1.0, 25.0)])
+def test_nesterovs_constants_have_the_pace_that_is_proved(mu: float, L: float) -> None:
+    check_nesterov(quadratics, mu, L)
+
+
 def check_noise(module: Any, lr: float = 0.3, beta: float = 0.6, curvature: float = 1.7) -> None:
     """The covariance C of (p, v) at rest: C = A C A^T + B, solved as one linear system."""
     sigma = 0.8
@@ -99,19 +135,20 @@ def test_noise_at_rest_is_the_fixed_point(share: float, beta: float, curvature: 
     check_noise(quadratics, 2 * (1 + beta) * share / curvature, beta, curvature)
 
 
-def check_steps(module: Any, most: int = 60) -> None:
-    g = torch.Generator().manual_seed(0)
-    curvatures = 0.05 + torch.rand(6, 3, generator=g, dtype=F64)
-    start = torch.randn(6, 3, generator=g, dtype=F64)
+def check_steps(module: Any, most: int = 60, nesterov: bool = False) -> None:
+    generator = torch.Generator().manual_seed(0)
+    curvatures = 0.05 + torch.rand(6, 3, generator=generator, dtype=F64)
+    start = torch.randn(6, 3, generator=generator, dtype=F64)
     before = start.clone()
-    found = module.steps_to(1e-2, 0.8, 0.5, curvatures, start, most=most)
+    found = module.steps_to(1e-2, 0.8, 0.5, curvatures, start, most=most, nesterov=nesterov)
     expected = []
     for c, s in zip(curvatures.tolist(), start.tolist(), strict=True):
         p, v, steps = list(s), [0.0] * 3, 0
         size = sum(x * x for x in s) ** 0.5
         while sum(x * x for x in p) ** 0.5 > 1e-2 * size and steps < most:
-            v = [0.5 * v[i] + c[i] * p[i] for i in range(3)]
-            p = [p[i] - 0.8 * v[i] for i in range(3)]
+            g = [c[i] * p[i] for i in range(3)]
+            v = [0.5 * v[i] + g[i] for i in range(3)]
+            p = [p[i] - 0.8 * (g[i] + 0.5 * v[i] if nesterov else v[i]) for i in range(3)]
             steps += 1
         expected.append(steps)
     assert found.tolist() == expected
@@ -119,9 +156,10 @@ def check_steps(module: Any, most: int = 60) -> None:
     assert torch.equal(start, before)
 
 
+@pytest.mark.parametrize("nesterov", [False, True])
 @pytest.mark.parametrize("most", [60, 20])
-def test_steps_to_a_tolerance_against_a_plain_loop(most: int) -> None:
-    check_steps(quadratics, most)
+def test_steps_to_a_tolerance_against_a_plain_loop(most: int, nesterov: bool) -> None:
+    check_steps(quadratics, most, nesterov)
 
 
 def test_what_diverges_takes_the_most_steps() -> None:
@@ -134,6 +172,7 @@ def test_what_diverges_takes_the_most_steps() -> None:
     [
         (lambda: best_gd(2.0, 1.0), "need 0 < mu <= L, got mu=2.0, L=1.0"),
         (lambda: best_heavy_ball(0.0, 1.0), "need 0 < mu <= L"),
+        (lambda: best_nesterov(2.0, 1.0), "need 0 < mu <= L"),
         (lambda: noise_level(2.0, 0.0, 1.0, 1.0), "need 0 < lr"),
         (lambda: noise_level(0.1, 1.0, 1.0, 1.0), "beta < 1"),
         (lambda: noise_level(0.0, 0.5, 1.0, 1.0), "need 0 < lr"),
@@ -159,6 +198,18 @@ MUTANTS: dict[str, tuple[str, str, Callable[[Any], None]]] = {
         "lr * sigma**2 * (1 + beta) / (curvature * (1 - beta)", "lr * sigma**2 / (curvature", check_noise,
     ),
     "noise-edge-of-plain-sgd": ("(2 * (1 + beta) - lr * curvature))", "(2 - lr * curvature))", check_noise),
+    "nesterov-of-the-heavy-ball": (
+        "return 1 / L, (root - 1) / (root + 1)", "return 1 / L, ((root - 1) / (root + 1)) ** 2",
+        check_nesterov,
+    ),
+    "nesterov-tuned-with-sqrt-kappa": ("(3 * L / mu + 1) ** 0.5", "(L / mu + 1) ** 0.5", check_nesterov),
+    "no-look-ahead": (
+        "gradient.add_(v, alpha=beta) if nesterov else v", "v",
+        lambda module: check_steps(module, nesterov=True),
+    ),
+    "looks-ahead-undamped": (
+        "gradient.add_(v, alpha=beta)", "gradient.add_(v)", lambda module: check_steps(module, nesterov=True)
+    ),
     "counts-from-zero": ("steps == most)] = step", "steps == most)] = step - 1", check_steps),
     "starts-with-velocity": ("torch.zeros_like(start, dtype", "torch.ones_like(start, dtype", check_steps),
 }  # fmt: skip

@@ -239,11 +239,11 @@ def test_quiz_opens_one_choice_at_a_time(opened: Open) -> None:
 def test_ledger_finds_and_leads_to_the_cell(opened: Open) -> None:
     page = opened("claims.html")
     rows = page.locator(".course-ledger tbody tr")
-    page.locator("#course-filter").fill("05.first-buffer")
+    page.locator("#course-filter").fill("05.momentum-power")
     assert rows.filter(visible=True).count() == 1
-    page.get_by_role("link", name="05.first-buffer").click()
+    page.get_by_role("link", name="05.momentum-power").click()
     target = page.locator(":target")
-    assert target.get_attribute("id") == "claim-05-first-buffer"
+    assert target.get_attribute("id") == "claim-05-momentum-power"
     assert target.is_visible()
 
 
