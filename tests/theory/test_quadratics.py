@@ -186,8 +186,8 @@ def test_bad_input(call: Callable[[], object], message: str) -> None:
 MUTANTS: dict[str, tuple[str, str, Callable[[Any], None]]] = {
     "over-the-whole-run": ("if step >= steps // 2:", "if step >= 0:", check_measured_pace),
     "not-scaled-back": ("p = p / length.clamp", "p = p * length.clamp", check_measured_pace),
-    "swings-like-beta": ("4 * beta, beta.sqrt(), creeping", "4 * beta, beta, creeping", check_rate),
-    "never-swings": ("torch.where(b**2 < 4 * beta, beta.sqrt(), creeping)", "creeping", check_rate),
+    "swings-like-beta": ("4 * beta, beta.sqrt(), apart", "4 * beta, beta, apart", check_rate),
+    "never-swings": ("torch.where(b**2 < 4 * beta, beta.sqrt(), apart)", "apart", check_rate),
     "damped-step": (
         "b = 1 + beta - lr * curvature", "b = 1 + beta - (1 - beta) * lr * curvature",
         lambda module: check_rate(module, lr=2.0, beta=0.1, curvature=1.5),
