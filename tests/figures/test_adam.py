@@ -114,13 +114,16 @@ def test_learning_curves_draw_the_race_and_what_has_diverged_is_not_drawn() -> N
     assert lines(axes)["momentum"][2] == np.inf
 
 
-def test_turning_over_draws_a_ratio_for_each_number_of_steps() -> None:
+def test_turning_over_draws_a_ratio_for_each_number_of_steps_and_for_each_goal() -> None:
     leads = {"a": [0.5, 2.0, 9.0], "b": [0.1, 0.2, 0.3], "c": [1.0, 1.0, 1.0], "d": [3.0, 2.0, 1.0]}
-    (axes,) = figures.turning_over(leads, 64).axes
-    drawn = {str(line.get_label()): line for line in axes.get_lines()}
+    steps = {name: torch.tensor([2.0, 3.0 + k, torch.inf]) for k, name in enumerate(leads)}
+    above, below = figures.turning_over(leads, torch.tensor([0.1, 0.01, 0.001]), steps, 64).axes
+    drawn = {str(line.get_label()): line for line in above.get_lines()}
     np.testing.assert_allclose(drawn["b"].get_ydata(), [0.1, 0.2, 0.3])
     np.testing.assert_allclose(drawn["b"].get_xdata(), [10, 11, 12])
-    assert "64 words" in axes.get_title(loc="left")
+    np.testing.assert_allclose(lines(below)["_b"], [2, 4, np.nan])  # never there: not drawn
+    assert below.get_xlim()[0] > below.get_xlim()[1]
+    assert "64 words" in above.get_title(loc="left")
 
 
 def test_late_words_draw_a_dot_for_each_row() -> None:
@@ -184,12 +187,12 @@ def test_the_title_says_where_adam_goes(memory: float, words: str) -> None:
 
 
 def test_rates_tried_draw_each_method_on_its_own_grid() -> None:
-    losses = {"momentum": torch.rand(4, 5), "adam": torch.rand(4, 5)}
+    losses = {name: torch.rand(4, 6) for name in ("Adam", "momentum, β = 0.8", "momentum, β = 0.9")}
     (axes,) = figures.rates_tried(losses).axes
-    for method, lowest in (("momentum", 0.02), ("adam", 0.005)):
-        (line,) = [line for line in axes.get_lines() if line.get_label() == f"_{method}"]
-        np.testing.assert_allclose(line.get_xdata(), lowest * 2.0 ** np.arange(5))
-        np.testing.assert_allclose(line.get_ydata(), losses[method].mean(0).numpy(), rtol=1e-6)
+    for name, lowest in zip(losses, (0.005, 0.02, 0.02), strict=True):
+        (line,) = [line for line in axes.get_lines() if line.get_label() == name]
+        np.testing.assert_allclose(line.get_xdata(), lowest * 2.0 ** np.arange(6))
+        np.testing.assert_allclose(line.get_ydata(), losses[name].mean(0).numpy(), rtol=1e-6)
 
 
 def test_limits_draw_both_ratios() -> None:
