@@ -20,8 +20,10 @@ from course_utils.theory.adam_steps import Betas
 
 BETAS = (0.9, 0.999)
 FIRST = 10  # number of steps at which the lead is drawn first
+GOALS = np.geomspace(0.3, 1e-5, 40)  # parts of the first loss to come down to
 PHASE = 150  # steps of each phase of the first figure
 DIGIT_RATES = {"momentum": 0.02, "Adam": 0.005}  # the lowest tried on the digits
+DIGIT_MOMENTA = (0.8, 0.9, 0.95)
 TUG_RATE, TUG_STEPS = 0.5, 900  # of the paths: rate lr / sqrt(t)
 MARGINS = np.geomspace(0.02, 20, 60)  # C - 2, in the map of the tug of war
 MEMORIES = np.geomspace(1.001, 1000, 60)  # 1 / (1 - beta2)
@@ -55,8 +57,8 @@ LATE_WORDS = (
 )
 RIVALS = (
     "Loss after 100 steps, one row for each method, on a logarithmic axis: momentum, Adam with one v for "
-    "the whole table, v alone, the sign of m, momentum on gradients divided by the share of the word, and "
-    "Adam."
+    "the whole table, v alone, the sign of the gradient, momentum on gradients divided by the share of the "
+    "word, and Adam."
 )
 STEP_AGAINST_NOISE = (
     "Typical step in units of the rate against signal over noise. With v alone it is one everywhere. With "
@@ -65,7 +67,7 @@ STEP_AGAINST_NOISE = (
 )
 LEFT_OUT = (
     "Length of a step relative to Adam's against its number, both logarithmic. With neither correction "
-    "the dots start at 3.16, peak at 6.57 at step 12 and come down to one after thousands of steps; with "
+    "the dots start at 3.16, peak at 6.57 and come down to one after thousands of steps; with "
     "only m corrected the line starts far above, with only v far below."
 )
 LONGEST_STEPS = (
@@ -88,13 +90,12 @@ MAP_AND_PATH = (
     "minimum."
 )
 RATES_TRIED = (
-    "Validation loss against the rate, in batches of 32. Adam's curve and those of momentum, one for each "
+    "Validation loss against the rate, full batches. Adam's curve and those of momentum, one for each "
     "β, are valleys; Adam's is at lower rates."
 )
 LIMITS = (
-    "Momentum's loss over Adam's after 100 steps. Above, against the number of words in the table. Below, "
-    "against the word pairs in a batch: near one for 32 of them; apart from the rest, behind a gap in the "
-    "axis, the ratio where each step sees all pairs."
+    "Momentum's loss over Adam's after 100 steps, against the word pairs in a batch: near one for 32 of "
+    "them; apart from the rest, behind a gap in the axis, the ratio where each step sees all pairs."
 )
 
 
@@ -153,23 +154,34 @@ def learning_curves(curves: Mapping[str, Tensor]) -> Figure:
     return figure
 
 
-def turning_over(
-    leads: Mapping[str, Sequence[float]], goals: ArrayLike, steps: Mapping[str, ArrayLike], words: int
-) -> Figure:
+def reached(losses: Tensor, goal: float | None = None) -> float:
+    """The lowest loss of several runs after 100 steps or, with a goal, the fewest steps that one takes to it.
+
+    Args:
+        losses: (T, R), T > 100, of R runs after 0, 1, ... steps.
+        goal: the part of its first loss that a run has to come down to; inf where none does.
+    """
+    if goal is None:
+        return float(losses[100].min())
+    there = (losses <= goal * losses[0]).any(1).nonzero()
+    return float(there[0]) if len(there) else float("inf")
+
+
+def turning_over(runs: Mapping[str, Sequence[Tensor]], words: int) -> Figure:
     """Momentum against Adam: its loss after each number of steps, and its steps to each loss.
 
     Args:
-        leads: which words are even -> ratios of the losses after `FIRST`, `FIRST` + 1, ... steps.
-        goals: (K,) parts of the first loss. steps: which words are even -> (K,) ratios of the steps to them;
-            what is not finite is not drawn.
+        runs: which words are even -> momentum's losses and Adam's, (T, R) each; the best of the R counts.
         words: in the table.
     """
     figure, (above, below) = plotting.subplots(2, 1, size=(6.4, 6.6))
     colours = (plotting.colour("adam"), plotting.ORANGE, plotting.colour("momentum"), plotting.GREY)
-    for (name, ratios), colour in zip(leads.items(), colours, strict=True):
+    for (name, (slow, fast)), colour in zip(runs.items(), colours, strict=True):
+        ratios = (slow.amin(1) / fast.amin(1))[FIRST:]
         above.plot(np.arange(FIRST, FIRST + len(ratios)), ratios, color=colour, label=name)
-        y = np.asarray(steps[name], float)
-        below.plot(np.asarray(goals), np.where(np.isfinite(y), y, np.nan), color=colour, label=f"_{name}")
+        steps = np.array([[reached(losses, goal) for goal in GOALS] for losses in (slow, fast)])
+        there = np.isfinite(steps).all(0)
+        below.plot(GOALS[there], steps[0, there] / steps[1, there], color=colour, label=f"_{name}")
     for axes in (above, below):
         axes.axhline(1, color=plotting.INK, linewidth=0.9, linestyle=(0, (5, 3)), zorder=0)
     above.set(yscale="log", xlim=(FIRST, FIRST + len(ratios) - 1), ylim=(0.005, 1e7))
@@ -177,7 +189,7 @@ def turning_over(
     right = above.get_xlim()[1] - 3
     above.text(right, 0.05, "below the line momentum is ahead", color=plotting.INK, ha="right")
     plotting.log_ticks(below)
-    below.set(xlim=(max(np.asarray(goals)), min(np.asarray(goals))), ylim=(0.2, 12))
+    below.set(xlim=(GOALS[0], GOALS[-1]), ylim=(0.2, 12))
     below.set_xticks([0.1, 0.01, 1e-3, 1e-4, 1e-5], ["0.1", "0.01", "0.001", "10⁻⁴", "10⁻⁵"])
     below.set_yticks([0.3, 1, 3, 10], ["0.3", "1", "3", "10"])
     title = f"Who is ahead depends on when one looks ({words} words)"
@@ -398,53 +410,44 @@ def rates_tried(losses: Mapping[str, Tensor]) -> Figure:
     """Validation loss against the rate, each method on its own grid.
 
     Args:
-        losses: "Adam", "momentum, β = 0.8" and the like -> (S, K), at rates that double.
+        losses: "Adam" -> (6, 2, S), at rates that double, validation and training; "momentum" -> (18, 2, S),
+            so for each β of `DIGIT_MOMENTA`.
     """
     figure, axes = plotting.subplots(size=(6.4, 3.9))
     plotting.log_ticks(axes, "x")
-    momenta = iter((plotting.colour("momentum"), plotting.ORANGE, plotting.SKY))
-    for name, values in losses.items():
-        method = name.split(",")[0]
-        colour = plotting.colour("adam") if method == "Adam" else next(momenta)
-        y = values.mean(0).numpy()
-        axes.plot(
-            DIGIT_RATES[method] * 2.0 ** np.arange(len(y)), y, "o-", color=colour, markersize=5, label=name
-        )
+    names = ("Adam", *(f"momentum, β = {beta}" for beta in DIGIT_MOMENTA))
+    colours = (plotting.colour("adam"), plotting.colour("momentum"), plotting.ORANGE, plotting.SKY)
+    means = torch.cat([losses["Adam"], losses["momentum"]])[:, 0].mean(1).view(4, 6).numpy()
+    for name, y, colour in zip(names, means, colours, strict=True):
+        x = DIGIT_RATES[name.split(",")[0]] * 2.0 ** np.arange(len(y))
+        axes.plot(x, y, "o-", color=colour, markersize=5, label=name)
     axes.set(ylim=(0, 0.8))
     ticks = [0.005, 0.02, 0.08, 0.32]
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.legend(frameon=False, loc="upper left", ncols=2, fontsize=9)
     title = "On the digits each method has a good rate"
-    plotting.finish(axes, title=title, x="rate η", y="validation loss, batches of 32", names=False)
+    plotting.finish(axes, title=title, x="rate η", y="validation loss", names=False)
     return figure
 
 
-def limits(
-    words: Sequence[int], by_words: Sequence[float], batches: Sequence[int], by_batch: Sequence[float]
-) -> Figure:
-    """How many times Adam's loss momentum's is, against the number of words and against the batch.
+def limits(batches: Sequence[int], by_batch: Sequence[float]) -> Figure:
+    """How many times Adam's loss momentum's is, against the batch.
 
     Args:
-        words, by_words: sizes of the table, and the ratio for each.
         batches, by_batch: word pairs in a batch, and the ratio for each and, last, for all data.
     """
-    figure, (above, below) = plotting.subplots(2, 1, size=(6.4, 6.0))
+    figure, axes = plotting.subplots(size=(6.4, 3.7))
     places = [*batches, batches[-1] * 16]  # the last: all pairs, beyond a gap in the axis
-    for axes, x, ratios, joined in ((above, words, by_words, None), (below, places, by_batch, -1)):
-        plotting.log_ticks(axes)
-        plotting.measured(axes, x, ratios, label="_ratio", color=plotting.INK)
-        axes.plot(x[:joined], ratios[:joined], color=plotting.INK, linewidth=1.2, label="_line")
-        axes.axhline(1, color=plotting.GREY, linewidth=1, linestyle=(0, (5, 3)))
-        axes.set_yticks([0.01, 0.1, 1, 10, 100], ["0.01", "0.1", "1", "10", "100"])
-        axes.set_ylim(min(0.3, min(ratios) / 2), max(ratios) * 3)
-    above.set_xticks(words, [str(count) for count in words])
-    below.set_xticks(places, [*(f"{size:,}" for size in batches), "all"])
-    below.axvline(batches[-1] * 4, color=plotting.GREY, linewidth=1, linestyle=(0, (1, 2)))
-    name = "momentum's loss / Adam's"
-    title = "The lead after 100 steps, against the size of the table"
-    plotting.finish(above, title=title, x="words in the table", y=name)
-    title = "… and against the size of the batch"
-    plotting.finish(below, title=title, x="word pairs in a batch", y=name)
+    plotting.log_ticks(axes)
+    plotting.measured(axes, places, by_batch, label="_ratio", color=plotting.INK)
+    axes.plot(batches, by_batch[:-1], color=plotting.INK, linewidth=1.2, label="_line")
+    axes.axhline(1, color=plotting.GREY, linewidth=1, linestyle=(0, (5, 3)))
+    axes.set_yticks([0.1, 1, 10, 100, 1000], ["0.1", "1", "10", "100", "1,000"])
+    axes.set_ylim(min(0.3, min(by_batch) / 2), max(by_batch) * 3)
+    axes.set_xticks(places, [*(f"{size:,}" for size in batches), "all"])
+    axes.axvline(batches[-1] * 4, color=plotting.GREY, linewidth=1, linestyle=(0, (1, 2)))
+    title = "The lead after 100 steps, against the size of the batch"
+    plotting.finish(axes, title=title, x="word pairs in a batch", y="momentum's loss / Adam's")
     return figure
 
 
