@@ -52,9 +52,9 @@ class Block:
         count = len(self.claims)
         tallies = {name: [one["verdict"] for one in self.claims].count(name) for name in SIGNS}
         words = [f"{tally} {_verb(name, tally)}" for name, tally in tallies.items() if tally]
-        said = ", ".join(["", *words]) if len(words) > 1 else f" {_verb(self.verdict, count)}"
+        tail = ", ".join(["", *words]) if len(words) > 1 else f" {_verb(self.verdict, count)}"
         about = f": {self.topic}" if self.topic else ""
-        return f"{count} further statement{'' if count == 1 else 's'}{said}{about}"
+        return f"{count} further statement{'' if count == 1 else 's'}{tail}{about}"
 
 
 def rounded(
@@ -91,16 +91,16 @@ def rounded(
     values = [scale * float(end) for end in ends]
     places = _places(values, digits)
     for more in range(4):
-        kept = [round(value, places + more) + 0.0 for value in values]
-        if agrees(min(kept) / scale, max(kept) / scale):
+        rounded = [round(value, places + more) + 0.0 for value in values]
+        if agrees(min(rounded) / scale, max(rounded) / scale):
             break
     if len(values) == 1 and digits is None and _whole(values[0]):
-        places, more, kept = 0, 0, [round(values[0]) + 0.0]
-    shown = _joined([_text(value, kept, places + more) for value in kept], unit)
-    found = [value / scale for value in kept]
-    if len(found) == 1:
-        return shown, found[0]
-    return shown, {**measured, **dict(zip(("mean", "low", "high"), found, strict=True))}
+        places, more, rounded = 0, 0, [round(values[0]) + 0.0]
+    shown = _joined([_text(value, rounded, places + more) for value in rounded], unit)
+    numbers = [value / scale for value in rounded]
+    if len(numbers) == 1:
+        return shown, numbers[0]
+    return shown, {**measured, **dict(zip(("mean", "low", "high"), numbers, strict=True))}
 
 
 def line(claim: Claim) -> str:
@@ -156,8 +156,8 @@ def about(blocks: Sequence[Block]) -> dict[str, Any]:
 
 def stored(output: Any) -> list[Block]:
     """The blocks of claims that an output of a stored notebook shows, in order; none in any other output."""
-    found = output.get("metadata", {}).get("claims", [])
-    return [Block(tuple(block["claims"]), block["topic"]) for block in found]
+    blocks = output.get("metadata", {}).get("claims", [])
+    return [Block(tuple(block["claims"]), block["topic"]) for block in blocks]
 
 
 def asked_for(claim: Claim) -> str:

@@ -158,9 +158,9 @@ def largest(*values: Any) -> float:
     Python's `max` drops a NaN that does not come first, so that a broken rule could pass for an exact one.
     No bound of a claim admits a NaN.
     """
-    found = list(_numbers(values))
-    require(bool(found), "at least one value", values=0)
-    return math.nan if any(map(math.isnan, found)) else max(found)
+    numbers = list(_numbers(values))
+    require(bool(numbers), "at least one value", values=0)
+    return math.nan if any(map(math.isnan, numbers)) else max(numbers)
 
 
 def smallest(*values: Any) -> float:
@@ -278,8 +278,8 @@ def _write(lesson: str, run: profiles.Run, claims: dict[str, dict[str, Any]]) ->
 
 def _versions() -> dict[str, str]:
     torch = loaded_torch()
-    found = {"python": platform.python_version(), "numpy": np.__version__}
-    return found | ({"torch": str(torch.__version__)} if torch else {})
+    versions = {"python": platform.python_version(), "numpy": np.__version__}
+    return versions | ({"torch": str(torch.__version__)} if torch else {})
 
 
 class _Waiting:

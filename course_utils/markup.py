@@ -69,9 +69,9 @@ def card(tone: str, mark: str, word: str, *body: str) -> str:
     """
     colour = TONES[tone]
     head = f'<span style="color:{colour};font-weight:bold" aria-hidden="true">{html.escape(mark)}</span>'
-    said = paragraph(f"{head} <strong>{marked(word)}</strong>")
+    verdict = paragraph(f"{head} <strong>{marked(word)}</strong>")
     edge = f"border-left:4px solid {colour};padding:.1em 0 .1em .8em;margin:.3em 0"
-    return "\n".join([f'<div style="{edge}">', said, *filter(None, body), "</div>"])
+    return "\n".join([f'<div style="{edge}">', verdict, *filter(None, body), "</div>"])
 
 
 def paragraph(page: str) -> str:

@@ -132,7 +132,7 @@ def clashes(figure: Figure) -> list[str]:
     renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
     boxes = [(text, Text.get_window_extent(text, renderer)) for text in _texts(figure)]
     whole = figure.bbox
-    found = [
+    clashing = [
         f"{_named(text)} leaves the canvas"
         for text, box in boxes
         if min(box.x0 - whole.x0, box.y0 - whole.y0, whole.x1 - box.x1, whole.y1 - box.y1) < -LOOSE
@@ -142,8 +142,8 @@ def clashes(figure: Figure) -> list[str]:
             wide = min(box.x1, its.x1) - max(box.x0, its.x0)
             high = min(box.y1, its.y1) - max(box.y0, its.y0)
             if wide > LOOSE and high > LOOSE:
-                found.append(f"{_named(text)} lies on {_named(other)}")
-    return found
+                clashing.append(f"{_named(text)} lies on {_named(other)}")
+    return clashing
 
 
 def _texts(figure: Figure) -> list[Text]:
@@ -158,8 +158,8 @@ def _texts(figure: Figure) -> list[Text]:
             place = axis.get_transform().transform
             low, high = sorted(place(axis.get_view_interval()))
             room = 1e-9 * (high - low)
-            there = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
-            inside = [tick for tick in there if low - room <= place([tick.get_loc()])[0] <= high + room]
+            all_ticks = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
+            inside = [tick for tick in all_ticks if low - room <= place([tick.get_loc()])[0] <= high + room]
             ticks += [label for tick in inside if tick.get_visible() for label in (tick.label1, tick.label2)]
             ticks += [axis.label, axis.get_offset_text()]
     others = [text for text in figure.findobj(Text) if id(text) not in hidden]
@@ -176,9 +176,9 @@ def _about(figures: Sequence[Figure]) -> dict[str, list[str]]:
 
     A smoke run arranges nothing, so there texts may clash.
     """
-    said = {"titles": titles(figures[-1])}
+    about = {"titles": titles(figures[-1])}
     wrong = [] if _smoke() else [clash for figure in figures for clash in clashes(figure)]
-    return {**said, "clashes": list(dict.fromkeys(wrong))} if wrong else said
+    return {**about, "clashes": list(dict.fromkeys(wrong))} if wrong else about
 
 
 def show(figure: Figure, *, alt: str) -> None:

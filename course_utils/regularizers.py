@@ -299,8 +299,8 @@ def decay_groups(
 def choose(params: Params, where: Where | None = None, weights_only: bool = False) -> list[Tensor]:
     """The tensors that `params` and the filters of this module mean, each once, in order."""
     if isinstance(params, nn.Module):
-        kept = set(weight_names(params)) if weights_only else None
-        pairs = [(name, p) for name, p in params.named_parameters() if kept is None or name in kept]
+        chosen = set(weight_names(params)) if weights_only else None
+        pairs = [(name, p) for name, p in params.named_parameters() if chosen is None or name in chosen]
     else:
         require(
             not weights_only,

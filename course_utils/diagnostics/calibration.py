@@ -52,9 +52,9 @@ def expected_calibration_error(probabilities: Tensor, target: Tensor, *, bins: i
     Args and Shape: as `reliability`; the result (...).
     Source: Naeini, Cooper & Hauskrecht (2015).
     """
-    found = reliability(probabilities, target, bins=bins)
-    gap = (found.accuracy - found.confidence).abs().nan_to_num(0.0)
-    return (found.count * gap).sum(-1) / target.shape[-1]
+    bin_means = reliability(probabilities, target, bins=bins)
+    gap = (bin_means.accuracy - bin_means.confidence).abs().nan_to_num(0.0)
+    return (bin_means.count * gap).sum(-1) / target.shape[-1]
 
 
 def overconfidence(probabilities: Tensor, target: Tensor) -> Tensor:

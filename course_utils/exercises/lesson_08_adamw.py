@@ -156,8 +156,8 @@ def _linear_only(model: nn.Module) -> list[str]:
 
 
 def _spared(model: nn.Module) -> list[str]:
-    kept = set(weight_names(model))
-    return [name for name in _all_names(model) if name not in kept]
+    decayed = set(weight_names(model))
+    return [name for name in _all_names(model) if name not in decayed]
 
 
 def _name_says_norm(model: nn.Module) -> list[str]:

@@ -86,9 +86,9 @@ def mixed(lam: float, place: float) -> Mixed:
 def mixing(lam: float, place: float) -> Figure:
     """Both mixtures at one lam, and under them the label that each picture gets."""
     figure, (upper, lower) = plotting.subplots(2, 2, size=(7.4, 3.4), height_ratios=(5, 1))
-    found = mixed(lam, place)
+    mixtures = mixed(lam, place)
     for top, bar, name, picture, share in zip(
-        upper, lower, ("Mixup", "CutMix"), found[:2], found[2:], strict=True
+        upper, lower, ("Mixup", "CutMix"), mixtures[:2], mixtures[2:], strict=True
     ):
         _picture(top, picture, f"{name}, λ = {lam:g}")
         for left, width, label, color in (
@@ -113,10 +113,10 @@ def effects(
     figure, axes = plotting.subplots(size=(7.4, 1.3 + 0.62 * len(table)))
     for row, method in enumerate(table):
         for k, world in enumerate(worlds):
-            found = table[method][world]
+            interval = table[method][world]
             height = row + 0.16 * (2 * k - len(worlds) + 1)
-            axes.plot([100 * found.low, 100 * found.high], [height] * 2, color=shades[k], linewidth=2.4)
-            axes.plot([100 * found.mean], [height], marker="o", markersize=5, color=shades[k])
+            axes.plot([100 * interval.low, 100 * interval.high], [height] * 2, color=shades[k], linewidth=2.4)
+            axes.plot([100 * interval.mean], [height], marker="o", markersize=5, color=shades[k])
     axes.axvline(0, color=plotting.INK, linewidth=0.8)
     axes.set_yticks(range(len(table)), list(table))
     axes.tick_params(axis="y", length=0)
@@ -133,9 +133,9 @@ def smoothing_gap(epsilons: Sequence[float], gaps: ArrayLike, *, classes: int) -
     """The true class's logit above the others' mean, against ε. Args: gaps: (S, E) of trained nets."""
     figure, axes = plotting.subplots(size=(6.8, 3.6))
     for eps, column in zip(epsilons, np.asarray(gaps, float).T, strict=True):
-        found = mean_interval(column)
-        axes.plot([eps, eps], [found.low, found.high], color=plotting.BLUE, linewidth=2.4)
-        axes.plot([eps], [found.mean], marker="o", markersize=6, color=plotting.BLUE)
+        interval = mean_interval(column)
+        axes.plot([eps, eps], [interval.low, interval.high], color=plotting.BLUE, linewidth=2.4)
+        axes.plot([eps], [interval.mean], marker="o", markersize=6, color=plotting.BLUE)
     axes.annotate(
         "trained nets",
         (epsilons[0], np.asarray(gaps, float)[:, 0].mean()),

@@ -106,10 +106,12 @@ def race(losses: Mapping[str, ArrayLike], *, against: str) -> Figure:
     figure, axes = plotting.subplots(size=(6.8, 2.6))
     names = [name for name in losses if name != against]
     for row, name in enumerate(names):
-        found = paired_interval(losses[name], losses[against])
+        interval = paired_interval(losses[name], losses[against])
         color = plotting.colour(name)
-        axes.plot([found.low, found.high], [row, row], color=color, linewidth=6, alpha=0.3, label="_interval")
-        axes.plot(found.mean, row, marker="o", color=color, label=f"_{name}")
+        axes.plot(
+            [interval.low, interval.high], [row, row], color=color, linewidth=6, alpha=0.3, label="_interval"
+        )
+        axes.plot(interval.mean, row, marker="o", color=color, label=f"_{name}")
     axes.axvline(0, color=plotting.INK, linewidth=1, linestyle=(0, (5, 3)))
     axes.set(
         yticks=range(len(names)), yticklabels=[WRITTEN[name] for name in names], ylim=(-0.6, len(names) - 0.4)

@@ -74,25 +74,27 @@ def differences(results: Sequence[Result], *, baseline: str) -> list[dict[str, t
     The level is 1 - 0.01 / (number of recipes - 1): the baseline was named beforehand, so only the
     comparisons with it count.
     """
-    found = []
+    gaps_by_task = []
     for result in results:
         level = 1 - 0.01 / max(1, len(result.entries) - 1)
         base = result[baseline].scores
         gaps = {e.recipe: paired_interval(e.scores, base, level=level) for e in result.entries}
-        found.append({name: (gap.mean, gap.low, gap.high) for name, gap in gaps.items() if name != baseline})
-    return found
+        gaps_by_task.append(
+            {name: (gap.mean, gap.low, gap.high) for name, gap in gaps.items() if name != baseline}
+        )
+    return gaps_by_task
 
 
 def against_baseline(results: Sequence[Result], *, baseline: str, titles: Sequence[str] = ()) -> Figure:
     """Every recipe's distance from the baseline on each task, recipes ordered by the last that has them."""
-    found = differences(results, baseline=baseline)
-    last = {name: mean for gaps in found for name, (mean, _, _) in gaps.items()}
+    gaps_by_task = differences(results, baseline=baseline)
+    last = {name: mean for gaps in gaps_by_task for name, (mean, _, _) in gaps.items()}
     names = sorted(last, key=lambda name: -last[name])
     figure, grid = plotting.subplots(
         1, len(results), size=(4.4 * len(results) + 0.6, 1.5 + 0.235 * len(names)), sharey=True, squeeze=False
     )
     heads = titles or [result.task for result in results]
-    for axes, title, gaps in zip(grid[0], heads, found, strict=True):
+    for axes, title, gaps in zip(grid[0], heads, gaps_by_task, strict=True):
         for y, name in enumerate(names):
             if name not in gaps:  # not raced on this task
                 continue
@@ -152,11 +154,11 @@ def search_ranges(
         weights: method -> for each k, how often a search of k trials chooses each trial.
         test: method -> test scores (trials, seeds).
     """
-    found = {}
+    by_method = {}
     for name, each in weights.items():
         scores = test[name].mean(1)
-        found[name] = np.array([[float(w @ scores), float(spread(w, scores))] for w in each])
-    return found
+        by_method[name] = np.array([[float(w @ scores), float(spread(w, scores))] for w in each])
+    return by_method
 
 
 def luck_of_the_search(

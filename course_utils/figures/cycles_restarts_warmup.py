@@ -133,10 +133,10 @@ def side_by_side(panels: Mapping[str, Mapping[str, ArrayLike]], low_start: Seque
     figure, axes = plotting.subplots(1, len(panels), size=(9.2, 3.8), sharex=True, sharey=True)
     for axis, (name, rows) in zip(axes, panels.items(), strict=True):
         for height, (schedule, values) in enumerate(reversed(list(rows.items()))):
-            found = intervals.mean_interval(np.asarray(values))
+            interval = intervals.mean_interval(np.asarray(values))
             color = WARM if schedule in low_start else COLD
-            axis.plot([found.low, found.high], [height, height], color=color, linewidth=2.5)
-            axis.plot(found.mean, height, "o", color=color, markersize=6)
+            axis.plot([interval.low, interval.high], [height, height], color=color, linewidth=2.5)
+            axis.plot(interval.mean, height, "o", color=color, markersize=6)
         axis.set_yticks(range(len(rows)), list(rows)[::-1])
         axis.grid(axis="x", color=plotting.LIGHT, linewidth=0.6)
         plotting.finish(axis, title=name, x="validation accuracy", y="", names=False)

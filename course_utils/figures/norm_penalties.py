@@ -223,9 +223,9 @@ def ball(strength: float, l1_share: float) -> Figure:
     left.axvline(0, color=plotting.LIGHT, linewidth=0.8)
     left.set_aspect("equal")
     zeros = int((path[k] == 0).sum())
-    found = ("no weight is zero", "one weight is zero", "both are zero")[zeros]
+    zeros_text = ("no weight is zero", "one weight is zero", "both are zero")[zeros]
     plotting.finish(
-        left, title=f"Strength {strength:g}, share {l1_share:g}: {found}", x="θ₁", y="θ₂", names=False
+        left, title=f"Strength {strength:g}, share {l1_share:g}: {zeros_text}", x="θ₁", y="θ₂", names=False
     )
     plotting.log_ticks(right, "x")
     for j, (name, color) in enumerate((("θ₁", plotting.BLUE), ("θ₂", plotting.PURPLE))):

@@ -151,9 +151,9 @@ def risk_figure(
         plotting.theory(left, dense[half], line[half], label="_theory")
     for p, column in zip(ps, values.T, strict=True):
         if np.isfinite(column).all():
-            found = intervals.mean_interval(column)
-            left.plot([p, p], [found.low, found.high], color=plotting.BLUE, label="_interval")
-            left.plot(p, found.mean, "o", color=plotting.BLUE, markersize=4, label="_mean")
+            interval = intervals.mean_interval(column)
+            left.plot([p, p], [interval.low, interval.high], color=plotting.BLUE, label="_interval")
+            left.plot(p, interval.mean, "o", color=plotting.BLUE, markersize=4, label="_mean")
     left.axvline(n, color=plotting.LIGHT, linewidth=1.2, zorder=0)
     left.set_ylim(0.8, 100)
     left.set_yticks([1, 10, 100], ["1", "10", "100"])
@@ -204,12 +204,12 @@ def techniques_figure(gains: Mapping[str, tuple[intervals.Interval, intervals.In
     """The gain of each technique with its interval. Args: gains: name -> (clean, noisy)."""
     figure, axes = plotting.subplots(size=(7.6, 3.6))
     for row, pair in enumerate(gains.values()):
-        for found, color, shift in zip(pair, (PLAIN, MARK), (-0.14, 0.14), strict=True):
+        for interval, color, shift in zip(pair, (PLAIN, MARK), (-0.14, 0.14), strict=True):
             y = row + shift
             axes.plot(
-                [100 * found.low, 100 * found.high], [y, y], color=color, linewidth=3, label="_interval"
+                [100 * interval.low, 100 * interval.high], [y, y], color=color, linewidth=3, label="_interval"
             )
-            axes.plot(100 * found.mean, y, "o", color=color, label="_mean")
+            axes.plot(100 * interval.mean, y, "o", color=color, label="_mean")
     axes.axvline(0, color=plotting.INK, linewidth=0.8)
     axes.set_yticks(range(len(gains)), list(gains))
     axes.invert_yaxis()

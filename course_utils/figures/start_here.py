@@ -39,8 +39,8 @@ def narrowing(a: ArrayLike, b: ArrayLike, *, at: int | None = None) -> Figure:
         (intervals.unpaired_interval, plotting.ORANGE, "unpaired"),
         (intervals.paired_interval, plotting.BLUE, "paired"),
     ):
-        found = [function(x[:n], y[:n]) for n in counts]
-        low, high = [i.low for i in found], [i.high for i in found]
+        bounds = [function(x[:n], y[:n]) for n in counts]
+        low, high = [i.low for i in bounds], [i.high for i in bounds]
         axes.fill_between(counts, low, high, color=color, alpha=0.3, linewidth=0)
         axes.plot(counts, high, color=color, label=name)
         axes.plot(counts, low, color=color, label="_low")

@@ -22,8 +22,8 @@ NOT_YET = "GPU: not yet recorded. `python -m benchmarks.mixed_precision` on a ma
 
 def newest(folder: Path = recorded.FOLDER) -> Record | None:
     """The newest record of a GPU; None where there is none."""
-    found = recorded.newest(KIND, folder)
-    return found if found is not None and "gpu" in found.machine else None
+    record = recorded.newest(KIND, folder)
+    return record if record is not None and "gpu" in record.machine else None
 
 
 def live(device: str) -> Record | None:
@@ -43,11 +43,9 @@ def row(record: Record, net: str, precision: str) -> dict[str, Any]:
 
     Raises: ValueError where the record has none.
     """
-    found = [r for r in record.rows if (r["net"], r["precision"]) == (net, precision)]
-    require(
-        len(found) == 1, "one row for the net and precision", net=net, precision=precision, rows=len(found)
-    )
-    return found[0]
+    rows = [r for r in record.rows if (r["net"], r["precision"]) == (net, precision)]
+    require(len(rows) == 1, "one row for the net and precision", net=net, precision=precision, rows=len(rows))
+    return rows[0]
 
 
 def ratios(record: Record, net: str, precision: str) -> dict[str, float]:

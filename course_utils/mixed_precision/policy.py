@@ -60,14 +60,14 @@ def _cuda_policy(device: torch.device) -> AutocastPolicy:
     if torch.version.hip:
         return AutocastPolicy("cuda", torch.bfloat16, False, "ROCm GPUs compute in bfloat16")
     major, minor = torch.cuda.get_device_capability(device)
-    found = f"compute capability {major}.{minor}"
+    capability = f"compute capability {major}.{minor}"
     if major >= 8:
-        return AutocastPolicy("cuda", torch.bfloat16, False, f"{found} has bfloat16 tensor cores")
+        return AutocastPolicy("cuda", torch.bfloat16, False, f"{capability} has bfloat16 tensor cores")
     if major == 7:
-        reason = f"{found} has no bfloat16; float16 needs loss scaling, its range ends near 6e-8"
+        reason = f"{capability} has no bfloat16; float16 needs loss scaling, its range ends near 6e-8"
         return AutocastPolicy("cuda", torch.float16, True, reason)
     return AutocastPolicy(
-        "cuda", None, False, f"{found} has no tensor cores: sixteen bits would not be faster"
+        "cuda", None, False, f"{capability} has no tensor cores: sixteen bits would not be faster"
     )
 
 

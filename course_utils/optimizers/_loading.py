@@ -78,6 +78,6 @@ def _check_state(optimizer: Optimizer, p: Tensor, state: State, group: Group) ->
 
 
 def _refuse(optimizer: Optimizer, **problems: list[str]) -> None:
-    found = {what: names for what, names in problems.items() if names}
+    wrong = {what: names for what, names in problems.items() if names}
     cure = "load it into the optimizer that saved it"
-    require(not found, f"{type(optimizer).__name__}'s state_dict", cure=cure, **found)
+    require(not wrong, f"{type(optimizer).__name__}'s state_dict", cure=cure, **wrong)

@@ -166,10 +166,10 @@ def race(
     plan = [
         _Plan(task, recipe, k, recipe.settings(k, seed), tune) for recipe in recipes for k in range(trials)
     ]
-    found = list(runner.run(_score, {trial.key: trial for trial in plan}, **where).values())
+    scored = list(runner.run(_score, {trial.key: trial for trial in plan}, **where).values())
     best = []
     for start in range(0, len(plan), trials):
-        choice = choose([mean_score(result["scores"]) for result in found[start : start + trials]])
+        choice = choose([mean_score(result["scores"]) for result in scored[start : start + trials]])
         best.append(plan[start + choice])
 
     last_plan = [_Plan(task, trial.recipe, trial.number, trial.settings, final, "test") for trial in best]
@@ -177,10 +177,10 @@ def race(
 
     entries = []
     for i, trial in enumerate(best):
-        mine = slice(i * trials, (i + 1) * trials)
-        scores = [mean_score(result["scores"]) for result in found[mine]]
-        tried = list(zip([each.settings for each in plan[mine]], scores, strict=True))
-        seconds = sum(result["seconds"] for result in [*found[mine], last[i]])
+        own = slice(i * trials, (i + 1) * trials)
+        scores = [mean_score(result["scores"]) for result in scored[own]]
+        tried = list(zip([each.settings for each in plan[own]], scores, strict=True))
+        seconds = sum(result["seconds"] for result in [*scored[own], last[i]])
         tuned = scores[trial.number]
         entries.append(Entry(trial.recipe.name, tried, trial.settings, tuned, last[i]["scores"], seconds))
     protocol = {"trials": trials, "tuning": tuning, "finals": finals, "seed": seed, "steps": task.steps}
@@ -222,8 +222,8 @@ class _Plan:
         task = {"name": self.task.name, **self.task.split}
         task |= {"epochs": self.task.epochs, "batch_size": self.task.batch_size}
         seeds = [self.seeds.start, self.seeds.stop]
-        mine = {"recipe": self.recipe.name, "trial": self.number, "settings": self.settings}
-        return json.dumps({"task": task, **mine, "seeds": seeds, "part": self.part}, sort_keys=True)
+        own = {"recipe": self.recipe.name, "trial": self.number, "settings": self.settings}
+        return json.dumps({"task": task, **own, "seeds": seeds, "part": self.part}, sort_keys=True)
 
 
 def _score(plan: _Plan) -> dict[str, Any]:

@@ -51,14 +51,14 @@ def run(
     require(cluster is None or workers == 1, "workers or a cluster, not both", workers=workers)
     done = {} if store is None else read(store)
     missing = {key: item for key, item in todo.items() if key not in done}
-    found: Iterable[tuple[str, Any]]
+    results: Iterable[tuple[str, Any]]
     if cluster is not None:
-        found = _over_dask(work, missing, cluster)
+        results = _over_dask(work, missing, cluster)
     elif workers > 1:
-        found = _over_processes(work, missing, workers)
+        results = _over_processes(work, missing, workers)
     else:
-        found = ((key, work(item)) for key, item in missing.items())
-    for key, result in _with_bar(found, len(missing), progress):
+        results = ((key, work(item)) for key, item in missing.items())
+    for key, result in _with_bar(results, len(missing), progress):
         if store is not None:
             write(store, key, result)
         done[key] = result
@@ -101,8 +101,8 @@ def _over_processes(
 
     jobs = (delayed(_alone)(work, key, item) for key, item in items.items())
     parallel = Parallel(n_jobs=workers, return_as="generator_unordered", pre_dispatch="all", batch_size=1)
-    found: Iterable[tuple[str, Any]] = parallel(jobs)
-    return found
+    results: Iterable[tuple[str, Any]] = parallel(jobs)
+    return results
 
 
 def _over_dask(work: Callable[[T], Any], items: Mapping[str, T], cluster: Any) -> Iterator[tuple[str, Any]]:
@@ -115,18 +115,18 @@ def _over_dask(work: Callable[[T], Any], items: Mapping[str, T], cluster: Any) -
     client: Any = cluster if isinstance(cluster, Client) else make(cluster)
     futures = [client.submit(_alone, work, key, item, pure=False) for key, item in items.items()]
     try:
-        for _, found in in_turn(futures, with_results=True):
-            yield found
+        for _, results in in_turn(futures, with_results=True):
+            yield results
     finally:
         client.cancel(futures)
         if client is not cluster:
             client.close()
 
 
-def _with_bar(found: Iterable[T], total: int, progress: bool) -> Iterable[T]:
+def _with_bar(results: Iterable[T], total: int, progress: bool) -> Iterable[T]:
     if not progress:
-        return found
+        return results
     from tqdm.auto import tqdm
 
-    bar: Iterable[T] = tqdm(found, total=total, unit="trial")
+    bar: Iterable[T] = tqdm(results, total=total, unit="trial")
     return bar

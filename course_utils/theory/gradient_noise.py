@@ -36,8 +36,8 @@ def per_example_gradients(
     def one(parameters: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
         return loss(functional_call(model, (parameters, buffers), (x[None],)), y[None])
 
-    found = vmap(grad(one), in_dims=(None, 0, 0), randomness="different")(parameters, x, y)
-    return torch.cat([found[name].flatten(1) for name in parameters], 1)
+    gradients = vmap(grad(one), in_dims=(None, 0, 0), randomness="different")(parameters, x, y)
+    return torch.cat([gradients[name].flatten(1) for name in parameters], 1)
 
 
 def batch_variance(sigma2: Tensor | float, n: int, batch_size: Tensor | int) -> Tensor:

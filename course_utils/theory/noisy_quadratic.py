@@ -18,20 +18,20 @@ from torch import Tensor
 from course_utils._checks import require
 
 
-def loss_path(rates: Tensor, curvatures: Tensor, noise: Tensor, start: Tensor) -> Tensor:
+def loss_path(lrs: Tensor, curvatures: Tensor, noise: Tensor, start: Tensor) -> Tensor:
     """Mean loss before each step and after the last.
 
     Args:
-        rates: (T,), the step sizes, or (T, ...), with a schedule for each quadratic (both sides broadcast).
+        lrs: (T,), the step sizes, or (T, ...), with a schedule for each quadratic (both sides broadcast).
         curvatures, noise, start: (..., d), for each direction λ > 0, s² >= 0 and V at the start, >= 0.
     Returns: (T + 1, ...), float64.
     Raises: ValueError where a number is out of range.
     """
     curvatures, noise, v = _checked(curvatures, noise, start)
-    rates = torch.as_tensor(rates, dtype=torch.float64)[..., None]
-    v = v.expand(torch.broadcast_shapes(v.shape, rates.shape[1:]))
+    lrs = torch.as_tensor(lrs, dtype=torch.float64)[..., None]
+    v = v.expand(torch.broadcast_shapes(v.shape, lrs.shape[1:]))
     losses = [_loss(curvatures, v)]
-    for lr in rates:
+    for lr in lrs:
         v = _after(lr, curvatures, noise, v)
         losses.append(_loss(curvatures, v))
     return torch.stack(losses)
@@ -51,13 +51,13 @@ def greedy_rates(steps: int, curvatures: Tensor, noise: Tensor, start: Tensor) -
     """
     require(steps >= 1, "steps >= 1", steps=steps)
     curvatures, noise, v = _checked(curvatures, noise, start)
-    rates = []
+    lrs = []
     for _ in range(steps):
         signal = curvatures**2 * v
         lr = signal.sum(-1) / (curvatures * (signal + noise)).sum(-1)
         v = _after(lr[..., None], curvatures, noise, v)
-        rates.append(lr)
-    return torch.stack(rates)
+        lrs.append(lr)
+    return torch.stack(lrs)
 
 
 def best_peak(
@@ -110,13 +110,13 @@ def schedule_free_path(
     lam, s2, v = (part.to(torch.float64) for part in (curvatures, noise, start))
     require(bool((lr > 0).all() and (lam > 0).all()), "lr > 0 and curvatures > 0", lr=lr.min().item())
     require(bool((s2 >= 0).all() and (v >= 0).all()), "noise >= 0 and start >= 0", noise=s2.min().item())
-    rate = lr[..., None]
-    zz = zx = xx = v.expand(torch.broadcast_shapes(v.shape, rate.shape))
+    lr = lr[..., None]
+    zz = zx = xx = v.expand(torch.broadcast_shapes(v.shape, lr.shape))
     at_x, at_z = [(lam * xx).sum(-1) / 2], [(lam * zz).sum(-1) / 2]
-    p, q = 1 - rate * lam * (1 - beta), -rate * lam * beta  # z <- p z + q x - lr noise
+    p, q = 1 - lr * lam * (1 - beta), -lr * lam * beta  # z <- p z + q x - lr noise
     for t in range(1, steps + 1):
         c = 1 / t
-        new_zz = p**2 * zz + 2 * p * q * zx + q**2 * xx + rate**2 * s2
+        new_zz = p**2 * zz + 2 * p * q * zx + q**2 * xx + lr**2 * s2
         with_old_x = p * zx + q * xx  # E[new z, old x]
         zx = (1 - c) * with_old_x + c * new_zz
         xx = (1 - c) ** 2 * xx + 2 * c * (1 - c) * with_old_x + c**2 * new_zz

@@ -89,11 +89,11 @@ def steps_to(
     """
     p, v = start.double().clone(), torch.zeros_like(start, dtype=torch.float64)
     goal = tolerance * p.norm(dim=-1)
-    found = torch.full(p.shape[:-1], most)
+    steps = torch.full(p.shape[:-1], most)
     for step in range(1, most + 1):
         v.mul_(beta).addcmul_(curvatures, p)
         p.sub_(v, alpha=lr)
-        found[(p.norm(dim=-1) <= goal) & (found == most)] = step
-        if bool((found < most).all()):
+        steps[(p.norm(dim=-1) <= goal) & (steps == most)] = step
+        if bool((steps < most).all()):
             break
-    return found
+    return steps

@@ -117,9 +117,9 @@ def packages(lock: Path) -> Finding:
     else:
         source, lines = "the wheel's metadata", importlib.metadata.requires("course-utils") or []
     missing, other = [], []
-    wanted = [Requirement(line) for line in map(str.strip, lines) if line and not line.startswith("#")]
-    wanted = [one for one in wanted if one.marker is None or one.marker.evaluate({"extra": ""})]
-    for one in wanted:
+    requirements = [Requirement(line) for line in map(str.strip, lines) if line and not line.startswith("#")]
+    requirements = [one for one in requirements if one.marker is None or one.marker.evaluate({"extra": ""})]
+    for one in requirements:
         try:
             installed = importlib.metadata.version(one.name)
         except importlib.metadata.PackageNotFoundError:
@@ -133,7 +133,7 @@ def packages(lock: Path) -> Finding:
         return Finding(FAIL, "packages", f"missing: {_few(missing)}", INSTALL)
     if other:
         return Finding(WARN, "packages", f"not as tested: {_few(other)}", INSTALL)
-    return Finding(OK, "packages", f"{len(wanted)} as in {source}")
+    return Finding(OK, "packages", f"{len(requirements)} as in {source}")
 
 
 def course() -> Finding:
@@ -231,11 +231,11 @@ def port(number: int = 8888) -> Finding:
         except OSError as problem:
             cure = "allow connections of this machine to itself (127.0.0.1) in the firewall"
             return Finding(FAIL, "port", f"none can be opened on 127.0.0.1: {problem.strerror}", cure)
-    with socket.socket() as wanted:
+    with socket.socket() as requirements:
         if os.name == "posix":
-            wanted.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            requirements.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            wanted.bind(("127.0.0.1", number))
+            requirements.bind(("127.0.0.1", number))
         except OSError:
             return Finding(OK, "port", f"{number} is in use; JupyterLab will take the next free one")
     return Finding(OK, "port", f"{number} is free")

@@ -93,10 +93,10 @@ class Randomness:
         random.setstate(state["python"])
 
     def _look(self) -> list[Variable]:
-        found = list(variables(self._things, self._known))
-        for variable in found:
+        kept_variables = list(variables(self._things, self._known))
+        for variable in kept_variables:
             _check(variable)
-        return found
+        return kept_variables
 
 
 def _check(variable: Variable) -> None:

@@ -86,9 +86,12 @@ def test_bad_input(shape: tuple[int, ...], bins: int, words: str) -> None:
 
 MUTANTS = {
     "bins-closed-below": (".ceil().long() - 1)", ".floor().long() - 1)"),
-    "unweighted": ("(found.count * gap).sum(-1) / target.shape[-1]", "gap.mean(-1)"),
+    "unweighted": ("(bin_means.count * gap).sum(-1) / target.shape[-1]", "gap.mean(-1)"),
     "sign": ("confidence.mean(-1) - right.mean(-1)", "right.mean(-1) - confidence.mean(-1)"),
-    "signed-gap": ("(found.accuracy - found.confidence).abs()", "(found.accuracy - found.confidence)"),
+    "signed-gap": (
+        "(bin_means.accuracy - bin_means.confidence).abs()",
+        "(bin_means.accuracy - bin_means.confidence)",
+    ),
 }
 
 

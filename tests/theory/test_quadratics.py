@@ -143,7 +143,7 @@ MUTANTS: dict[str, tuple[str, str, Callable[[Any], None]]] = {
         "lr * sigma**2 * (1 + beta) / (curvature * (1 - beta)", "lr * sigma**2 / (curvature", check_noise,
     ),
     "noise-edge-of-plain-sgd": ("(2 * (1 + beta) - lr * curvature))", "(2 - lr * curvature))", check_noise),
-    "counts-from-zero": ("found == most)] = step", "found == most)] = step - 1", check_steps),
+    "counts-from-zero": ("steps == most)] = step", "steps == most)] = step - 1", check_steps),
     "starts-with-velocity": ("torch.zeros_like(start, dtype", "torch.ones_like(start, dtype", check_steps),
 }  # fmt: skip
 

@@ -87,8 +87,8 @@ def test_the_recursion_checks_its_numbers(change: dict[str, Any]) -> None:
 MUTANTS: dict[str, tuple[str, str, Callable[[Any], None]]] = {
     "average-one-step-late": ("        c = 1 / t", "        c = 1 / (t + 1)", check_deterministic),
     "points-swapped-in-y": ("p, q = 1 -", "beta = 1 - beta; p, q = 1 -", check_deterministic),
-    "noise-reaches-z-alone": ("c**2 * new_zz", "c**2 * (new_zz - rate**2 * s2)", check_crowd),
-    "noise-without-the-rate": ("rate**2 * s2", "rate * s2", check_iterate_is_sgd),
+    "noise-reaches-z-alone": ("c**2 * new_zz", "c**2 * (new_zz - lr**2 * s2)", check_crowd),
+    "noise-without-the-rate": ("lr**2 * s2", "lr * s2", check_iterate_is_sgd),
 }
 
 
