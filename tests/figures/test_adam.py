@@ -201,13 +201,13 @@ def test_the_title_says_where_adam_goes(memory: float, words: str) -> None:
 
 
 def test_rates_tried_draw_each_method_on_its_own_grid() -> None:
-    losses = {"Adam": torch.rand(6, 2, 4), "momentum": torch.rand(18, 2, 4)}
+    losses = {"Adam": torch.rand(6, 4), "momentum": torch.rand(18, 4)}
     (axes,) = figures.rates_tried(losses).axes
     drawn = {str(line.get_label()): line for line in axes.get_lines()}
-    np.testing.assert_allclose(drawn["Adam"].get_xdata(), 0.005 * 2.0 ** np.arange(6))
-    middle = drawn["momentum, β = 0.9"]
-    np.testing.assert_allclose(middle.get_xdata(), 0.02 * 2.0 ** np.arange(6))
-    np.testing.assert_allclose(middle.get_ydata(), losses["momentum"][6:12, 0].mean(1).numpy(), rtol=1e-6)
+    np.testing.assert_allclose(drawn["Adam"].get_xdata(), 0.0025 * 2.0 ** np.arange(6))
+    middle = drawn["momentum, β = 0.6"]
+    np.testing.assert_allclose(middle.get_xdata(), 0.04 * 2.0 ** np.arange(6))
+    np.testing.assert_allclose(middle.get_ydata(), losses["momentum"][6:12].mean(1).numpy(), rtol=1e-6)
 
 
 def test_limits_draw_all_data_beyond_a_gap() -> None:
