@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import ModuleType
 
 import numpy as np
@@ -88,7 +89,7 @@ CHECKS = [check_steps, check_tug, check_map, check_rows, check_reached]
 
 
 @pytest.mark.parametrize("check", CHECKS)
-def test_data(check) -> None:
+def test_data(check: Callable[[ModuleType], None]) -> None:
     check(figures)
 
 
