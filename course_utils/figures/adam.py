@@ -421,7 +421,7 @@ def rates_tried(losses: Mapping[str, Tensor]) -> Figure:
     for name, y, colour in zip(names, means, colours, strict=True):
         x = DIGIT_RATES[name.split(",")[0]] * 2.0 ** np.arange(len(y))
         axes.plot(x, y, "o-", color=colour, markersize=5, label=name)
-    axes.set(ylim=(0, 0.8))
+    axes.set(ylim=(0, 1.1))
     ticks = [0.005, 0.02, 0.08, 0.32, 1.28]
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.legend(frameon=False, loc="upper left", ncols=2, fontsize=9)
