@@ -19,8 +19,11 @@ from course_utils.theory import adam_steps
 from course_utils.theory.adam_steps import Betas
 
 BETAS = (0.9, 0.999)
+FIRST = 10  # number of steps at which the lead is drawn first
+GOALS = np.geomspace(0.3, 1e-5, 40)  # parts of the first loss to come down to
 PHASE = 150  # steps of each phase of the first figure
-DIGIT_RATES = {"momentum": 0.02, "adam": 0.005}  # the lowest tried on the digits
+DIGIT_RATES = {"momentum": 0.04, "Adam": 0.0025}  # the lowest tried on the digits
+DIGIT_MOMENTA = (0.0, 0.6, 0.9)
 TUG_RATE, TUG_STEPS = 0.5, 900  # of the paths: rate lr / sqrt(t)
 MARGINS = np.geomspace(0.02, 20, 60)  # C - 2, in the map of the tug of war
 MEMORIES = np.geomspace(1.001, 1000, 60)  # 1 / (1 - beta2)
@@ -44,9 +47,9 @@ LEARNING_CURVES = (
     "descent and momentum fall slowly; v alone falls faster; Adam ends lowest."
 )
 TURNING_OVER = (
-    "Momentum's loss over Adam's after each number of steps, logarithmic, each tuned for that number. Four "
-    "lines: words before and next words under Zipf's law or even. All rise in the end. With the words "
-    "before under Zipf's law the line ends highest; with both even it is the lowest."
+    "Four lines in each of two panels: words before and next words under Zipf's law or even. Above, "
+    "momentum's loss over Adam's after each number of steps, each tuned for that number; all rise in the "
+    "end, and the line of both even is the lowest. Below, momentum's steps over Adam's to each loss."
 )
 LATE_WORDS = (
     "Loss of each row after 100 steps against the rank of its word, both logarithmic. With momentum the rows "
@@ -54,8 +57,8 @@ LATE_WORDS = (
 )
 RIVALS = (
     "Loss after 100 steps, one row for each method, on a logarithmic axis: momentum, Adam with one v for "
-    "the whole table, v alone, the sign of the gradient, the sign of m, momentum on gradients divided by "
-    "the share of the word, and Adam."
+    "the whole table, v alone, the sign of the gradient, momentum on gradients divided by the share of the "
+    "word, and Adam."
 )
 STEP_AGAINST_NOISE = (
     "Typical step in units of the rate against signal over noise. With v alone it is one everywhere. With "
@@ -64,7 +67,7 @@ STEP_AGAINST_NOISE = (
 )
 LEFT_OUT = (
     "Length of a step relative to Adam's against its number, both logarithmic. With neither correction "
-    "the dots start at 3.16, peak at 6.57 at step 12 and come down to one after thousands of steps; with "
+    "the dots start at 3.16, peak at 6.57 and come down to one after thousands of steps; with "
     "only m corrected the line starts far above, with only v far below."
 )
 LONGEST_STEPS = (
@@ -87,12 +90,12 @@ MAP_AND_PATH = (
     "minimum."
 )
 RATES_TRIED = (
-    "Validation loss against the rate. Momentum's curve and Adam's are two valleys, Adam's at lower rates."
+    "Validation loss against the rate, full batches. Adam's curve and those of momentum, one for each "
+    "β, are valleys; Adam's is at lower rates."
 )
 LIMITS = (
-    "Momentum's loss over Adam's after 100 steps. Above, against the number of words in the table. Below, "
-    "against the word pairs in a batch: near one for 32 of them; apart from the rest, behind a gap in the "
-    "axis, the ratio where each step sees all pairs."
+    "Momentum's loss over Adam's after 100 steps, against the word pairs in a batch: near one for 32 of "
+    "them; apart from the rest, behind a gap in the axis, the ratio where each step sees all pairs."
 )
 
 
@@ -151,25 +154,50 @@ def learning_curves(curves: Mapping[str, Tensor]) -> Figure:
     return figure
 
 
-def turning_over(leads: Mapping[str, Sequence[float]], words: int, first: int = 10) -> Figure:
-    """Momentum's loss over Adam's after each number of steps; below the line at 1 momentum is ahead.
+def reached(losses: Tensor, goal: float | None = None) -> float:
+    """The lowest loss of several runs after 100 steps or, with a goal, the fewest steps that one takes to it.
 
     Args:
-        leads: which words are even -> the ratios after `first`, `first` + 1, ... steps.
+        losses: (T, R), T > 100, of R runs after 0, 1, ... steps.
+        goal: the part of its first loss that a run has to come down to; inf where none does.
+    """
+    if goal is None:
+        return float(losses[100].min())
+    there = (losses <= goal * losses[0]).any(1).nonzero()
+    return float(there[0]) if len(there) else float("inf")
+
+
+def turning_over(runs: Mapping[str, Sequence[Tensor]], words: int) -> Figure:
+    """Momentum against Adam: its loss after each number of steps, and its steps to each loss.
+
+    Args:
+        runs: which words are even -> momentum's losses and Adam's, (T, R) each; the best of the R counts.
         words: in the table.
     """
-    figure, axes = plotting.subplots(size=(6.4, 4.2))
+    figure, (above, below) = plotting.subplots(2, 1, size=(6.4, 6.6))
     colours = (plotting.colour("adam"), plotting.ORANGE, plotting.colour("momentum"), plotting.GREY)
-    for (name, ratios), colour in zip(leads.items(), colours, strict=True):
-        axes.plot(np.arange(first, first + len(ratios)), ratios, color=colour, label=name)
-    axes.axhline(1, color=plotting.INK, linewidth=0.9, linestyle=(0, (5, 3)), zorder=0)
-    axes.set(yscale="log", xlim=(first, first + len(ratios) - 1), ylim=(0.005, 1e7))
-    axes.set_yticks([0.01, 1, 100, 1e4, 1e6], ["0.01", "1", "100", "10⁴", "10⁶"])
-    axes.text(
-        axes.get_xlim()[1] - 3, 0.05, "below the line momentum is ahead", color=plotting.INK, ha="right"
-    )
+    for (name, (slow, fast)), colour in zip(runs.items(), colours, strict=True):
+        ratios = (slow.amin(1) / fast.amin(1))[FIRST:]
+        above.plot(np.arange(FIRST, FIRST + len(ratios)), ratios, color=colour, label=name)
+        steps = np.array([[reached(losses, goal) for goal in GOALS] for losses in (slow, fast)])
+        there = np.isfinite(steps).all(0)
+        below.plot(GOALS[there], steps[0, there] / steps[1, there], color=colour, label=f"_{name}")
+    for axes in (above, below):
+        axes.axhline(1, color=plotting.INK, linewidth=0.9, linestyle=(0, (5, 3)), zorder=0)
+    above.set(yscale="log", xlim=(FIRST, FIRST + len(ratios) - 1), ylim=(0.005, 1e7))
+    above.set_yticks([0.01, 1, 100, 1e4, 1e6], ["0.01", "1", "100", "10⁴", "10⁶"])
+    right = above.get_xlim()[1] - 3
+    above.text(right, 0.05, "below the line momentum is ahead", color=plotting.INK, ha="right")
+    plotting.log_ticks(below)
+    below.set(xlim=(GOALS[0], GOALS[-1]), ylim=(0.2, 12))
+    below.set_xticks([0.1, 0.01, 1e-3, 1e-4, 1e-5], ["0.1", "0.01", "0.001", "10⁻⁴", "10⁻⁵"])
+    below.set_yticks([0.3, 1, 3, 10], ["0.3", "1", "3", "10"])
     title = f"Who is ahead depends on when one looks ({words} words)"
-    plotting.finish(axes, title=title, x="steps made", y="momentum's loss / Adam's")
+    plotting.finish(above, title=title, x="steps made", y="momentum's loss / Adam's", names=False)
+    plotting.label_lines(above, gap=0.11)
+    title = "… and on how low one wants to come"
+    x = "loss to reach, as a part of the first (lower to the right)"
+    plotting.finish(below, title=title, x=x, y="momentum's steps / Adam's", names=False)
     return figure
 
 
@@ -328,9 +356,9 @@ def turning(margins: ArrayLike, memories: ArrayLike, ends: Tensor) -> Figure:
     wrong = ends.numpy() > 0
     for where, colour, marker in ((~wrong, plotting.GREEN, "o"), (wrong, plotting.colour("adam"), "X")):
         axes.plot(x[where], y[where], marker, color=colour, markersize=6.5, alpha=0.6, mew=0, label="_ends")
-    axes.set_ylim(top=4000)
-    axes.text(0.022, 1500, "dots: ends at the minimum", color=plotting.GREEN)
-    axes.text(18, 1500, "crosses: at the wrong end", color=plotting.colour("adam"), ha="right")
+    axes.set_ylim(0.85, 6000)
+    axes.text(0.022, 2300, "dots: ends at the minimum", color=plotting.GREEN)
+    axes.text(18, 2300, "crosses: at the wrong end", color=plotting.colour("adam"), ha="right")
     title = "The nearer to a draw, the longer v must remember"
     plotting.finish(axes, title=title, x="C − 2", y="memory of v, 1 / (1 − β₂)", names=False)
     return figure
@@ -382,54 +410,44 @@ def rates_tried(losses: Mapping[str, Tensor]) -> Figure:
     """Validation loss against the rate, each method on its own grid.
 
     Args:
-        losses: "momentum" and "adam" -> (S, 5), at rates that double.
+        losses: "Adam" -> (6, S), at rates that double; "momentum" -> (18, S), so for each β of
+            `DIGIT_MOMENTA`.
     """
-    figure, axes = plotting.subplots(size=(6.4, 3.7))
+    figure, axes = plotting.subplots(size=(6.4, 3.9))
     plotting.log_ticks(axes, "x")
-    for method, values in losses.items():
-        y = values.nan_to_num(9.0).numpy()
-        x = DIGIT_RATES[method] * 2.0 ** np.arange(y.shape[1])
-        colour = plotting.colour(method)
-        axes.plot(x, y.T, color=colour, alpha=0.25, linewidth=0.8, label="_seeds")
-        axes.plot(x, y.mean(0), "o-", color=colour, markersize=5, label=f"_{method}")
-        axes.annotate(
-            {"adam": "Adam"}.get(method, method), (x[0], y.mean(0)[0]), (0, 14), ha="center",
-            textcoords="offset points", color=colour,
-        )  # fmt: skip
-    axes.set(ylim=(0, 0.6))
-    ticks = [0.005, 0.02, 0.08, 0.32]
+    names = ("Adam", *(f"momentum, β = {beta:g}" for beta in DIGIT_MOMENTA))
+    colours = (plotting.colour("adam"), plotting.colour("momentum"), plotting.ORANGE, plotting.SKY)
+    means = torch.cat([losses["Adam"], losses["momentum"]]).mean(1).view(4, 6).numpy()
+    for name, y, colour in zip(names, means, colours, strict=True):
+        x = DIGIT_RATES[name.split(",")[0]] * 2.0 ** np.arange(len(y))
+        axes.plot(x, y, "o-", color=colour, markersize=5, label=name)
+    axes.set(ylim=(0, 1.1))
+    ticks = [0.005, 0.02, 0.08, 0.32, 1.28]
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.legend(frameon=False, loc="upper left", ncols=2, fontsize=9)
     title = "On the digits each method has a good rate"
     plotting.finish(axes, title=title, x="rate η", y="validation loss", names=False)
     return figure
 
 
-def limits(
-    words: Sequence[int], by_words: Sequence[float], batches: Sequence[int], by_batch: Sequence[float]
-) -> Figure:
-    """How many times Adam's loss momentum's is, against the number of words and against the batch.
+def limits(batches: Sequence[int], by_batch: Sequence[float]) -> Figure:
+    """How many times Adam's loss momentum's is, against the batch.
 
     Args:
-        words, by_words: sizes of the table, and the ratio for each.
         batches, by_batch: word pairs in a batch, and the ratio for each and, last, for all data.
     """
-    figure, (above, below) = plotting.subplots(2, 1, size=(6.4, 6.0))
+    figure, axes = plotting.subplots(size=(6.4, 3.7))
     places = [*batches, batches[-1] * 16]  # the last: all pairs, beyond a gap in the axis
-    for axes, x, ratios, joined in ((above, words, by_words, None), (below, places, by_batch, -1)):
-        plotting.log_ticks(axes)
-        plotting.measured(axes, x, ratios, label="_ratio", color=plotting.INK)
-        axes.plot(x[:joined], ratios[:joined], color=plotting.INK, linewidth=1.2, label="_line")
-        axes.axhline(1, color=plotting.GREY, linewidth=1, linestyle=(0, (5, 3)))
-        axes.set_yticks([0.01, 0.1, 1, 10, 100], ["0.01", "0.1", "1", "10", "100"])
-        axes.set_ylim(min(0.3, min(ratios) / 2), max(ratios) * 3)
-    above.set_xticks(words, [str(count) for count in words])
-    below.set_xticks(places, [*(f"{size:,}" for size in batches), "all"])
-    below.axvline(batches[-1] * 4, color=plotting.GREY, linewidth=1, linestyle=(0, (1, 2)))
-    name = "momentum's loss / Adam's"
-    title = "The lead after 100 steps, against the size of the table"
-    plotting.finish(above, title=title, x="words in the table", y=name)
-    title = "… and against the size of the batch"
-    plotting.finish(below, title=title, x="word pairs in a batch", y=name)
+    plotting.log_ticks(axes)
+    plotting.measured(axes, places, by_batch, label="_ratio", color=plotting.INK)
+    axes.plot(batches, by_batch[:-1], color=plotting.INK, linewidth=1.2, label="_line")
+    axes.axhline(1, color=plotting.GREY, linewidth=1, linestyle=(0, (5, 3)))
+    axes.set_yticks([0.1, 1, 10, 100, 1000], ["0.1", "1", "10", "100", "1,000"])
+    axes.set_ylim(min(0.3, min(by_batch) / 2), max(by_batch) * 3)
+    axes.set_xticks(places, [*(f"{size:,}" for size in batches), "all"])
+    axes.axvline(batches[-1] * 4, color=plotting.GREY, linewidth=1, linestyle=(0, (1, 2)))
+    title = "The lead after 100 steps, against the size of the batch"
+    plotting.finish(axes, title=title, x="word pairs in a batch", y="momentum's loss / Adam's")
     return figure
 
 

@@ -198,7 +198,15 @@ VALUES = [
     (" Forty-Two", "wrong: In digits, please."),
     (41, "wrong: got 41, which is not it."),
     (True, "wrong: expected a float, got a bool."),
-    (torch.tensor(42.0), "wrong: expected a float, got a tensor: .item() takes the number out of a tensor."),
+    (torch.tensor(42.0), "correct."),
+    (np.array(42.0), "correct."),
+    (torch.tensor(13.0), "wrong: This is the sum."),
+    (torch.tensor(41), "wrong: got tensor(41), which is not it."),
+    (torch.tensor(True), "wrong: expected a float, got a bool."),
+    (
+        torch.tensor([42.0]),
+        "wrong: expected a float, got a tensor: .item() takes the number out of a tensor.",
+    ),
     (None, "wrong: expected a float, got None: is a `return` missing?"),
     (len, "wrong: a value is asked for, this is a function. Pass what it returns."),
     (float("nan"), "wrong: got nan, which is not it."),
@@ -502,7 +510,7 @@ def test_hints_rise_and_the_last_points_to_the_solution(capsys: pytest.CaptureFi
 
 
 def test_the_solution_is_its_plain_source_and_note(capsys: pytest.CaptureFixture[str]) -> None:
-    lines = ["def mean(x):", "    return x.sum() / len(x)", "", "Sum over n."]
+    lines = ["def mean(x):", "    return x.sum() / len(x)", "", "# Sum over n."]
     assert say(capsys, exercises.solution, "98.mean") == lines
     assert say(capsys, exercises.solution, "98.answer") == ["42.0"]
 
@@ -726,10 +734,15 @@ def check_comparison(compare: ModuleType) -> None:
         ({"a": [1, (x,)]}, {"a": [1, (x,)]}), ([], []), (0.5, np.float32(0.5)), (0.5, np.float64(0.5)),
         (3, np.int64(3)), (True, np.bool_(True)), (np.arange(3.0), np.arange(3.0)), (1j, 1j * (1 + 1e-8)),
         (np.array([nan, inf]), np.array([nan, inf])), (len, print), (object(), object()),
+        (1.0, torch.tensor(1.0)), (1.0, torch.tensor(1)), (0.5, torch.tensor(0.5, requires_grad=True)),
+        (3, torch.tensor(3)), (True, torch.tensor(True)), (1j, torch.tensor(1j)), (nan, torch.tensor(nan)),
+        (0.5, np.array(0.5)), ([1.0, (2, "a")], [torch.tensor(1.0), (torch.tensor(2), "a")]),
     ]  # fmt: skip
     unlike = [
         (1, 1.0), (1.0, True), (1.0, 1.0 + 1e-5), (0.0, 1e-8), (nan, 0.0), (0.0, nan), (inf, -inf), (inf, 1.0), (1.0, inf),
-        (1, True), (True, 1), (True, False), ("a", "b"), (None, 0), (0, None), (1.0, torch.tensor(1.0)),
+        (1, True), (True, 1), (True, False), ("a", "b"), (None, 0), (0, None), (1.0, torch.tensor([1.0])),
+        (1.0, torch.tensor(1.1)), (1, torch.tensor(1.0)), (1.0, torch.tensor(True)), ([1.0], torch.tensor([1.0])),
+        (torch.tensor(1.0), 1.0), (1.0, np.array([1.0])), ("1", torch.tensor(1)), (1.0, torch.tensor(nan)),
         (x, x + 1e-4), (x, x.double()), (x, x[None]), (x, [1.0, 2.0]), (x, x * nan), (x * nan, x),
         (torch.tensor([1, 2]), torch.tensor([1, 3])), ({"a": [1, (x,)]}, {"a": [1, (x + 1,)]}),
         (np.arange(3.0), np.arange(3.0) + 1e-4), (np.arange(3.0), np.arange(3)), (np.arange(3.0), np.zeros((3, 1))),
@@ -842,7 +855,9 @@ MUTANTS = [
     (check_comparison, "compare", "cmath.isfinite(expected) and ", ""),
     (check_comparison, "compare", "expected.keys() != got.keys()", "expected.keys() - got.keys()"),
     (check_comparison, "compare", "if isinstance(expected, bool) or isinstance(got, bool):", "if False:"),
-    (check_comparison, "compare", "return value.item()", "return value"),
+    (check_comparison, "compare", "        return value.item()", "        return value"),
+    (check_comparison, "compare", "value.ndim == 0", "value.ndim <= 1"),
+    (check_comparison, "compare", "value.item() if holds_one", "float(value) if holds_one"),
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import ModuleType
 
 import numpy as np
@@ -74,11 +75,21 @@ def check_rows(module: ModuleType) -> None:
     assert module.row_losses(best, pairs).abs().max() < 1e-15
 
 
-CHECKS = [check_steps, check_tug, check_map, check_rows]
+def check_reached(module: ModuleType) -> None:
+    """The best of the runs counts: after 100 steps, or the first that is down at its goal."""
+    t = torch.arange(121, dtype=torch.float64)[:, None]
+    losses = torch.cat([4 * 0.9**t, 0.95**t], 1)
+    assert module.reached(losses) == pytest.approx(4 * 0.9**100)
+    assert module.reached(losses, 0.1) == 22
+    assert module.reached(losses, 1.0) == 0
+    assert module.reached(losses, 1e-9) == float("inf")
+
+
+CHECKS = [check_steps, check_tug, check_map, check_rows, check_reached]
 
 
 @pytest.mark.parametrize("check", CHECKS)
-def test_data(check) -> None:
+def test_data(check: Callable[[ModuleType], None]) -> None:
     check(figures)
 
 
@@ -88,6 +99,8 @@ MUTANTS = [
     pytest.param(check_tug, "p.clamp_(-1, 1)", "p.clamp_(-2, 2)", id="interval"),
     pytest.param(check_tug, "amsgrad=amsgrad)\n    visited", "amsgrad=False)\n    visited", id="amsgrad"),
     pytest.param(check_map, "cycle_drift(2 + x, 3", "cycle_drift(x, 3", id="margin"),
+    pytest.param(check_reached, "losses <= goal * losses[0]", "losses <= goal", id="not a part"),
+    pytest.param(check_reached, "losses[100].min()", "losses[-1].min()", id="the end"),
     pytest.param(check_rows, "pairs / pairs.sum(1, keepdim=True)", "pairs", id="shares left in"),
 ]
 
@@ -114,13 +127,18 @@ def test_learning_curves_draw_the_race_and_what_has_diverged_is_not_drawn() -> N
     assert lines(axes)["momentum"][2] == np.inf
 
 
-def test_turning_over_draws_a_ratio_for_each_number_of_steps() -> None:
-    leads = {"a": [0.5, 2.0, 9.0], "b": [0.1, 0.2, 0.3], "c": [1.0, 1.0, 1.0], "d": [3.0, 2.0, 1.0]}
-    (axes,) = figures.turning_over(leads, 64).axes
-    drawn = {str(line.get_label()): line for line in axes.get_lines()}
-    np.testing.assert_allclose(drawn["b"].get_ydata(), [0.1, 0.2, 0.3])
-    np.testing.assert_allclose(drawn["b"].get_xdata(), [10, 11, 12])
-    assert "64 words" in axes.get_title(loc="left")
+def test_turning_over_draws_a_ratio_for_each_number_of_steps_and_for_each_goal() -> None:
+    t = torch.arange(201, dtype=torch.float64)[:, None]
+    slow, fast = torch.cat([0.98**t, 0 * t + 1], 1), 0.9**t
+    above, below = figures.turning_over({name: [slow, fast] for name in "abcd"}, 64).axes
+    np.testing.assert_allclose(lines(above)["b"], (0.98 / 0.9) ** np.arange(10, 201))
+    drawn = {str(line.get_label()): line for line in below.get_lines()}["_b"]
+    assert drawn.get_xdata().min() > 0.98**200  # further down the slow one is not there: not drawn
+    k = np.abs(drawn.get_xdata() - 0.1).argmin()
+    goal = np.log(drawn.get_xdata()[k])
+    assert drawn.get_ydata()[k] == np.ceil(goal / np.log(0.98)) / np.ceil(goal / np.log(0.9))
+    assert below.get_xlim()[0] > below.get_xlim()[1]
+    assert "64 words" in above.get_title(loc="left")
 
 
 def test_late_words_draw_a_dot_for_each_row() -> None:
@@ -184,20 +202,20 @@ def test_the_title_says_where_adam_goes(memory: float, words: str) -> None:
 
 
 def test_rates_tried_draw_each_method_on_its_own_grid() -> None:
-    losses = {"momentum": torch.rand(4, 5), "adam": torch.rand(4, 5)}
+    losses = {"Adam": torch.rand(6, 4), "momentum": torch.rand(18, 4)}
     (axes,) = figures.rates_tried(losses).axes
-    for method, lowest in (("momentum", 0.02), ("adam", 0.005)):
-        (line,) = [line for line in axes.get_lines() if line.get_label() == f"_{method}"]
-        np.testing.assert_allclose(line.get_xdata(), lowest * 2.0 ** np.arange(5))
-        np.testing.assert_allclose(line.get_ydata(), losses[method].mean(0).numpy(), rtol=1e-6)
+    drawn = {str(line.get_label()): line for line in axes.get_lines()}
+    np.testing.assert_allclose(drawn["Adam"].get_xdata(), 0.0025 * 2.0 ** np.arange(6))
+    middle = drawn["momentum, β = 0.6"]
+    np.testing.assert_allclose(middle.get_xdata(), 0.04 * 2.0 ** np.arange(6))
+    np.testing.assert_allclose(middle.get_ydata(), losses["momentum"][6:12].mean(1).numpy(), rtol=1e-6)
 
 
-def test_limits_draw_both_ratios() -> None:
-    above, below = figures.limits([16, 32], [2.0, 8.0], [32, 512], [1.0, 1.4, 300.0]).axes
-    np.testing.assert_allclose(lines(above)["_ratio"], [2, 8])
-    np.testing.assert_allclose(lines(below)["_ratio"], [1, 1.4, 300])
-    np.testing.assert_allclose(lines(below)["_line"], [1, 1.4])  # "all" stands beyond the gap
-    assert [label.get_text() for label in below.get_xticklabels()] == ["32", "512", "all"]
+def test_limits_draw_all_data_beyond_a_gap() -> None:
+    (axes,) = figures.limits([32, 512], [1.0, 1.4, 300.0]).axes
+    np.testing.assert_allclose(lines(axes)["_ratio"], [1, 1.4, 300])
+    np.testing.assert_allclose(lines(axes)["_line"], [1, 1.4])
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["32", "512", "all"]
 
 
 def test_no_text_lies_on_another_at_any_stop_of_the_sliders() -> None:

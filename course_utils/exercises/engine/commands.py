@@ -71,14 +71,15 @@ def hint(id: str) -> None:
 
 @_never_raises
 def solution(id: str) -> None:
-    """Show the reference answer, as code to copy, and why it is so."""
+    """Show the reference answer, as code to copy, and why it is so; as text the reason is a comment."""
     exercise = find_exercise(id)
     if exercise.asks_for_function:
         text = _unannotated(textwrap.dedent(inspect.getsource(exercise.solution)).rstrip())
     else:
         text = repr(exercise.solution)
     page = cards.solution(id, text, exercise.note)
-    markup.show(page, f"{text}\n\n{exercise.note}" if exercise.note else text)
+    note = textwrap.fill(exercise.note, width=100, initial_indent="# ", subsequent_indent="# ")
+    markup.show(page, f"{text}\n\n{note}" if note else text)
 
 
 @_never_raises

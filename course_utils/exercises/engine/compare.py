@@ -43,9 +43,11 @@ class Difference:
 def difference(expected: Any, got: Any, *, rtol: float, atol: float, where: str = "") -> Difference | None:
     """The first difference of two snapshots, looking into tuples, lists and dicts; None where there is none.
 
-    A Python int passes for a float, NaN equals NaN, and tensors and arrays must agree in dtype and shape.
+    A Python int passes for a float, a 0-d tensor or array for the number in it, NaN equals NaN, and tensors
+    and arrays must agree in dtype and shape.
     """
     at = f"in {where}: " if where else ""
+    got = _number_in(got) if isinstance(expected, int | float | complex) else got
     if not _same_kind(expected, got):
         return Difference("form", _kind(expected), _kind(got), at, _type_note(expected, got))
     if is_tensor(expected) or isinstance(expected, np.ndarray):
@@ -71,6 +73,12 @@ def close(expected: complex, got: complex, rtol: float, atol: float) -> bool:
     if expected == got or (cmath.isnan(expected) and cmath.isnan(got)):
         return True
     return cmath.isfinite(expected) and abs(got - expected) <= atol + rtol * abs(expected)
+
+
+def _number_in(value: Any) -> Any:
+    """The number in a 0-d tensor or array, of torch or NumPy; anything else as it is."""
+    holds_one = (is_tensor(value) or isinstance(value, np.ndarray)) and value.ndim == 0
+    return value.item() if holds_one else value
 
 
 def _same_plain(expected: Any, got: Any, rtol: float, atol: float) -> bool:

@@ -42,9 +42,9 @@ class Exercise:
 
     A *function exercise* has a function as `solution`; the answer is called on each of `inputs` and must
     return what the solution returns: tensors (dtype and shape too), floats, ints, bools, strings, None, and
-    tuples, lists and dicts of these. A Python int passes for a float; a 0-d tensor does not. Before each
-    call the random generators are seeded alike. A *value exercise* has anything else as `solution` and no
-    `inputs`.
+    tuples, lists and dicts of these. A Python int passes for a float, and a 0-d tensor or array for the
+    number in it. Before each call the random generators are seeded alike. A *value exercise* has anything
+    else as `solution` and no `inputs`.
 
     Args:
         id: "NN.slug", permanent: the lesson's two digits, a dot, lower-case words joined by underscores.
