@@ -22,7 +22,7 @@ def benchmark() -> ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    module.NETS, module.BATCHES = {"small net": (3, 2), "wide net": (3, 4, 2)}, (1, 5)
+    vars(module).update(NETS={"small net": (3, 2), "wide net": (3, 4, 2)}, BATCHES=(1, 5))
     return module
 
 

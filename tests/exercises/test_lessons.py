@@ -49,7 +49,9 @@ def test_the_solution_is_correct(module: ModuleType, exercise: Exercise) -> None
 
 
 @each_exercise
-def test_a_printed_solution_can_be_pasted_into_a_notebook(module, exercise: Exercise, capsys) -> None:
+def test_a_printed_solution_can_be_pasted_into_a_notebook(
+    module: ModuleType, exercise: Exercise, capsys: pytest.CaptureFixture[str]
+) -> None:
     solution(exercise.id)
     printed = capsys.readouterr().out.removesuffix("\n").removesuffix(exercise.note).rstrip()
     if exercise.asks_for_function:

@@ -110,13 +110,13 @@ def test_shapes() -> None:
     [
         (lambda: averages.squared_error(1.0, 3), "0 <= beta < 1"),
         (lambda: averages.squared_error(0.9, 0), "t >= 1"),
-        (lambda: averages.squared_error(0.9, 1, start="zero"), "a start among"),  # type: ignore[arg-type]
+        (lambda: averages.squared_error(0.9, 1, start="zero"), "a start among"),
         (lambda: averages.wave_response(-0.1, 1.0), "0 <= beta < 1"),
         (lambda: averages.variance_left(0.9, phi=1.0), "-1 < phi < 1"),
         (lambda: averages.variance_left_shuffled(0.9, 1), "batches >= 2"),
     ],
 )
-def test_bad_input(call, message: str) -> None:
+def test_bad_input(call: Callable[[], object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()
 
