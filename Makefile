@@ -70,7 +70,7 @@ lint: $(STAMP)  ## ruff: rules and format, lessons too; codespell; import-linter
 	@$(BIN)/lint-imports --no-logo --no-cache
 	@$(BIN)/codespell
 
-types: $(STAMP)  ## mypy, strict, on course_utils
+types: $(STAMP)  ## mypy: strict on course_utils, nearly so on tests and benchmarks
 	@$(BIN)/mypy
 
 unit: $(STAMP)  ## tests of the package and the tools

@@ -70,7 +70,7 @@ def compare(ours: Work, theirs: Work, x: Tensor, rounds: int) -> dict[str, float
     }
 
 
-def machine() -> dict[str, object]:
+def machine() -> dict[str, str]:
     return recorded.machine() | {
         "date": date.today().isoformat(),
         "capability": torch.backends.cpu.get_cpu_capability(),

@@ -119,7 +119,7 @@ def compiled(name: str, shapes: list[tuple[int, ...]], device: str) -> Callable[
     for state in optimizer.state.values():
         state["step"] = torch.tensor(float(state["step"]), dtype=torch.float64)
     optimizer.update = torch.compile(optimizer.update)
-    return optimizer.step  # type: ignore[no-any-return]
+    return optimizer.step
 
 
 def medians(steps: dict[str, Callable[[], object]], rounds: int, device: str) -> dict[str, float]:

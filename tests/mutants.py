@@ -36,39 +36,45 @@ def mutant(module: str, old: str, new: str) -> ModuleType:
     return changed
 
 
+# The second: an error that a check expects did not come.
+CAUGHT = (AssertionError, pytest.fail.Exception)
+
+
 def mistakes(
     module: str,
-    table: Mapping[str, tuple[Any, ...]] | Sequence[Any],
+    table: Mapping[str, Sequence[Any]] | Sequence[Any],
     *,
-    check: Callable[..., None] | None = None,
+    check: Callable[..., object] | None = None,
     of: str = "",
+    fixtures: Sequence[str] = (),
+    also: tuple[type[Exception], ...] = (),
+    match: str | None = None,
 ) -> Callable[..., None]:
-    """A test: each mistake, planted in `module`, makes its check raise an AssertionError.
+    """A test: each mistake, planted in `module`, makes its check fail.
 
         test_mistakes_are_caught = mistakes("course_utils.losses.margins", MUTANTS)
 
     Args:
-        table: id -> (old text, new text, check), or (old, new) where one check is for all; or a list of such,
-            `pytest.param` with an id. The check may come first. It is called with the changed module.
+        module: the module to change. Where a row names a module of its own, what that name begins with.
+        table: id -> (old text, new text, check), or (old, new) where one check is for all, or (module, old,
+            new, check); or a list of such rows, `pytest.param` with an id. The check may come first. It is
+            called with the changed module.
         check: for all mistakes.
         of: a name in the changed module that the check is called with, instead of the module.
+        fixtures: names of those that the check is called with, after the module.
+        also: errors beside a failed assertion that notice a mistake.
+        match: what the error must say.
     """
-    listed = [(getattr(row, "id", None), row) for row in table]
-    every = [check] if check else []
-    rows = [
-        pytest.param(*_ordered([*getattr(row, "values", row), *every]), id=id)
-        for id, row in (table.items() if isinstance(table, Mapping) else listed)
-    ]
+    listed = [(getattr(row, "id", None), getattr(row, "values", row)) for row in table]
+    rows = table.items() if isinstance(table, Mapping) else listed
 
-    @pytest.mark.parametrize(("old", "new", "notices"), rows)
-    def test(old: str, new: str, notices: Callable[..., None]) -> None:
-        changed = mutant(module, old, new)
-        with pytest.raises(AssertionError):
-            notices(getattr(changed, of) if of else changed)
+    @pytest.mark.parametrize("row", [pytest.param(row, id=id) for id, row in rows])
+    def test(row: Sequence[Any], request: pytest.FixtureRequest) -> None:
+        *names, old, new = (part for part in row if isinstance(part, str))
+        [notices] = [check] if check else [part for part in row if callable(part)]
+        changed = mutant(".".join(filter(None, [module, *names])), old, new)
+        given = [request.getfixturevalue(name) for name in fixtures]
+        with pytest.raises((*CAUGHT, *also), match=match):
+            notices(getattr(changed, of) if of else changed, *given)
 
     return test
-
-
-def _ordered(row: Sequence[Any]) -> list[Any]:
-    """The two texts first, then the check."""
-    return sorted(row, key=lambda value: not isinstance(value, str))

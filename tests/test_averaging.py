@@ -187,7 +187,8 @@ def train_step(model: nn.Module, seed: int) -> None:
     model(x).square().mean().backward()
     with torch.no_grad():
         for p in model.parameters():
-            p -= 0.5 * p.grad
+            assert p.grad is not None
+            p.sub_(0.5 * p.grad)
 
 
 AVERAGES = [
@@ -478,7 +479,7 @@ def test_update_batch_norm_refuses_a_dataset_and_torch_s_order() -> None:
         update_batch_norm(model, examples)
     loader = DataLoader(examples, batch_size=2)
     with pytest.raises(ValueError, match=r"got model='DataLoader'; pass the model first: update_batch_norm"):
-        update_batch_norm(loader, model)  # type: ignore[arg-type]
+        update_batch_norm(loader, model)
     update_batch_norm(model, loader)
 
     class Stream(IterableDataset[Tensor]):

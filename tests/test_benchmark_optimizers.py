@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
@@ -17,17 +17,17 @@ MANY, ONE = "62 small tensors", "one tensor of ten million"
 
 
 @pytest.fixture(scope="module")
-def benchmark() -> ModuleType:
+def benchmark() -> Any:
     spec = importlib.util.spec_from_file_location("benchmark_optimizers", PATH)
     assert spec is not None
     assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
+    module: Any = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     module.WORKLOADS = {MANY: [(3, 2), (3,)], ONE: [(100,)], "a ResNet-18": [(4, 3), (4,)]}
     return module
 
 
-def test_a_record_holds_every_way_of_stepping(benchmark: ModuleType, tmp_path: Path) -> None:
+def test_a_record_holds_every_way_of_stepping(benchmark: Any, tmp_path: Path) -> None:
     out = tmp_path / "out.json"
     threads = torch.get_num_threads()
     try:
@@ -57,7 +57,7 @@ def test_a_record_holds_every_way_of_stepping(benchmark: ModuleType, tmp_path: P
 
 
 def test_without_record_nothing_is_recorded(
-    benchmark: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    benchmark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(benchmark, "WORKLOADS", {ONE: [(10,)]})
     benchmark.main(
@@ -66,7 +66,7 @@ def test_without_record_nothing_is_recorded(
     assert not (tmp_path / "records").exists()
 
 
-def test_all_ways_take_the_same_steps(benchmark: ModuleType) -> None:
+def test_all_ways_take_the_same_steps(benchmark: Any) -> None:
     """What is timed is the optimizer that is named: each way leaves the parameters where torch's does."""
     shapes = [(5, 3), (5,)]
     for name in benchmark.OPTIMIZERS:
@@ -74,7 +74,7 @@ def test_all_ways_take_the_same_steps(benchmark: ModuleType) -> None:
         made: list[list[torch.nn.Parameter]] = []
         original = benchmark.parameters
 
-        def watched(shapes, device, made=made, original=original):
+        def watched(shapes: Any, device: Any, made: Any = made, original: Any = original) -> Any:
             made.append(original(shapes, device))
             return made[-1]
 
@@ -86,19 +86,19 @@ def test_all_ways_take_the_same_steps(benchmark: ModuleType) -> None:
         for (way, step), params in zip(steps.items(), made, strict=True):
             step()
             ends[way] = [p.detach() for p in params]
-        for way, params in ends.items():
-            for p, q, start in zip(params, ends["default"], original(shapes, "cpu"), strict=True):
+        for way, reached in ends.items():
+            for p, q, start in zip(reached, ends["default"], original(shapes, "cpu"), strict=True):
                 assert torch.allclose(p, q, rtol=1e-6, atol=1e-8), (name, way)
                 assert not torch.equal(p, start), (name, way)
 
 
-def test_a_median_leaves_the_warm_up_out(benchmark: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_median_leaves_the_warm_up_out(benchmark: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     times = iter([100.0, 100.0, 100.0, 1.0, 5.0, 2.0])
     monkeypatch.setattr(benchmark, "on_cpu", lambda step: next(times))
     assert benchmark.medians({"only": lambda: None}, 3, "cpu") == {"only": 2.0}
 
 
-def test_a_target_belongs_to_the_cpu_and_its_workload(benchmark: ModuleType) -> None:
+def test_a_target_belongs_to_the_cpu_and_its_workload(benchmark: Any) -> None:
     median = {"default": 1.0, "fused": 0.5, "flat": 0.2, "plain": 1.0, "compiled": 0.4}
     small = benchmark.ratios(MANY, median)
     assert small["flat / default"] == (0.2, 0.25)
@@ -109,7 +109,7 @@ def test_a_target_belongs_to_the_cpu_and_its_workload(benchmark: ModuleType) -> 
 
 
 def test_the_gpu_compiles_by_default_and_the_cpu_does_not(
-    benchmark: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    benchmark: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert benchmark.options([]).compile is False
     assert benchmark.options(["--device", "cuda"]).compile is True
@@ -120,7 +120,7 @@ def test_the_gpu_compiles_by_default_and_the_cpu_does_not(
 
 
 def test_a_compiler_that_refuses_leaves_the_rest(
-    benchmark: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    benchmark: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def refuse() -> None:
         raise RuntimeError("no such target")
@@ -132,7 +132,7 @@ def test_a_compiler_that_refuses_leaves_the_rest(
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_events_of_the_device_time_a_step(benchmark: ModuleType) -> None:
+def test_events_of_the_device_time_a_step(benchmark: Any) -> None:
     x = torch.ones(10_000_000, device="cuda")
     median = benchmark.medians(
         {"one": lambda: x.add_(1), "ten": lambda: [x.add_(1) for _ in range(10)]}, 20, "cuda"

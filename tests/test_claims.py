@@ -25,7 +25,7 @@ from course_utils.claim_lines import stored
 from course_utils.claims import ClaimError, also_checked, claim, largest, smallest
 from course_utils.intervals import Interval
 from course_utils.tools.running import kernel
-from tests.mutants import mistakes, mutant
+from tests.mutants import mistakes
 
 SENTENCE = "Both take the same steps."
 
@@ -459,7 +459,7 @@ def test_where_records_go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     assert claim_records.record_folder() == Path(claims.__file__).resolve().parents[1] / "build"
 
 
-MUTANTS: dict[str, tuple[str, str, Any]] = {
+MUTANTS = {
     "interval-by-its-high-end": ("return low >= bound", "return high >= bound", check_verdicts),
     "interval-by-its-low-end": ("return high <= bound", "return low <= bound", check_verdicts),
     "strictly-less": ("        return high <= bound", "        return high < bound", check_verdicts),
@@ -473,7 +473,7 @@ MUTANTS: dict[str, tuple[str, str, Any]] = {
 test_mistakes_are_caught = mistakes("course_utils.claims", MUTANTS)
 
 
-FOLD_MUTANTS: dict[str, tuple[str, str, Any]] = {
+FOLD_MUTANTS = {
     "folded-and-open": (
         "    if _folded is None:\n        _show(", "    if True:\n        _show(", check_folded,
     ),
@@ -491,10 +491,9 @@ FOLD_MUTANTS: dict[str, tuple[str, str, Any]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("old", "new", "check"), FOLD_MUTANTS.values(), ids=FOLD_MUTANTS)
-def test_mistakes_in_folding_are_caught(old: str, new: str, check: Any, folder: Path) -> None:
-    with pytest.raises((AssertionError, ValueError, pytest.fail.Exception)):
-        check(mutant("course_utils.claims", old, new), folder)
+test_mistakes_in_folding_are_caught = mistakes(
+    "course_utils.claims", FOLD_MUTANTS, fixtures=["folder"], also=(ValueError,)
+)
 
 
 # ---- largest and smallest: a NaN is never lost

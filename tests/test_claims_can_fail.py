@@ -192,7 +192,8 @@ def test_noise_reaches_into_what_holds_arrays() -> None:
     assert ways["negated"]["sgd"].name == "sgd"
     assert ways["swapped"]["adam"] is runs["sgd"]
     assert torch.equal(runs["sgd"].loss, torch.ones(4))
-    nets = SeedRuns((0,), [1], *[torch.ones(1)] * 4, nets=Nets())
+    made: Any = SeedRuns
+    nets = made((0,), [1], *[torch.ones(1)] * 4, nets=Nets())
     assert dict(planted.noisy(nets))["negated"].nets.weights.tolist() == [-1, -1]
     assert planted.size(nets) == 1 + 1 + 4 + 2
     pair = dict(planted.noisy((np.arange(3.0), 2)))

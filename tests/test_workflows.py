@@ -26,7 +26,7 @@ WRITERS = {
 
 
 def load(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    found: dict[Any, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     found["on"] = found.pop(True)  # YAML 1.1 reads `on` as true
     return found
 
@@ -56,10 +56,6 @@ def judge(hook: str, *paths: Path) -> subprocess.CompletedProcess[str]:
     """What a hook says of files, in this environment."""
     line = [sys.executable, *HOOKS[hook]["entry"].removeprefix("sh .ci/python ").split()]
     return subprocess.run([*line, *map(str, paths)], capture_output=True, text=True, timeout=60)
-
-
-def test_all_are_there() -> None:
-    assert set(WORKFLOWS) == {"ci.yml", "pages.yml", "nightly.yml", "newest-torch.yml", "release.yml"}
 
 
 @pytest.mark.parametrize("hook", SCHEMAS)
@@ -161,13 +157,12 @@ def test_make_targets_and_commands_exist() -> None:
     assert set(named) <= targets | set(tiers.group(1).split())
 
 
-def test_systems_and_pythons() -> None:
+def test_every_system_is_tested_from_the_oldest_python() -> None:
     jobs = WORKFLOWS["ci.yml"]["jobs"]
     metadata = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     oldest = metadata["requires-python"].removeprefix(">=")
     assert jobs["linux"]["strategy"]["matrix"]["python"] == jobs["others"]["strategy"]["matrix"]["python"]
     assert jobs["linux"]["strategy"]["matrix"]["python"][0] == oldest
-    assert [s.split("-")[0] for s in jobs["others"]["strategy"]["matrix"]["system"]] == ["macos", "windows"]
 
 
 def test_the_others_run_what_make_runs() -> None:
@@ -194,16 +189,6 @@ def test_the_weekly_run_finds_the_oldest_torch() -> None:
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     [torch] = [one for one in map(Requirement, project["dependencies"]) if one.name == "torch"]
     assert f">={oldest.strip()}" in str(torch.specifier).split(",")
-
-
-def test_a_release_is_of_a_tag_that_was_tested_without_what_others_cached() -> None:
-    release = WORKFLOWS["release.yml"]
-    assert release["on"] == {"push": {"tags": ["v*"]}, "workflow_dispatch": None}
-    assert release["jobs"]["publish"]["needs"] == "build"
-    assert release["jobs"]["publish"]["if"] == "github.ref_type == 'tag'"
-    steps = release["jobs"]["build"]["steps"]
-    assert any(str(step.get("run", "")).startswith("make test ") for step in steps)
-    assert "cache" not in str(release)
 
 
 VERSION = "1.2.3"
@@ -240,8 +225,3 @@ def test_a_release_that_contradicts_itself_stops(
     )
     subprocess.run(["bash", "-e", "-c", notes], cwd=tmp_path, check=True, timeout=30)
     assert (tmp_path / "notes.md").read_text().strip() == "- new"
-
-
-def test_nothing_blocks_on_the_newest_torch() -> None:
-    assert set(WORKFLOWS["newest-torch.yml"]["on"]) == {"schedule", "workflow_dispatch"}
-    assert set(WORKFLOWS["nightly.yml"]["on"]) == {"schedule", "workflow_dispatch"}

@@ -135,10 +135,10 @@ BAD: list[tuple[Callable[[], Any], str]] = [
     (lambda: A.erase(X, BOXES.float() / 7), "need boxes of whole numbers.*in pixels"),
     (lambda: A.erase(X, BOXES[:2]), "need boxes of whole numbers"),
     (lambda: A.RandomShift(True), "need a whole number pixels"),
-    (lambda: A.RandomCrop(2.5), "need whole numbers size"),  # type: ignore[arg-type]
-    (lambda: A.RandomCrop((3.7, 4)), "need whole numbers size"),  # type: ignore[arg-type]
-    (lambda: A.RandomCrop((3, 4, 5)), "need whole numbers size"),  # type: ignore[arg-type]
-    (lambda: A.RandomCrop(3, 1.5), "need a whole number padding"),  # type: ignore[arg-type]
+    (lambda: A.RandomCrop(2.5), "need whole numbers size"),
+    (lambda: A.RandomCrop((3.7, 4)), "need whole numbers size"),
+    (lambda: A.RandomCrop((3, 4, 5)), "need whole numbers size"),
+    (lambda: A.RandomCrop(3, 1.5), "need a whole number padding"),
     (lambda: A.mixup(X, F.one_hot(Y, 3), PARTNER, 0.3), r"need floating rows y \(N, K\).*y.float\(\)"),
     (lambda: A.mixup(X, Y, PARTNER, 0.3), "to_probabilities"),
     (lambda: A.mixup(X, Y.float(), PARTNER, 0.3), "need floating rows y"),
@@ -154,7 +154,7 @@ BAD: list[tuple[Callable[[], Any], str]] = [
     (lambda: A.Mixup(1.0, 3)(X, F.one_hot(Y, 3)), r"class indices \(N,\) or floating rows.*y.float\(\)"),
     (lambda: A.Mixup(1.0)(X, torch.tensor([[2.0, -1.0]] * 4)), "need 0 <= y <= 1.*look like logits"),
     (lambda: A.Mixup(1.0)(X, torch.ones(4, 3)), "sum of a row of y.*give multi_label=True"),
-    (lambda: A.Mixup(1.0, 2.5), "need a whole number num_classes"),  # type: ignore[arg-type]
+    (lambda: A.Mixup(1.0, 2.5), "need a whole number num_classes"),
     (lambda: A.Mixup(1.0, True), "need a whole number num_classes"),
     (lambda: A.Mixup(1.0, p=1.5), "need 0 <= p <= 1"),
     (lambda: A.Mixup(1.0, multi_label=True)(X, Y), r"need floating rows \(N, K\) for several labels"),

@@ -18,7 +18,7 @@ from torch import Tensor
 import course_utils.data.datasets
 from course_utils.data import Dataset
 from course_utils.data import datasets as data
-from tests.mutants import mutant
+from tests.mutants import mistakes
 
 SETTINGS = settings(max_examples=30, deadline=None, derandomize=True)
 SHIPPED = {
@@ -159,10 +159,7 @@ MUTANTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("old", "new", "check"), MUTANTS)
-def test_mistakes_are_caught(old: str, new: str, check: Callable[[Any], None]) -> None:
-    with pytest.raises(AssertionError):
-        check(mutant("course_utils.data.datasets", old, new).Dataset)
+test_mistakes_are_caught = mistakes("course_utils.data.datasets", MUTANTS, of="Dataset")
 
 
 @pytest.mark.parametrize("make", EVERY, ids=lambda make: make.__name__)

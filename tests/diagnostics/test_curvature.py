@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -156,6 +157,6 @@ def test_one_start_one_answer() -> None:
 )
 def test_bad_input_says_what_is_wrong(change: dict[str, object], message: str) -> None:
     losses, params, _ = nets(3)
-    arguments: dict[str, object] = {"loss_fn": losses, "params": params, **change}
+    arguments: dict[str, Any] = {"loss_fn": losses, "params": params, **change}
     with pytest.raises(ValueError, match=message):
-        sharpness(**arguments)  # type: ignore[arg-type]
+        sharpness(**arguments)

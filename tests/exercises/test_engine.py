@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from IPython.core.interactiveshell import InteractiveShell
@@ -35,7 +36,7 @@ from course_utils.exercises.engine.child import Child
 from course_utils.exercises.engine.model import Exercise, Quiz, Wrong
 from course_utils.exercises.engine.verdict import Verdict
 from tests import lesson_98_made_up as made_up
-from tests.mutants import mutant
+from tests.mutants import mistakes
 
 ROOT = Path(__file__).parents[2]
 MEAN = "mean(x=tensor([1.0, 2.0, 6.0], float64))"
@@ -62,7 +63,7 @@ def cell(source: str, name: str = "answer") -> Any:
 
 def say(capsys: pytest.CaptureFixture[str], function: Callable[..., None], *args: Any) -> list[str]:
     capsys.readouterr()
-    assert function(*args) is None
+    function(*args)
     printed = capsys.readouterr()
     assert printed.err == ""
     return printed.out.splitlines()
@@ -692,7 +693,7 @@ def test_a_lock_that_is_held_is_waited_for_then_named(
 ) -> None:
     monkeypatch.setattr(progress_file, "_WAIT", 0.1)
     learner.mkdir()
-    with progress_file.FileLock(learner / "progress.lock"):
+    with FileLock(learner / "progress.lock"):
         lines = say(capsys, exercises.check, "98.answer", 42)
     assert lines == [
         "98.answer: correct.", "(progress not saved: another notebook holds progress.lock; run this again)"
@@ -845,10 +846,7 @@ MUTANTS = [
 ]
 
 
-@pytest.mark.parametrize(("checks", "module", "old", "new"), MUTANTS)
-def test_a_mistake_in_the_comparison_is_noticed(checks: Any, module: str, old: str, new: str) -> None:
-    with pytest.raises(AssertionError):
-        checks(mutant(ENGINE + module, old, new))
+test_a_mistake_in_the_comparison_is_noticed = mistakes(ENGINE.strip("."), MUTANTS)
 
 
 STUB_MUTANTS = [
@@ -898,17 +896,18 @@ VERDICT_MUTANTS = [
 ]
 
 
-@pytest.mark.parametrize(("old", "new"), VERDICT_MUTANTS)
-def test_a_mistake_about_verdicts_is_noticed(old: str, new: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judging, "verdict", mutant(verdicts.__name__, old, new))
-    with pytest.raises(AssertionError):
+def check_judge_with(changed: ModuleType) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(judging, "verdict", changed)
         check_judge(judging)
 
 
-@pytest.mark.parametrize(("old", "new"), STUB_MUTANTS)
-def test_a_mistake_about_stubs_is_noticed(old: str, new: str) -> None:
-    with pytest.raises(AssertionError):
-        check_stubs(mutant(ENGINE + "stub", old, new).not_attempted)
+test_a_mistake_about_verdicts_is_noticed = mistakes(
+    verdicts.__name__, VERDICT_MUTANTS, check=check_judge_with
+)
+test_a_mistake_about_stubs_is_noticed = mistakes(
+    ENGINE + "stub", STUB_MUTANTS, check=check_stubs, of="not_attempted"
+)
 
 
 PROGRESS_MUTANTS = [
@@ -919,7 +918,6 @@ PROGRESS_MUTANTS = [
 ]
 
 
-@pytest.mark.parametrize(("checks", "old", "new"), PROGRESS_MUTANTS)
-def test_a_mistake_about_progress_is_noticed(checks: Any, old: str, new: str, learner: Path) -> None:
-    with pytest.raises(AssertionError):
-        checks(mutant(ENGINE + "progress_file", old, new), learner)
+test_a_mistake_about_progress_is_noticed = mistakes(
+    ENGINE + "progress_file", PROGRESS_MUTANTS, fixtures=["learner"]
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import itertools
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -47,13 +48,13 @@ def test_the_solution_is_correct(module: ModuleType, exercise: Exercise) -> None
 
 
 @pytest.mark.parametrize(("exercise", "wrong"), WRONG)
-def test_a_known_wrong_answer_gets_its_diagnosis(exercise: Exercise, wrong) -> None:
+def test_a_known_wrong_answer_gets_its_diagnosis(exercise: Exercise, wrong: Any) -> None:
     verdict = verdict_on(exercise, wrong.answer)
     assert (verdict.state, verdict.lines[0]) == ("wrong", f"wrong: {wrong.diagnosis}")
 
 
 @each_exercise
-def test_wrong_answers_differ_from_the_solution_and_each_other(module, exercise: Exercise) -> None:
+def test_wrong_answers_differ_from_the_solution_and_each_other(module: Any, exercise: Exercise) -> None:
     answers = [exercise.solution, *(wrong.answer for wrong in exercise.wrong)]
     if not exercise.asks_for_function:
         for one, other in itertools.permutations(answers, 2):

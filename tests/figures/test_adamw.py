@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from course_utils import plotting
 from course_utils.figures import adamw as figures
 from course_utils.theory import weight_decay
+from tests.figures.reading import drawn, heights
 from tests.mutants import mistakes
 
 NAME = "course_utils.figures.adamw"
-
-
-def drawn(figure: Figure) -> Figure:
-    """Rendered once, so that what fails only then fails here."""
-    FigureCanvasAgg(figure).draw()
-    return figure
-
-
-def lines(axes: Axes) -> dict[str, np.ndarray]:
-    return {str(line.get_label()): np.asarray(line.get_ydata(), float) for line in axes.get_lines()}
 
 
 def twins(module: ModuleType, method: str, decay: float, steps: int = 30) -> torch.Tensor:
@@ -81,7 +70,7 @@ CHECKS = [check_decoupled_twins, check_twins_without_decay, check_penalty_twins,
 
 
 @pytest.mark.parametrize("check", CHECKS)
-def test_the_data(check) -> None:
+def test_the_data(check: Any) -> None:
     check(figures)
 
 
@@ -109,7 +98,7 @@ test_a_mistake_is_caught = mistakes(NAME, MUTANTS)
 def test_two_decays_draws_what_was_run() -> None:
     left, right = drawn(figures.two_decays()).axes
     for k, (size, label) in enumerate(figures.SIZES.items()):
-        np.testing.assert_array_equal(lines(left)[label], figures.shrinking("adam")[:, k].numpy())
+        np.testing.assert_array_equal(heights(left)[label], figures.shrinking("adam")[:, k].numpy())
         assert left.get_lines()[k].get_color() == figures.SHADES[size]
         np.testing.assert_array_equal(
             right.get_lines()[k].get_ydata(), figures.shrinking("adamw")[:, k].numpy()
@@ -120,7 +109,7 @@ def test_decay_against_size() -> None:
     sizes, rng = [0.01, 0.1, 1.0, 10.0], np.random.default_rng(0)
     penalty, decoupled = rng.uniform(0.1, 1, (12, 4)), rng.uniform(0.1, 1, (12, 4))
     [axes] = drawn(figures.decay_against_size(sizes, penalty, decoupled, decay=0.2)).axes
-    found = lines(axes)
+    found = heights(axes)
     np.testing.assert_allclose(found["Adam + penalty"], penalty.mean(0), rtol=1e-12)
     np.testing.assert_allclose(found["AdamW"], decoupled.mean(0), rtol=1e-12)
     want = 0.2 / np.hypot(np.geomspace(0.01, 10, 80), 0.2)
@@ -132,7 +121,7 @@ def test_rest_against_noise() -> None:
     noises, rng = [0.1, 1.0, 2.0], np.random.default_rng(0)
     penalty, decoupled = rng.uniform(0.5, 1, (12, 3)), rng.uniform(0.5, 1, (12, 3))
     [axes] = drawn(figures.rest_against_noise(noises, penalty, decoupled, decay=0.5)).axes
-    found = lines(axes)
+    found = heights(axes)
     np.testing.assert_allclose(found["Adam + penalty"], penalty.mean(0), rtol=1e-12)
     np.testing.assert_allclose(found["AdamW"], decoupled.mean(0), rtol=1e-12)
     np.testing.assert_allclose(found["_penalty"], 1 / 1.5, rtol=1e-12)
@@ -151,9 +140,9 @@ def test_accuracy_against_decay() -> None:
         ([0.01, 0.1, 0.2], penalty), ([0.5, 1.0, 2.0, 4.0], decoupled), none
     )
     [axes] = drawn(figure).axes
-    np.testing.assert_allclose(lines(axes)["_adam"], 100 * penalty.mean(0), rtol=1e-12)
-    np.testing.assert_allclose(lines(axes)["_adamw"], 100 * decoupled.mean(0), rtol=1e-12)
-    np.testing.assert_allclose(lines(axes)["_none"], 70, rtol=1e-12)
+    np.testing.assert_allclose(heights(axes)["_adam"], 100 * penalty.mean(0), rtol=1e-12)
+    np.testing.assert_allclose(heights(axes)["_adamw"], 100 * decoupled.mean(0), rtol=1e-12)
+    np.testing.assert_allclose(heights(axes)["_none"], 70, rtol=1e-12)
     (text,) = [t for t in axes.texts if t.get_text() == "AdamW"]
     assert text.get_position()[0] == [0.5, 1.0, 2.0, 4.0][int(decoupled.mean(0).argmax())]
 

@@ -7,18 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from course_utils.figures import augmentation
 from course_utils.intervals import Interval, mean_interval
-from tests.mutants import mutant
-
-
-def drawn(figure: Figure) -> Figure:
-    """Rendered once, so that what fails only then fails here."""
-    FigureCanvasAgg(figure).draw()
-    return figure
+from tests.figures.reading import drawn
+from tests.mutants import mistakes
 
 
 def interval(mean: float) -> Interval:
@@ -65,8 +58,8 @@ def test_pictures(check: Any) -> None:
     check(augmentation)
 
 
-@pytest.mark.parametrize(
-    ("check", "old", "new"),
+test_mistakes_are_caught = mistakes(
+    "course_utils.figures.augmentation",
     [
         (check_mixed, "(1 - lam) ** 0.5", "(1 - lam)"),
         (check_mixed, "start = centre - length // 2", "start = centre"),
@@ -76,10 +69,6 @@ def test_pictures(check: Any) -> None:
         (check_changes, "hflip(palace, torch.tensor([True]))", "hflip(palace, torch.tensor([False]))"),
     ],
 )
-def test_mistakes_are_caught(check: Any, old: str, new: str) -> None:
-    wrong = mutant("course_utils.figures.augmentation", old, new)
-    with pytest.raises(AssertionError):
-        check(wrong)
 
 
 def test_gallery_has_a_name_over_each_picture() -> None:

@@ -8,25 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from course_utils.figures import batch_norm
 from course_utils.layers import BatchNorm1d
+from tests.figures.reading import drawn, line
 from tests.mutants import mistakes
-
-
-def drawn(figure: Figure) -> Figure:
-    """Rendered once, so that what fails only then fails here."""
-    FigureCanvasAgg(figure).draw()
-    return figure
-
-
-def line(axes: Any, label: str) -> np.ndarray[Any, Any]:
-    """The points (T, 2) of the one line with this label."""
-    [found] = [line for line in axes.get_lines() if line.get_label() == label]
-    return np.column_stack(found.get_data()).astype(float)
 
 
 def examples(n: int = 60) -> tuple[Tensor, Tensor]:

@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from course_utils import plotting, recorded
 from course_utils.figures import beyond_adam
 from course_utils.intervals import paired_interval
 from course_utils.seeds.muon import newton_schulz_batched
+from tests.figures.reading import drawn, line, texts
 from tests.mutants import mistakes
-
-
-def drawn(figure: Figure) -> Figure:
-    figure.savefig(io.BytesIO(), format="png")
-    return figure
-
-
-def line(axes: Axes, label: str) -> np.ndarray:
-    [found] = [l for l in axes.get_lines() if l.get_label() == label]
-    return np.column_stack([np.asarray(v, float) for v in found.get_data()])
-
-
-def texts(axes: Axes) -> set[str]:
-    return {text.get_text() for text in axes.texts}
 
 
 def test_the_three_steps_end_where_the_rulers_say() -> None:
@@ -142,8 +126,8 @@ def test_costs() -> None:
     left, right = drawn(beyond_adam.costs(["plain", "flat"], [496, 8], [3.0, 2.7])).axes
     assert [bar.get_width() for bar in left.patches] == [496, 8]
     assert [bar.get_width() for bar in right.patches] == [3.0, 2.7]
-    assert texts(left) == {"496", "8"}
-    assert texts(right) == {"3", "2.7"}
+    assert texts(left) == ["496", "8"]
+    assert texts(right) == ["3", "2.7"]
     assert [t.get_text() for t in left.get_yticklabels()] == ["plain", "flat"]
 
 
@@ -164,7 +148,7 @@ def test_a_record_is_shown_with_its_provenance(tmp_path: Path) -> None:
     assert [bar.get_width() for bar in first.patches] == pytest.approx([2, 4, 1])
     assert [t.get_text() for t in first.get_yticklabels()] == ["default", "plain", beyond_adam.MOVING]
     assert [bar.get_width() for bar in last.patches] == pytest.approx([2, 4, 3, 1])
-    assert texts(first) == {"2", "4", "1"}
+    assert texts(first) == ["2", "4", "1"]
     assert record.provenance in figure.get_supxlabel()
 
 

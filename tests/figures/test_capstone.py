@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from matplotlib.figure import Figure
 
 from course_utils import plotting
 from course_utils.figures import capstone
 from course_utils.intervals import mean_interval, paired_interval
 from course_utils.race import Entry, Result, expected_best
+from tests.figures.reading import drawn
 from tests.mutants import mistakes
-
-
-def drawn(figure: Figure) -> Figure:
-    figure.savefig(io.BytesIO(), format="png")
-    return figure
 
 
 def result(task: str = "t", gains: tuple[float, ...] = (0.0, 0.03, -0.02, 0.0004), seed: int = 0) -> Result:
@@ -164,11 +158,15 @@ MUTANTS: dict[str, tuple[str, str, Any]] = {
     "ties in grey": ("plotting.BLUE if tied", "plotting.BLUE if not tied", check_leaderboards),
     "level of one comparison": ("1 - 0.01 / max(1, len(result.entries) - 1)", "0.99", check_differences),
     "the wrong sign": ("paired_interval(e.scores, base", "paired_interval(base, e.scores", check_differences),
-    "ordered by the first task": ("for gaps in gaps_by_task for", "for gaps in gaps_by_task[::-1] for", check_against),
+    "ordered by the first task": (
+        "for gaps in gaps_by_task for",
+        "for gaps in gaps_by_task[::-1] for",
+        check_against,
+    ),
     "good is red": ("plotting.GREEN if low > 0", "plotting.GREEN if high < 0", check_against),
     "scores of one seed": ("scores = test[name].mean(1)", "scores = test[name][:, 0]", check_search),
     "one trial alone": ("expected_best(scores, k) for", "expected_best(scores, 1) for", check_budgets),
-}  # fmt: skip
+}
 
 
 test_mistakes_are_caught = mistakes("course_utils.figures.capstone", MUTANTS)

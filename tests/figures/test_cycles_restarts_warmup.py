@@ -7,17 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from course_utils.figures import cycles_restarts_warmup as figures
+from tests.figures.reading import drawn
 from tests.mutants import mistakes
-
-
-def drawn(figure: Figure) -> Figure:
-    """Rendered once, so that what fails only then fails here."""
-    FigureCanvasAgg(figure).draw()
-    return figure
 
 
 def check_run(module: Any) -> None:

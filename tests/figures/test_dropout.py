@@ -7,26 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from course_utils.diagnostics.calibration import Reliability
 from course_utils.figures import dropout
+from tests.figures.reading import drawn, line
 from tests.mutants import mistakes
 
 STEPS = 60  # enough for a net that is not its first one
-
-
-def drawn(figure: Figure) -> Figure:
-    """Rendered once, so that what fails only then fails here."""
-    FigureCanvasAgg(figure).draw()
-    return figure
-
-
-def line(axes: Any, label: str) -> np.ndarray[Any, Any]:
-    """The points (T, 2) of the one line with this label."""
-    [found] = [line for line in axes.get_lines() if line.get_label() == label]
-    return np.column_stack(found.get_data()).astype(float)
 
 
 def check_crowd(module: Any, p: float = 0.4) -> None:

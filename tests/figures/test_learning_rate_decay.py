@@ -8,26 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from course_utils import schedules
 from course_utils.exercises import lesson_09_learning_rate_decay as lesson_09
 from course_utils.figures import learning_rate_decay as figures
 from course_utils.theory import noisy_quadratic
+from tests.figures.reading import drawn, line
 from tests.mutants import mistakes
-
-
-def drawn(figure: Figure) -> Figure:
-    """Rendered once, so that what fails only then fails here."""
-    FigureCanvasAgg(figure).draw()
-    return figure
-
-
-def line(axes: Any, label: str) -> np.ndarray[Any, Any]:
-    """The points (T, 2) of the one line with this label."""
-    [found] = [line for line in axes.get_lines() if line.get_label() == label]
-    return np.column_stack(found.get_data()).astype(float)
 
 
 def check_dropped(module: Any) -> None:

@@ -8,10 +8,7 @@ import torch
 
 from course_utils import losses, profiles
 from course_utils.figures import losses as figures
-
-
-def curves(axes) -> dict[str, np.ndarray]:
-    return {str(line.get_label()): np.column_stack(line.get_data()) for line in axes.get_lines()}
+from tests.figures.reading import curves
 
 
 def test_pulls_are_the_slopes_of_the_prices() -> None:

@@ -8,28 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from course_utils.figures import mixed_precision as figures
 from course_utils.mixed_precision import float_format
 from course_utils.recorded import Record
+from tests.figures.reading import drawn, line, texts
 from tests.mutants import mistakes
-
-
-def drawn(figure: Figure) -> Figure:
-    """Rendered once, so that what fails only then fails here."""
-    FigureCanvasAgg(figure).draw()
-    return figure
-
-
-def line(axes: Any, label: str) -> np.ndarray[Any, Any]:
-    [found] = [line for line in axes.get_lines() if line.get_label() == label]
-    return np.column_stack(found.get_data()).astype(float)
-
-
-def texts(axes: Any) -> list[str]:
-    return [t.get_text() for t in axes.texts]
 
 
 def check_ruler(m: Any) -> None:

@@ -7,27 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from course_utils.figures import norm_penalties
 from course_utils.figures.norm_penalties import HALF, STRENGTHS, TARGET
-from tests.mutants import mutant
-
-
-def drawn(figure: Figure) -> Figure:
-    """Rendered once, so that what fails only then fails here."""
-    FigureCanvasAgg(figure).draw()
-    return figure
-
-
-def lines(axes: Any, label: str) -> list[np.ndarray[Any, Any]]:
-    """The points (T, 2) of every line with this label."""
-    return [
-        np.column_stack(line.get_data()).astype(float)
-        for line in axes.get_lines()
-        if line.get_label() == label
-    ]
+from tests.figures.reading import drawn, lines
+from tests.mutants import mistakes
 
 
 def check_shrunk(module: Any) -> None:
@@ -58,16 +42,13 @@ def test_data(check: Any) -> None:
     check(norm_penalties)
 
 
-@pytest.mark.parametrize(
-    ("check", "old", "new"),
+test_mistakes_are_caught = mistakes(
+    "course_utils.figures.norm_penalties",
     [
         (check_shrunk, "a / (1 + 2 * strength)", "a / (1 + strength)"),
         (check_plane, "(1 - l1_share) * STRENGTHS, steps", "l1_share * STRENGTHS, steps"),
     ],
 )
-def test_mistakes_are_caught(check: Any, old: str, new: str) -> None:
-    with pytest.raises(AssertionError):
-        check(mutant("course_utils.figures.norm_penalties", old, new))
 
 
 def test_one_weight_marks_the_minima() -> None:

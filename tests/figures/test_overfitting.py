@@ -7,32 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from course_utils.figures import overfitting
 from course_utils.intervals import mean_interval
 from course_utils.linear_models.minimum_norm import minimum_norm_risk
+from tests.figures.reading import drawn, line, lines
 from tests.mutants import mistakes
 
 RNG = np.random.default_rng(0)
-
-
-def drawn(figure: Figure) -> Figure:
-    """Rendered once, so that what fails only then fails here."""
-    FigureCanvasAgg(figure).draw()
-    return figure
-
-
-def lines(axes: Any, label: str) -> list[np.ndarray[Any, Any]]:
-    """The points (T, 2) of every line with this label."""
-    found = [line for line in axes.get_lines() if line.get_label() == label]
-    return [np.column_stack(line.get_data()).astype(float) for line in found]
-
-
-def line(axes: Any, label: str) -> np.ndarray[Any, Any]:
-    [found] = lines(axes, label)
-    return found
 
 
 def check_waves(module: Any) -> None:

@@ -114,8 +114,8 @@ def test_precisions_start_alike_and_end_apart(rows: list[dict[str, Any]]) -> Non
     nets = [Trainer(task, precision, 3, CPU).model.state_dict() for precision in PRECISIONS.values()]
     for net in nets[1:]:
         assert all(torch.equal(net[name], p) for name, p in nets[0].items())
-    for net in benchmark.NETS:
-        losses = {r["precision"]: r["final_losses"] for r in rows if r["net"] == net}
+    for name in benchmark.NETS:
+        losses = {r["precision"]: r["final_losses"] for r in rows if r["net"] == name}
         assert losses["bf16"] != losses["fp32"] != losses["fp16"]
         assert torch.tensor(losses["bf16"]) == pytest.approx(torch.tensor(losses["fp32"]), abs=0.02)
 
@@ -213,7 +213,8 @@ def test_events_time_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_float32_products_are_put_back() -> None:
     def now() -> list[str]:
-        return [torch.backends.cuda.matmul.fp32_precision, torch.backends.cudnn.conv.fp32_precision]
+        backends: Any = torch.backends
+        return [backends.cuda.matmul.fp32_precision, backends.cudnn.conv.fp32_precision]
 
     before = now()
     for tf32, word in ((True, "tf32"), (False, "ieee")):

@@ -17,7 +17,7 @@ from torch.func import functional_call, grad, stack_module_state, vmap
 
 from course_utils import layers
 from course_utils.layers import dropout, normalization
-from tests.mutants import mutant
+from tests.mutants import mistakes, mutant
 
 pytestmark = pytest.mark.filterwarnings("error:There is a performance drop")  # vmap in a loop
 
@@ -106,20 +106,20 @@ def check_norm(
 
 @pytest.mark.parametrize(("name", "kwargs", "shape"), NORMS)
 @pytest.mark.parametrize(("mean", "tol"), [(0.0, 1e-12), (1e3, 1e-11), (1e6, 1e-8)])
-def test_norm_matches_torch(name, kwargs, shape, mean, tol):
+def test_norm_matches_torch(name: Any, kwargs: Any, shape: Any, mean: Any, tol: Any) -> None:
     check_norm(layers, name, kwargs, shape, mean, tol)
 
 
 @pytest.mark.parametrize(("name", "kwargs", "shape"), BATCH_NORMS)
 @pytest.mark.parametrize(("mean", "tol"), [(0.0, 1e-12), (1e3, 1e-11), (1e6, 1e-8)])
-def test_backward_by_hand_matches_torch(name, kwargs, shape, mean, tol):
+def test_backward_by_hand_matches_torch(name: Any, kwargs: Any, shape: Any, mean: Any, tol: Any) -> None:
     check_norm(layers, name, kwargs, shape, mean, tol, by_hand=True)
 
 
 @pytest.mark.parametrize(("name", "kwargs", "shape"), NORMS)
-def test_gradcheck(name, kwargs, shape):
+def test_gradcheck(name: Any, kwargs: Any, shape: Any) -> None:
     torch.manual_seed(0)
-    layer, _ = pair(layers, name, kwargs)
+    layer: Any = pair(layers, name, kwargs)[0]
     x = torch.randn(shape, dtype=torch.float64, requires_grad=True)
     if "track_running_stats" not in kwargs and name.startswith("Batch"):
         layer.momentum = 0.0  # gradcheck calls forward many times
@@ -129,14 +129,14 @@ def test_gradcheck(name, kwargs, shape):
 
 
 @pytest.mark.parametrize("affine", [True, False])
-def test_gradcheck_by_hand(affine):
+def test_gradcheck_by_hand(affine: Any) -> None:
     x = torch.randn(3, 2, 2, dtype=torch.float64, requires_grad=True)
     w, b = (torch.randn(2, dtype=torch.float64, requires_grad=True) if affine else None for _ in range(2))
     assert torch.autograd.gradcheck(lambda *a: normalization.BatchNormByHand.apply(*a, 1e-5)[0], (x, w, b))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
-def test_by_hand_is_the_same_layer_in_every_precision(dtype):
+def test_by_hand_is_the_same_layer_in_every_precision(dtype: torch.dtype) -> None:
     torch.manual_seed(0)
     plain, by_hand = layers.BatchNorm2d(3), layers.BatchNorm2d(3, by_hand=True)
     x = (3 + torch.randn(4, 3, 5, 5)).to(dtype)
@@ -151,7 +151,7 @@ def test_by_hand_is_the_same_layer_in_every_precision(dtype):
     torch.testing.assert_close(inputs[1].grad, inputs[0].grad, rtol=eps, atol=eps)
 
 
-def test_by_hand_refuses_a_second_derivative_and_torch_func():
+def test_by_hand_refuses_a_second_derivative_and_torch_func() -> None:
     layer = layers.BatchNorm1d(2, by_hand=True).double()
     x = torch.randn(4, 2, dtype=torch.float64, requires_grad=True)
     (first,) = torch.autograd.grad(layer(x).pow(3).sum(), x, create_graph=True)
@@ -169,7 +169,7 @@ def test_by_hand_refuses_a_second_derivative_and_torch_func():
     st.lists(st.integers(1, 3), max_size=3),
     st.integers(0, 999),
 )
-def test_group_norm_any_shape(samples, groups, each, spatial, seed):
+def test_group_norm_any_shape(samples: Any, groups: Any, each: Any, spatial: Any, seed: int) -> None:
     shape = (samples, groups * each, *spatial)
     torch.manual_seed(seed)
     x = torch.randn(shape, dtype=torch.float64)
@@ -183,7 +183,7 @@ def test_group_norm_any_shape(samples, groups, each, spatial, seed):
 
 @settings(max_examples=30, deadline=None, derandomize=True)
 @given(st.floats(0.01, 100), st.floats(-1e3, 1e3), st.integers(0, 999), st.booleans())
-def test_batch_norm_undoes_scale_and_shift(scale, shift, seed, by_hand):
+def test_batch_norm_undoes_scale_and_shift(scale: Any, shift: Any, seed: int, by_hand: Any) -> None:
     torch.manual_seed(seed)
     x = torch.randn(8, 3, 2, 2, dtype=torch.float64)
     layer = layers.BatchNorm2d(3, eps=0.0, by_hand=by_hand).double()
@@ -199,7 +199,9 @@ def test_batch_norm_undoes_scale_and_shift(scale, shift, seed, by_hand):
 @pytest.mark.parametrize("half_parameters", [False, True])
 @pytest.mark.parametrize(("name", "kwargs", "shape"), NORMS)
 @pytest.mark.filterwarnings("ignore:Mismatch dtype")
-def test_half_precision_as_torch(name, kwargs, shape, half_parameters, dtype):
+def test_half_precision_as_torch(
+    name: Any, kwargs: Any, shape: Any, half_parameters: Any, dtype: torch.dtype
+) -> None:
     torch.manual_seed(0)
     layer, reference = (m.to(dtype if half_parameters else torch.float32) for m in pair(layers, name, kwargs))
     x = (3 + torch.randn(shape)).to(dtype)
@@ -219,7 +221,7 @@ def test_half_precision_as_torch(name, kwargs, shape, half_parameters, dtype):
 
 @pytest.mark.parametrize(("name", "kwargs", "shape"), NORMS)
 @pytest.mark.filterwarnings("ignore:Mismatch dtype")
-def test_autocast_as_torch(name, kwargs, shape):
+def test_autocast_as_torch(name: Any, kwargs: Any, shape: Any) -> None:
     torch.manual_seed(0)
     layer, reference = (m.float() for m in pair(layers, name, kwargs))
     for x in (torch.randn(shape), torch.randn(shape).bfloat16()):
@@ -235,7 +237,7 @@ def test_autocast_as_torch(name, kwargs, shape):
 
 
 @pytest.mark.parametrize(("name", "kwargs", "shape"), NORMS)
-def test_state_dict_both_ways(name, kwargs, shape):
+def test_state_dict_both_ways(name: Any, kwargs: Any, shape: Any) -> None:
     torch.manual_seed(0)
     layer, reference = pair(layers, name, kwargs)
     x = torch.randn(shape, dtype=torch.float64)
@@ -272,18 +274,18 @@ REPRS = [
 
 
 @pytest.mark.parametrize(("layer", "text"), REPRS)
-def test_repr(layer, text):
+def test_repr(layer: Any, text: Any) -> None:
     assert repr(layer) == text
 
 
-def test_constructors_take_torch_arguments_in_torch_order():
+def test_constructors_take_torch_arguments_in_torch_order() -> None:
     assert layers.BatchNorm2d(4, 0.1, 0.2, False, False, "cpu", torch.float64).momentum == 0.2
     assert layers.LayerNorm(4, 0.1, True, False, "cpu", torch.float64).weight.dtype == torch.float64
     assert layers.GroupNorm(2, 4, 0.1, True, "cpu", torch.float64).weight.dtype == torch.float64
     assert layers.RMSNorm(4, 0.1, True, "cpu", torch.float64).weight.dtype == torch.float64
 
 
-def test_reset_brings_back_the_start():
+def test_reset_brings_back_the_start() -> None:
     layer = layers.BatchNorm1d(3)
     start = copy.deepcopy(layer.state_dict())
     layer(torch.randn(4, 3))
@@ -325,12 +327,12 @@ BAD = [
 
 
 @pytest.mark.parametrize(("call", "message"), BAD)
-def test_bad_input(call: Callable[[], object], message):
+def test_bad_input(call: Callable[[], object], message: Any) -> None:
     with pytest.raises(ValueError, match=message):
         call()
 
 
-def test_batch_of_one_is_fine_in_eval_and_leaves_no_trace_in_training():
+def test_batch_of_one_is_fine_in_eval_and_leaves_no_trace_in_training() -> None:
     layer = layers.BatchNorm1d(3)
     with pytest.raises(ValueError, match="more than one value"):
         layer(torch.ones(1, 3))
@@ -338,7 +340,7 @@ def test_batch_of_one_is_fine_in_eval_and_leaves_no_trace_in_training():
     assert layer.eval()(torch.ones(1, 3)).shape == (1, 3)
 
 
-def test_statistics_asked_for_after_the_layer_was_made_without_are_not_kept_as_in_torch():
+def test_statistics_asked_for_after_the_layer_was_made_without_are_not_kept_as_in_torch() -> None:
     x = torch.randn(6, 3, dtype=torch.float64)
     made = [ns.BatchNorm1d(3, track_running_stats=False).double() for ns in (layers, nn)]
     for layer in made:
@@ -350,7 +352,7 @@ def test_statistics_asked_for_after_the_layer_was_made_without_are_not_kept_as_i
 # torch.func
 
 
-def stacked(momentum: float | None) -> tuple[list[nn.Module], Any, Any, Callable[..., Tensor], Tensor]:
+def stacked(momentum: float | None) -> tuple[list[nn.Sequential], Any, Any, Callable[..., Tensor], Tensor]:
     torch.manual_seed(0)
     models = [
         nn.Sequential(nn.Linear(3, 4), layers.BatchNorm1d(4, momentum=momentum), nn.Linear(4, 1)).double()
@@ -366,7 +368,7 @@ def stacked(momentum: float | None) -> tuple[list[nn.Module], Any, Any, Callable
 
 
 @pytest.mark.parametrize("momentum", [0.1, None])
-def test_batch_norm_of_many_models_at_once_equals_one_by_one(momentum):
+def test_batch_norm_of_many_models_at_once_equals_one_by_one(momentum: Any) -> None:
     models, parameters, buffers, loss, x = stacked(momentum)
     for _ in range(3):
         grads = vmap(grad(loss), (0, 0, None))(parameters, buffers, x)
@@ -380,7 +382,7 @@ def test_batch_norm_of_many_models_at_once_equals_one_by_one(momentum):
     assert buffers["1.num_batches_tracked"].tolist() == [3, 3, 3]
 
 
-def test_functional_call_updates_the_buffers_it_was_given_not_the_module():
+def test_functional_call_updates_the_buffers_it_was_given_not_the_module() -> None:
     layer = layers.BatchNorm1d(3)
     buffers = {name: b.clone() for name, b in layer.named_buffers()}
     functional_call(layer, (dict(layer.named_parameters()), buffers), (torch.randn(4, 3),))
@@ -389,7 +391,7 @@ def test_functional_call_updates_the_buffers_it_was_given_not_the_module():
     assert not torch.equal(buffers["running_mean"], layer.running_mean)
 
 
-def test_shared_or_captured_buffers_are_an_error_as_in_torch():
+def test_shared_or_captured_buffers_are_an_error_as_in_torch() -> None:
     _, parameters, buffers, loss, x = stacked(0.1)
     one = {name: b[0].clone() for name, b in buffers.items()}
     with pytest.raises(RuntimeError, match="broadcast shape"):
@@ -399,13 +401,13 @@ def test_shared_or_captured_buffers_are_an_error_as_in_torch():
         grad(lambda p: loss(p, one, x))(first)
 
 
-def test_sample_norms_under_vmap_and_grad():
+def test_sample_norms_under_vmap_and_grad() -> None:
     for layer in (layers.LayerNorm(4), layers.GroupNorm(2, 4), layers.RMSNorm(4)):
         layer.double()
         x = torch.randn(3, 5, 4, dtype=torch.float64)
         weights = torch.randn(3, 4, dtype=torch.float64)
 
-        def loss(w, z, layer=layer):
+        def loss(w: Any, z: Any, layer: Any = layer) -> Any:
             return functional_call(layer, {"weight": w}, (z,)).pow(3).sum()
 
         got = vmap(grad(loss))(weights, x)
@@ -462,19 +464,19 @@ def check_dropout_off(ns: Any) -> None:
     assert ns.Dropout(1.0)(x).tolist() == [0.0] * 10
 
 
-def test_dropout_given_the_mask(monkeypatch):
+def test_dropout_given_the_mask(monkeypatch: pytest.MonkeyPatch) -> None:
     check_dropout_given_the_mask(layers, monkeypatch)
 
 
-def test_dropout_distribution():
+def test_dropout_distribution() -> None:
     check_dropout_distribution(layers)
 
 
-def test_dropout_off():
+def test_dropout_off() -> None:
     check_dropout_off(layers)
 
 
-def test_dropout_generator_reproduces_and_leaves_the_global_one_alone():
+def test_dropout_generator_reproduces_and_leaves_the_global_one_alone() -> None:
     layer, x = layers.Dropout(0.5, generator=torch.Generator().manual_seed(7)), torch.ones(100)
     before = torch.get_rng_state()
     first, second = layer(x), layer(x)
@@ -489,7 +491,7 @@ def test_dropout_generator_reproduces_and_leaves_the_global_one_alone():
     assert torch.equal(one, layers.Dropout(0.5)(x))
 
 
-def test_dropout_gradcheck():
+def test_dropout_gradcheck() -> None:
     x = torch.randn(4, 5, dtype=torch.float64, requires_grad=True)
 
     def f(z: Tensor) -> Tensor:
@@ -500,14 +502,14 @@ def test_dropout_gradcheck():
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
-def test_dropout_keeps_dtype_under_autocast_too(dtype):
+def test_dropout_keeps_dtype_under_autocast_too(dtype: torch.dtype) -> None:
     x = torch.ones(8, dtype=dtype)
     assert layers.Dropout(0.5)(x).dtype == dtype
     with torch.autocast("cpu", torch.bfloat16):
         assert layers.Dropout(0.5)(x).dtype == nn.Dropout(0.5)(x).dtype == dtype
 
 
-def test_dropout_many_models_at_once():
+def test_dropout_many_models_at_once() -> None:
     model = nn.Sequential(nn.Linear(3, 50, bias=False), layers.Dropout(0.5))
     x = torch.ones(6, 3)
     weights = {"0.weight": torch.ones(4, 50, 3)}
@@ -532,75 +534,89 @@ BN = ("BatchNorm1d", {"num_features": 5}, (4, 5, 3))
 FREE = ("BatchNorm1d", {"num_features": 5, "track_running_stats": False}, (4, 5, 3))
 LN = ("LayerNorm", {"normalized_shape": 6}, (4, 6))
 GN = ("GroupNorm", {"num_groups": 3, "num_channels": 6}, (4, 6, 3))
+
+
+def norm(*case: Any) -> Callable[[Any], None]:
+    return lambda ns: check_norm(ns, *case)
+
+
 MUTANTS = [
     pytest.param(
         "centred, mean, var = centre(x, all_but_channels(x))\n    r =",
         "centred, mean, var = (t.detach() for t in centre(x, all_but_channels(x)))\n"
         "    centred = x - mean\n    r =",
-        BN,
+        norm(*BN),
         id="statistics under no_grad",
     ),
     pytest.param(
         "(centred * centred).sum(dims, keepdim=True) / n",
         "(centred * centred).sum(dims, keepdim=True) / (n - 1)",
-        BN,
+        norm(*BN),
         id="unbiased variance in the batch",
     ),
-    pytest.param("var * (n / (n - 1))", "var", BN, id="biased variance in the buffer"),
+    pytest.param("var * (n / (n - 1))", "var", norm(*BN), id="biased variance in the buffer"),
     pytest.param(
-        "return (var + eps).rsqrt()", "return 1 / (var.sqrt() + eps)", BN, id="eps outside the root"
+        "return (var + eps).rsqrt()", "return 1 / (var.sqrt() + eps)", norm(*BN), id="eps outside the root"
     ),
-    pytest.param("return (var + eps).rsqrt()", "return 1 / (var + eps)", BN, id="variance instead of spread"),
     pytest.param(
-        "is None else layer.momentum\n", "is None else 1 - layer.momentum\n", BN, id="momentum reversed"
+        "return (var + eps).rsqrt()", "return 1 / (var + eps)", norm(*BN), id="variance instead of spread"
+    ),
+    pytest.param(
+        "is None else layer.momentum\n",
+        "is None else 1 - layer.momentum\n",
+        norm(*BN),
+        id="momentum reversed",
     ),
     pytest.param(
         "        self.by_hand = by_hand\n",
         "        self.by_hand = by_hand\n        delattr(self, 'num_batches_tracked')\n"
         "        self.num_batches_tracked = torch.tensor(0)\n",
-        BN,
+        norm(*BN),
         id="buffer as a plain tensor",
     ),
-    pytest.param("layer.num_batches_tracked.add_(1)", "pass", BN, id="batches not counted"),
+    pytest.param("layer.num_batches_tracked.add_(1)", "pass", norm(*BN), id="batches not counted"),
     pytest.param(
         "part = 1 / layer.num_batches_tracked.to(mean.dtype)",
         "part = 1 / (layer.num_batches_tracked.to(mean.dtype) + 1)",
-        ("BatchNorm1d", {"num_features": 5, "momentum": None}, (4, 5, 3)),
+        norm("BatchNorm1d", {"num_features": 5, "momentum": None}, (4, 5, 3)),
         id="cumulative average off by one",
     ),
     pytest.param(
         "if not self.training and self.running_mean",
         "if self.running_mean",
-        BN,
+        norm(*BN),
         id="running statistics in training",
     ),
-    pytest.param("return [0, *range(2, x.ndim)]", "return [0]", FREE, id="statistics per position"),
+    pytest.param("return [0, *range(2, x.ndim)]", "return [0]", norm(*FREE), id="statistics per position"),
     pytest.param(
-        "return [0, *range(2, x.ndim)]", "return list(range(2, x.ndim))", FREE, id="statistics per sample"
+        "return [0, *range(2, x.ndim)]",
+        "return list(range(2, x.ndim))",
+        norm(*FREE),
+        id="statistics per sample",
     ),
-    pytest.param("y.add_(bias)", "y", BN, id="bias forgotten"),
+    pytest.param("y.add_(bias)", "y", norm(*BN), id="bias forgotten"),
     pytest.param(
         "dims = _last_dims(input, self.normalized_shape)\n        centred",
         "dims = [0]\n        centred",
-        LN,
+        norm(*LN),
         id="layer norm over the batch",
     ),
     pytest.param(
         "centre(grouped, list(range(2, grouped.ndim)))",
         "centre(grouped, [2])",
-        GN,
+        norm(*GN),
         id="group norm per position",
     ),
     pytest.param(
         "mean_square = (wide * wide).sum",
         "mean_square = (wide - wide.mean(dims, keepdim=True)).square().sum",
-        ("RMSNorm", {"normalized_shape": 6}, (4, 6)),
+        norm("RMSNorm", {"normalized_shape": 6}, (4, 6)),
         id="rms norm of centred input",
     ),
     pytest.param(
         "eps = torch.finfo(wide.dtype).eps if",
         "eps = 1e-5 if",
-        ("RMSNorm", {"normalized_shape": 6}, (4, 6)),
+        norm("RMSNorm", {"normalized_shape": 6}, (4, 6)),
         id="rms eps",
     ),
 ]
@@ -612,21 +628,16 @@ BY_HAND_MUTANTS = [
 ]
 
 
-@pytest.mark.parametrize(("old", "new", "case"), MUTANTS)
-def test_mutants_are_caught(old, new, case):
-    ns = mutant("course_utils.layers.normalization", old, new)
-    with pytest.raises(AssertionError, match=r"step \d"):
-        check_norm(ns, *case)
+test_mistakes_are_caught = mistakes("course_utils.layers.normalization", MUTANTS, match=r"step \d")
+test_mistakes_by_hand_are_caught = mistakes(
+    "course_utils.layers.normalization",
+    BY_HAND_MUTANTS,
+    check=lambda ns: check_norm(ns, *BN, by_hand=True),
+    match=r"gradient of \w+, step 0",
+)
 
 
-@pytest.mark.parametrize(("old", "new"), BY_HAND_MUTANTS)
-def test_by_hand_mutants_are_caught(old, new):
-    ns = mutant("course_utils.layers.normalization", old, new)
-    with pytest.raises(AssertionError, match=r"gradient of \w+, step 0"):
-        check_norm(ns, *BN, by_hand=True)
-
-
-def test_one_pass_variance_is_caught_at_a_large_mean():
+def test_one_pass_variance_is_caught_at_a_large_mean() -> None:
     ns = mutant(
         "course_utils.layers.normalization",
         "(centred * centred).sum(dims, keepdim=True) / n",
@@ -637,47 +648,50 @@ def test_one_pass_variance_is_caught_at_a_large_mean():
         check_norm(ns, *BN, 1e6, 1e-8)
 
 
-def test_detached_statistics_give_a_wrong_gradient_not_a_wrong_output():
+def test_detached_statistics_give_a_wrong_gradient_not_a_wrong_output() -> None:
     old, new = MUTANTS[0].values[:2]
     ns: ModuleType = mutant("course_utils.layers.normalization", old, new)
     with pytest.raises(AssertionError, match="gradient of x, step 0"):
         check_norm(ns, *BN)
 
 
+def check_mask(ns: Any) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        check_dropout_given_the_mask(ns, patch)
+
+
 DROPOUT_MUTANTS = [
-    pytest.param("scale = 1 / (1 - self.p)", "scale = 1.0", "mask", id="no scaling"),
-    pytest.param("scale = 1 / (1 - self.p)", "scale = 1 / self.p", "mask", id="scaled by 1 / p"),
-    pytest.param("draw.sub_(self.p).ceil_()", "draw.le_(self.p)", "distribution", id="p and 1 - p swapped"),
+    pytest.param("scale = 1 / (1 - self.p)", "scale = 1.0", check_mask, id="no scaling"),
+    pytest.param("scale = 1 / (1 - self.p)", "scale = 1 / self.p", check_mask, id="scaled by 1 / p"),
+    pytest.param(
+        "draw.sub_(self.p).ceil_()", "draw.le_(self.p)", check_dropout_distribution, id="p and 1 - p swapped"
+    ),
     pytest.param(
         "torch.rand_like(input, dtype=dtype)",
         "torch.rand_like(input[:1], dtype=dtype)",
-        "distribution",
+        check_dropout_distribution,
         id="mask shared over the batch",
     ),
     pytest.param(
         "dtype = torch.promote_types(input.dtype, torch.float32)",
         "dtype = input.dtype",
-        "distribution",
+        check_dropout_distribution,
         id="drawn in sixteen bits",
     ),
-    pytest.param("if not self.training or self.p == 0", "if self.p == 0", "off", id="active in eval"),
+    pytest.param(
+        "if not self.training or self.p == 0", "if self.p == 0", check_dropout_off, id="active in eval"
+    ),
     pytest.param(
         "            return input\n",
         "            return input * (1 - self.p)\n",
-        "off",
+        check_dropout_off,
         id="scaled in eval too",
     ),
 ]
 
 
-@pytest.mark.parametrize(("old", "new", "check"), DROPOUT_MUTANTS)
-def test_dropout_mutants_are_caught(old, new, check, monkeypatch):
-    ns = mutant("course_utils.layers.dropout", old, new)
+test_mistakes_of_dropout_are_caught = mistakes("course_utils.layers.dropout", DROPOUT_MUTANTS)
+
+
+def test_dropout_is_the_one_whose_mistakes_are_caught() -> None:
     assert dropout.Dropout is layers.Dropout
-    checks: dict[str, Callable[[], None]] = {
-        "mask": lambda: check_dropout_given_the_mask(ns, monkeypatch),
-        "distribution": lambda: check_dropout_distribution(ns),
-        "off": lambda: check_dropout_off(ns),
-    }
-    with pytest.raises(AssertionError):
-        checks[check]()

@@ -8,7 +8,7 @@ import io
 import pickle
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -109,13 +109,13 @@ def test_whole_numbers_of_numpy_and_sizes_of_zero() -> None:
 
 @every_norm
 def test_state_dict_has_torchs_version(name: str) -> None:
-    ours, theirs = (MADE[name][0](m).state_dict() for m in (layers, nn))
+    ours, theirs = (cast(Any, MADE[name][0](m).state_dict()) for m in (layers, nn))
     assert list(ours) == list(theirs)
     assert ours._metadata == theirs._metadata
 
 
 def test_a_checkpoint_from_before_batches_were_counted() -> None:
-    old = nn.BatchNorm1d(3).state_dict()
+    old: Any = nn.BatchNorm1d(3).state_dict()
     del old["num_batches_tracked"], old._metadata[""]["version"]
     for module in (layers, nn):
         assert module.BatchNorm1d(3).load_state_dict(old)
@@ -163,13 +163,14 @@ def test_copies_pickles_and_files(name: str) -> None:
 # ---- tools -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # the tracer looks
 @every_layer
 def test_one_graph_by_compile(name: str) -> None:
     make, shape = MADE[name]
     torch._dynamo.reset()
     plain = make(layers)
     layer = copy.deepcopy(plain)
-    whole = torch.compile(layer, backend="eager", fullgraph=True)
+    whole: Any = torch.compile(layer, backend="eager", fullgraph=True)
     x, z = numbers(shape).requires_grad_(), numbers(shape).requires_grad_()
     torch.manual_seed(0)
     y = whole(x * 1)
@@ -187,7 +188,7 @@ def test_one_graph_for_any_size(name: str) -> None:
     make, shape = MADE[name]
     torch._dynamo.reset()
     layer, x = make(layers), numbers(shape)
-    whole = torch.compile(layer, backend="eager", fullgraph=True, dynamic=True)
+    whole: Any = torch.compile(layer, backend="eager", fullgraph=True, dynamic=True)
     for n in (4, 3, 2):
         torch.testing.assert_close(whole(x[:n]), layer(x[:n]))
 

@@ -193,7 +193,8 @@ def test_the_loss_inside_autocast_does_not_hold_the_scale_down() -> None:
         with torch.autocast("cpu", torch.float16):
             loss = losses.cross_entropy(net(x), y)
         scaler.scale(loss).backward()
-        scaler.step(optimizer), scaler.update()
+        scaler.step(optimizer)
+        scaler.update()
     assert scaler.get_scale() == 2.0**20
 
 

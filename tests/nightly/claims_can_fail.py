@@ -326,7 +326,7 @@ class Lesson:
             bounds = {name: value for name, value in given.items() if name in BOUNDS}
             self.judged[id] = claims.verdict(measured, **bounds)
 
-        real, claims.claim = claims.claim, claim  # type: ignore[assignment]
+        real, claims.claim = claims.claim, claim
         try:
             yield
         finally:

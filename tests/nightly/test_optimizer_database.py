@@ -31,5 +31,5 @@ def test_every_stated_departure_is_met(runs: dict[torch.dtype, Run]) -> None:
 
 
 def test_no_optimizer_of_torch_is_passed_over(runs: dict[torch.dtype, Run]) -> None:
-    names = {info.optim_cls.__name__ for info in database.optim_db}
+    names = {database.type_name(info) for info in database.optim_db}
     assert names == database.NOT_OURS | runs[torch.float64][0].keys()

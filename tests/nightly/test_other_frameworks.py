@@ -43,7 +43,8 @@ def agree(path: Sequence[Any], expected: Sequence[Any]) -> None:
 
 def by_formula(rule: Rule) -> list[np.ndarray]:
     """θ after each step; `rule` gives the next θ from θ, g, t from 1 and a dictionary of its own."""
-    path, state = [START], {}
+    path = [START]
+    state: dict[str, Any] = {}
     for t, g in enumerate(GRADIENTS, 1):
         path.append(rule(path[-1], g, t, state))
     return path[1:]

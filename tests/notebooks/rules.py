@@ -235,7 +235,7 @@ def _claimed(source: str) -> list[str]:
     found = []
     for node in _calls(ast.parse(python(source)), {"claim"}):
         first = node.args[0] if node.args else next((k.value for k in node.keywords if k.arg == "id"), None)
-        found.append(first.value if isinstance(first, ast.Constant) else "?")
+        found.append(str(first.value) if isinstance(first, ast.Constant) else "?")
     return found
 
 

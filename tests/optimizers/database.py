@@ -63,13 +63,18 @@ class Case:
     complex: bool = False
 
 
+def type_name(info: Any) -> str:
+    """Of the optimizer; torch calls its class an instance."""
+    return str(info.optim_cls.__name__)
+
+
 def cases(dtype: torch.dtype) -> Iterator[Case]:
     """All runs for one dtype; errors, gradients of other kinds and schedulers in float64 only."""
     for info in optim_db:
-        name = info.optim_cls.__name__
+        name = type_name(info)
         if name in NOT_OURS:
             continue
-        settings = {"default": {}}
+        settings: dict[str, dict[str, Any]] = {"default": {}}
         for device in ("cpu", "cuda"):  # the settings for a GPU: what they ask for is refused everywhere
             for given in info.optim_inputs_func(device, dtype):
                 settings[f"{given.desc} {given.kwargs}"] = given.kwargs

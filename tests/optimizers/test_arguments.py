@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -127,7 +128,7 @@ WRONG: list[tuple[type[Optimizer], dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("cls", "kwargs", "message"), WRONG)
 def test_what_is_no_number_or_no_switch_is_refused(
-    cls: type[Optimizer], kwargs: dict[str, Any], message: str
+    cls: Callable[..., Optimizer], kwargs: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
         cls(params(), **kwargs)

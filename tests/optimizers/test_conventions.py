@@ -17,7 +17,7 @@ from torch import Tensor
 from course_utils.optimizers import conventions
 from course_utils.optimizers.conventions import TABLE, Conventions, apart
 from course_utils.trajectories import distances, trajectory
-from tests.mutants import mutant
+from tests.mutants import mistakes
 
 LAM = torch.logspace(-4, 0, 9, dtype=torch.float64)
 ONES = torch.ones(9, dtype=torch.float64)
@@ -115,58 +115,56 @@ MUTANTS = {
     "eps inside for outside": (
         "g / ((v / c).sqrt() + how.eps)",
         "g / (v / c + how.eps).sqrt()",
-        check_named,
-        "rmsprop-all",
+        partial(check_named, case="rmsprop-all"),
     ),
     "alpha swapped": (
         'how.alpha * state["v"] + (1 - how.alpha) * g**2',
         '(1 - how.alpha) * state["v"] + how.alpha * g**2',
-        check_named,
-        "rmsprop",
+        partial(check_named, case="rmsprop"),
     ),
-    "no correction": ("1 - how.alpha**t if how.corrected else 1.0", "1.0", check_named, "adam"),
+    "no correction": ("1 - how.alpha**t if how.corrected else 1.0", "1.0", partial(check_named, case="adam")),
     "decay after for before": (
         'elif how.decay == "before":',
         'elif how.decay == "never":',
-        check_named,
-        "adamw",
+        partial(check_named, case="adamw"),
     ),
-    "a rate of its own": ("p.sub_(lr * m)", "p.sub_(0.01 * m)", check_named, "rmsprop-all"),
+    "a rate of its own": ("p.sub_(lr * m)", "p.sub_(0.01 * m)", partial(check_named, case="rmsprop-all")),
     "scaled the wrong way": (
         "g * c**0.5 / (v.sqrt() + how.eps)",
         "g / c**0.5 / (v.sqrt() + how.eps)",
-        check_unnamed,
-        "eps scaled",
+        partial(check_unnamed, case="eps scaled"),
     ),
     "outside for inside": (
         "g / (v / c + how.eps).sqrt()",
         "g / ((v / c).sqrt() + how.eps)",
-        check_unnamed,
-        "eps inside",
+        partial(check_unnamed, case="eps inside"),
     ),
     "ones are zeros": (
         '"ones": torch.ones_like(p)',
         '"ones": torch.zeros_like(p)',
-        check_unnamed,
-        "first ones",
+        partial(check_unnamed, case="first ones"),
     ),
-    "square without square": ('"square": g**2}', '"square": g.abs()}', check_unnamed, "first square"),
+    "square without square": (
+        '"square": g**2}',
+        '"square": g.abs()}',
+        partial(check_unnamed, case="first square"),
+    ),
     "no rate in the velocity": (
         'how.momentum * state["m"] + lr * d',
         'how.momentum * state["m"] + 0.01 * d',
-        check_unnamed,
-        "rate inside",
+        partial(check_unnamed, case="rate inside"),
     ),
-    "no decay after": ('if how.decay == "after":', 'if how.decay == "never":', check_unnamed, "decay after"),
+    "no decay after": (
+        'if how.decay == "after":',
+        'if how.decay == "never":',
+        partial(check_unnamed, case="decay after"),
+    ),
 }
 
 
-@pytest.mark.parametrize("mistake", MUTANTS)
-def test_a_mistake_is_caught(mistake: str) -> None:
-    old, new, check, case = MUTANTS[mistake]
-    changed = mutant("course_utils.optimizers.conventions", old, new)
-    with pytest.raises(AssertionError, match="< 1e-14"):
-        check(changed.Conventions, case)
+test_a_mistake_is_caught = mistakes(
+    "course_utils.optimizers.conventions", MUTANTS, of="Conventions", match="< 1e-14"
+)
 
 
 def test_apart_is_zero_at_the_start_and_symmetric() -> None:

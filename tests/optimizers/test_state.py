@@ -222,6 +222,9 @@ def test_an_option_switched_on_begins_there(
 
 
 def test_a_hook_may_repair_or_replace_what_is_loaded() -> None:
+    def note(state: Any, lr: float) -> None:
+        state["loaded"] = lr
+
     for make in (OURS["Adam"], OURS["SAM of Adam"]):
         optimizer, _ = one(make)
         saved = optimizer.state_dict()
@@ -229,9 +232,10 @@ def test_a_hook_may_repair_or_replace_what_is_loaded() -> None:
         wrapped = {"optimizer": saved}
         optimizer.register_load_state_dict_pre_hook(lambda o, s: s["optimizer"])
         optimizer.register_load_state_dict_pre_hook(lambda o, s: s["param_groups"][0].update(lr=0.5))
-        optimizer.register_load_state_dict_post_hook(lambda o: o.state.update(loaded=o.param_groups[0]["lr"]))
+        optimizer.register_load_state_dict_post_hook(lambda o: note(o.state, o.param_groups[0]["lr"]))
         optimizer.load_state_dict(wrapped)
-        assert optimizer.state["loaded"] == 0.5
+        state: Any = optimizer.state
+        assert state["loaded"] == 0.5
         if isinstance(optimizer, SAM):
             assert optimizer.base_optimizer.param_groups is optimizer.param_groups
             assert optimizer.base_optimizer.state is optimizer.state

@@ -13,7 +13,7 @@ from course_utils.data import Stacked
 from course_utils.optimizers import SAM, SGD, Muon
 from course_utils.seeds import MuonPerSeed, sam, train_seeds
 from course_utils.training.batches import minibatches
-from tests.mutants import mutant
+from tests.mutants import mistakes
 
 SEEDS = (3, 4, 5)
 RUN: dict[str, Any] = {"loss": F.cross_entropy, "steps": 12, "seeds": SEEDS, "batch_size": 8}
@@ -116,7 +116,7 @@ def test_a_base_that_mixes_seeds_is_refused() -> None:
         sam.SAMPerSeed([torch.ones(2, 3, requires_grad=True)], Muon, rho=0.1)
 
 
-MUTANTS: dict[str, tuple[str, str]] = {
+MUTANTS = {
     "one-norm-per-parameter": ("over(self.rho / norm, p)", "over(self.rho / norm_per_seed([p.grad]), p)"),
     "one-norm-for-all-seeds": ("(self.rho / norm", "(self.rho / norm.norm().expand_as(norm)"),
     "not-normalised": ("(self.rho / norm", "(self.rho + 0 * norm"),
@@ -126,7 +126,6 @@ MUTANTS: dict[str, tuple[str, str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("old", "new"), MUTANTS.values(), ids=MUTANTS)
-def test_mistakes_are_caught(old: str, new: str, train: Stacked) -> None:
-    with pytest.raises(AssertionError):
-        check_against_sam(mutant("course_utils.seeds.sam", old, new), train)
+test_mistakes_are_caught = mistakes(
+    "course_utils.seeds.sam", MUTANTS, check=check_against_sam, fixtures=["train"]
+)

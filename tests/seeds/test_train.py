@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -18,7 +17,7 @@ from course_utils.data import Stacked
 from course_utils.seeds import SAMPerSeed, SeedRuns, stacked, train_seeds
 from course_utils.seeds import train as seeds
 from course_utils.training import TrainingDiverged, accuracy, fit
-from tests.mutants import mutant
+from tests.mutants import mistakes, mutant
 
 SEEDS = (3, 1, 4)
 N, EPOCHS, BATCH = 22, 3, 8  # batches of 8, 8 and 6
@@ -584,6 +583,23 @@ def test_bad_arguments(change: dict[str, Any], message: str) -> None:
         train_seeds(mlp, **given | change)
 
 
+# What `train` takes from the modules beside it.
+TAKEN = {"stacked": ("stack", "per_seed", "clip_per_seed"), "measurements": ("Rows", "BestWeights")}
+
+
+def in_package(check: Callable[[Any], None]) -> Callable[[Any], None]:
+    """The check of the `train_seeds` that takes what it uses from the changed module."""
+
+    def run(changed: Any) -> None:
+        module = changed.__name__.rpartition(".")[2].removesuffix("__mutant")
+        with pytest.MonkeyPatch.context() as patch:
+            for name in TAKEN.get(module, ()):
+                patch.setattr(seeds, name, getattr(changed, name))
+            check(changed.train_seeds if module == "train" else train_seeds)
+
+    return run
+
+
 # mistake -> module, text, text with the mistake, and the arguments of the check that notices
 MUTANTS: dict[str, tuple[str, str, str, dict[str, Any]]] = {
     "one-order-for-all": (
@@ -639,22 +655,18 @@ MUTANTS: dict[str, tuple[str, str, str, dict[str, Any]]] = {
 }  # fmt: skip
 
 
-CHANGED = {"stacked": ("stack", "per_seed", "clip_per_seed"), "measurements": ("Rows", "BestWeights")}
+@pytest.mark.parametrize("arguments", [row[3] for row in MUTANTS.values()], ids=MUTANTS)
+def test_the_checks_pass_without_a_mistake(arguments: dict[str, Any]) -> None:
+    check_equal(train_seeds, **arguments)
 
 
-def mutated(module: str, old: str, new: str) -> Callable[..., SeedRuns]:
-    """`train_seeds` of a package with the mistake."""
-    changed = mutant(f"course_utils.seeds.{module}", old, new)
-    if module == "train":
-        return changed.train_seeds  # type: ignore[no-any-return]
-
-    def run(*args: Any, **kwargs: Any) -> SeedRuns:
-        with pytest.MonkeyPatch.context() as patch:
-            for name in CHANGED[module]:
-                patch.setattr(seeds, name, getattr(changed, name))
-            return train_seeds(*args, **kwargs)
-
-    return run
+test_mistakes_are_caught = mistakes(
+    "course_utils.seeds",
+    {
+        mistake: (module, old, new, in_package(partial(check_equal, **arguments)))
+        for mistake, (module, old, new, arguments) in MUTANTS.items()
+    },
+)
 
 
 PATIENCE_MUTANTS = {
@@ -665,19 +677,11 @@ PATIENCE_MUTANTS = {
 }
 
 
-@pytest.mark.parametrize(("old", "new"), PATIENCE_MUTANTS.values(), ids=PATIENCE_MUTANTS)
-def test_mistakes_of_patience_are_caught(old: str, new: str) -> None:
-    with pytest.raises(AssertionError):
-        check_patience(mutated("measurements", old, new))
+test_mistakes_of_patience_are_caught = mistakes(
+    "course_utils.seeds.measurements", PATIENCE_MUTANTS, check=in_package(check_patience)
+)
 
 
-@pytest.mark.parametrize(("module", "old", "new", "arguments"), MUTANTS.values(), ids=MUTANTS)
-def test_mistakes_are_caught(module: str, old: str, new: str, arguments: dict[str, Any]) -> None:
-    check_equal(train_seeds, **arguments)
-    with pytest.raises(AssertionError):
-        check_equal(mutated(module, old, new), **arguments)
-
-
-def test_the_mutants_hook_changes_nothing_by_itself() -> None:
-    assert isinstance(seeds, ModuleType)
-    check_equal(mutated("stacked", "of each seed, (S,)", "of each seed (S,)"))
+def test_a_change_of_no_meaning_is_no_mistake() -> None:
+    unchanged = mutant("course_utils.seeds.stacked", "of each seed, (S,)", "of each seed (S,)")
+    in_package(check_equal)(unchanged)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import inf
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
@@ -105,7 +106,7 @@ CHECKS = [check_sum, check_longest, check_limit, check_uncorrected, check_drift,
 
 
 @pytest.mark.parametrize("check", CHECKS)
-def test_closed_forms(check) -> None:
+def test_closed_forms(check: Any) -> None:
     check(adam_steps)
 
 
@@ -168,6 +169,6 @@ BAD = [
 
 
 @pytest.mark.parametrize(("call", "message"), BAD)
-def test_bad_input(call, message: str) -> None:
+def test_bad_input(call: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import combinations
+from typing import Any
 
 import pytest
 import torch
@@ -10,7 +12,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from course_utils.theory import gradient_noise, quadratics
-from tests.mutants import mutant
+from tests.mutants import mistakes
 
 DOUBLE = torch.float64
 
@@ -19,7 +21,7 @@ def _rows(n: int = 9, d: int = 3) -> torch.Tensor:
     return torch.randn(n, d, generator=torch.Generator().manual_seed(3), dtype=DOUBLE)
 
 
-def check_batch_variance(batch_variance) -> None:
+def check_batch_variance(module: Any) -> None:
     """Equal to the mean over every batch there is, of every size."""
     rows = _rows()
     g = rows.mean(0)
@@ -27,10 +29,10 @@ def check_batch_variance(batch_variance) -> None:
     for b in range(1, len(rows) + 1):
         means = torch.stack([rows[list(batch)].mean(0) for batch in combinations(range(len(rows)), b)])
         exact = (means - g).square().sum(1).mean()
-        torch.testing.assert_close(batch_variance(sigma2, len(rows), b), exact, rtol=1e-12, atol=1e-15)
+        torch.testing.assert_close(module.batch_variance(sigma2, len(rows), b), exact, rtol=1e-12, atol=1e-15)
 
 
-def check_shuffled_level(shuffled_noise_level) -> None:
+def check_shuffled_level(module: Any) -> None:
     """Equal to the covariance of an epoch, propagated step by step until it rests."""
     lr, curvature, noise, m = 0.3, 1.5, 0.7, 5
     r = 1 - lr * curvature
@@ -42,42 +44,36 @@ def check_shuffled_level(shuffled_noise_level) -> None:
             weights = lr * r ** torch.arange(k - 1, -1, -1, dtype=DOUBLE)
             path.append(r ** (2 * k) * start + noise * weights @ correlation[:k, :k] @ weights)
         start = path[-1]
-    ours = shuffled_noise_level(lr, curvature, noise, m)
+    ours = module.shuffled_noise_level(lr, curvature, noise, m)
     torch.testing.assert_close(ours, torch.stack(path), rtol=1e-12, atol=1e-15)
 
 
-def check_noise_scale(noise_scale) -> None:
+def check_noise_scale(module: Any) -> None:
     rows = _rows() + 2
     g = rows.mean(0)
     expected = torch.cov(rows.T, correction=0).trace() / (g @ g)
-    torch.testing.assert_close(noise_scale(rows), expected, rtol=1e-12, atol=0)
-    torch.testing.assert_close(noise_scale(torch.stack([rows, 5 * rows]))[1], expected, rtol=1e-12, atol=0)
+    torch.testing.assert_close(module.noise_scale(rows), expected, rtol=1e-12, atol=0)
+    torch.testing.assert_close(
+        module.noise_scale(torch.stack([rows, 5 * rows]))[1], expected, rtol=1e-12, atol=0
+    )
 
 
-CHECKS = {
-    "batch_variance": check_batch_variance,
-    "shuffled_noise_level": check_shuffled_level,
-    "noise_scale": check_noise_scale,
+@pytest.mark.parametrize("check", [check_batch_variance, check_shuffled_level, check_noise_scale])
+def test_theory_is_exact(check: Callable[[Any], None]) -> None:
+    check(gradient_noise)
+
+
+MUTANTS = {
+    "divisor-n": ("(n - b) / (n - 1)", "(n - b) / n", check_batch_variance),
+    "with-replacement": ("sigma2 / b * (n - b)", "sigma2 / b * (n - 1)", check_batch_variance),
+    "correlation-1-over-m": ("/ (steps - 1))", "/ steps)", check_shuffled_level),
+    "correlation-positive": ("(squares - (", "(squares + (", check_shuffled_level),
+    "rest-of-the-mean": ("(1 - r ** (2 * steps))", "(1 - r**steps)", check_shuffled_level),
+    "mean-over-coordinates": (".sum(-1).mean(-1)", ".mean(-1).mean(-1)", check_noise_scale),
 }
-MUTANTS = [
-    pytest.param("batch_variance", "(n - b) / (n - 1)", "(n - b) / n", id="divisor-n"),
-    pytest.param("batch_variance", "sigma2 / b * (n - b)", "sigma2 / b * (n - 1)", id="with-replacement"),
-    pytest.param("shuffled_noise_level", "/ (steps - 1))", "/ steps)", id="correlation-1-over-m"),
-    pytest.param("shuffled_noise_level", "(squares - (", "(squares + (", id="correlation-positive"),
-    pytest.param("shuffled_noise_level", "(1 - r ** (2 * steps))", "(1 - r**steps)", id="rest-of-the-mean"),
-    pytest.param("noise_scale", ".sum(-1).mean(-1)", ".mean(-1).mean(-1)", id="mean-over-coordinates"),
-]
 
 
-@pytest.mark.parametrize("name", CHECKS)
-def test_theory_is_exact(name: str) -> None:
-    CHECKS[name](getattr(gradient_noise, name))
-
-
-@pytest.mark.parametrize(("name", "old", "new"), MUTANTS)
-def test_plausible_mistakes_are_caught(name: str, old: str, new: str) -> None:
-    with pytest.raises(AssertionError):
-        CHECKS[name](getattr(mutant("course_utils.theory.gradient_noise", old, new), name))
+test_mistakes_are_caught = mistakes("course_utils.theory.gradient_noise", MUTANTS)
 
 
 def test_per_example_gradients_are_those_of_autograd_one_by_one() -> None:
@@ -114,6 +110,6 @@ BAD = [
 
 
 @pytest.mark.parametrize(("function", "arguments", "message"), BAD)
-def test_bad_input_is_refused(function, arguments, message) -> None:
+def test_bad_input_is_refused(function: Any, arguments: Any, message: Any) -> None:
     with pytest.raises(ValueError, match=message):
         function(*arguments)

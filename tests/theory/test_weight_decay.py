@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
@@ -68,7 +69,7 @@ CHECKS = [check_half_life, check_decoupled_rest, check_box, check_penalty_rest, 
 
 
 @pytest.mark.parametrize("check", CHECKS)
-def test_theory(check) -> None:
+def test_theory(check: Any) -> None:
     check(weight_decay)
 
 

@@ -13,7 +13,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from course_utils.tools import cells
 from course_utils.tools.lesson import Lesson
-from tests.mutants import mutant
+from tests.mutants import mistakes
 
 CELLS = [
     "f = 1\ncheck('98.x', f)",
@@ -66,18 +66,17 @@ def test_what_a_cell_checks_is_what_ipython_checks(
     check_cells(cells, shell)
 
 
-@pytest.mark.parametrize(
-    ("old", "new"),
+test_a_mistake_about_cells_is_noticed = mistakes(
+    cells.__name__,
     [
         ("python(body) if magic[1] in _OF_PYTHON else", "python(body) if True else"),
         ("python(body) if magic[1] in _OF_PYTHON else", '"" if True else'),
         ("changed if _parses(changed) else source", "source"),
         ("*(named[name] for name in", "*(named[name] for name in () if name in"),
     ],
+    check=check_cells,
+    fixtures=["shell"],
 )
-def test_a_mistake_about_cells_is_noticed(old: str, new: str, shell: InteractiveShell) -> None:
-    with pytest.raises(AssertionError):
-        check_cells(mutant(cells.__name__, old, new), shell)
 
 
 @pytest.mark.parametrize(

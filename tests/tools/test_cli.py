@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from course_utils import __main__
 from course_utils.tools import cli, in_place, lab, report
+from course_utils.tools.doctor import PROJECT
 from course_utils.tools.editions import instructor
 from course_utils.tools.grading import grade
 from course_utils.tools.lessons import LessonError
@@ -153,7 +154,7 @@ def test_the_guide_is_written_where_it_is(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(instructor, "write", write)
     assert say("editions", "--guide").exit_code == 0
-    assert written == [(cli.PROJECT / "docs" / "instructor.md", cli.NOTEBOOKS)]
+    assert written == [(PROJECT / "docs" / "instructor.md", cli.NOTEBOOKS)]
 
 
 def test_lab_that_cannot_copy_says_that_nothing_was_lost(monkeypatch: pytest.MonkeyPatch) -> None:

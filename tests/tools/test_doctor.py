@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import shutil
 import socket
@@ -69,7 +70,7 @@ def test_packages_against_the_lock(tmp_path: Path, text: str, state: str, said: 
 
 
 def test_local_build_of_torch_is_the_locked_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor.importlib.metadata, "version", lambda name: "2.13.0+cpu")
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "2.13.0+cpu")
     assert doctor.packages(lock(tmp_path, "torch==2.13.0\n")).state == OK
     assert doctor.packages(lock(tmp_path, "torch==2.14.0\n")).state == WARN
 
@@ -92,7 +93,7 @@ def test_an_installed_wheel_is_held_to_its_own_metadata(
     asked: list[str], state: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(doctor, "HERE", tmp_path)
-    monkeypatch.setattr(doctor.importlib.metadata, "requires", {"course-utils": asked}.get)
+    monkeypatch.setattr(importlib.metadata, "requires", {"course-utils": asked}.get)
     found = doctor.packages(tmp_path / "requirements.lock")
     assert found.state == state
     assert said in found.text
@@ -153,7 +154,7 @@ def test_a_kernel_that_is_not_this_python(
             raise subprocess.TimeoutExpired(line, timeout)
         return subprocess.CompletedProcess(line, *answer)
 
-    monkeypatch.setattr(doctor.subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "run", run)
     found = doctor.start_kernel()
     assert (found.state, bool(found.cure)) == (state, True)
     assert text in found.text
@@ -164,7 +165,7 @@ def test_a_closed_loopback_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None
         def bind(self, address: object) -> None:
             raise OSError(13, "Permission denied")
 
-    monkeypatch.setattr(doctor.socket, "socket", Closed)
+    monkeypatch.setattr(socket, "socket", Closed)
     found = doctor.port()
     assert found.state == FAIL
     assert "none can be opened on 127.0.0.1: Permission denied" in found.text
@@ -183,8 +184,8 @@ def test_gpu(
     answer: tuple[int, str, str], tool: str | None, state: str, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done = subprocess.CompletedProcess([], *answer)
-    monkeypatch.setattr(doctor.subprocess, "run", lambda *args, **how: done)
-    monkeypatch.setattr(doctor.shutil, "which", lambda name: tool)
+    monkeypatch.setattr(subprocess, "run", lambda *args, **how: done)
+    monkeypatch.setattr(shutil, "which", lambda name: tool)
     found = doctor.gpu()
     assert found.state == state
     assert text in found.text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +124,7 @@ def test_a_folder_that_cannot_be_written_is_said_before_anything_runs(
     def refuse(dir: Path) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(in_place.tempfile, "TemporaryFile", refuse)
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
     monkeypatch.setattr(in_place, "run", lambda *args, **kwargs: pytest.fail("ran"))
     with pytest.raises(lessons.LessonError, match="cannot be written: Permission denied"):
         in_place.execute(tmp_path)

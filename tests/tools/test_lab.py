@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -146,7 +147,7 @@ def test_jupyterlab_opens_in_the_workspace_with_this_python(
                 raise KeyboardInterrupt
             return 7
 
-    monkeypatch.setattr(lab.subprocess, "Popen", Server)
+    monkeypatch.setattr(subprocess, "Popen", Server)
     assert lab.open_lab(course.workspace, browser=False) == 7
     ((command, environment),) = calls
     assert command[:3] == [sys.executable, "-m", "jupyterlab"]

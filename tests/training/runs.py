@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -38,9 +39,7 @@ def same(one: Any, other: Any) -> bool:
 
 def close(model: nn.Module, other: nn.Module) -> None:
     for (name, p), q in zip(model.named_parameters(), other.parameters(), strict=True):
-        torch.testing.assert_close(
-            p, q, rtol=1e-12, atol=1e-13, msg=lambda text, name=name: f"{name}: {text}"
-        )
+        torch.testing.assert_close(p, q, rtol=1e-12, atol=1e-13, msg=partial("{}: {}".format, name))
 
 
 def images(n: int = 40, *, seed: int = 0) -> tuple[Tensor, Tensor]:

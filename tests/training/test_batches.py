@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, Tenso
 from course_utils import data
 from course_utils.augmentation import Compose, Mixup, RandomHorizontalFlip
 from course_utils.training.batches import batches_of, check_examples, checked, minibatches, on_pairs
-from tests.mutants import mutant
+from tests.mutants import mistakes
 from tests.training.runs import examples, images, same
 
 X, Y = examples(10)
@@ -53,14 +53,18 @@ def test_a_data_set_is_its_examples() -> None:
     check_a_data_set_is_its_examples(batches_of)
 
 
-@pytest.mark.parametrize(("old", "new"), [
-    ("if is_pair(examples) or is_dataset(examples)", "if is_pair(examples)"),
-    ("default_collate([examples[i] for i in index.tolist()])", "examples[index]"),
-    ("n = len(tensors_in(examples[0])[0])", "n = 9"),
-], ids=["an-example-a-batch", "not-collated", "the-last-left-out"])  # fmt: skip
-def test_mistakes_are_caught(old: str, new: str) -> None:
-    with pytest.raises((AssertionError, ValueError, KeyError, TypeError)):
-        check_a_data_set_is_its_examples(mutant("course_utils.training.batches", old, new).batches_of)
+MUTANTS = {
+    "an-example-a-batch": (
+        "if not (is_pair(examples) or is_dataset(examples)):",
+        "if not is_pair(examples):",
+    ),
+    "not-collated": ("default_collate([examples[i] for i in index.tolist()])", "examples[index]"),
+    "the-last-left-out": ("n = len(tensors_in(examples[0])[0])", "n = 9"),
+}
+test_mistakes_are_caught = mistakes(
+    "course_utils.training.batches", MUTANTS, check=check_a_data_set_is_its_examples, of="batches_of",
+    also=(ValueError, KeyError, TypeError),
+)  # fmt: skip
 
 
 def test_several_inputs_of_all_examples_may_come_as_one() -> None:

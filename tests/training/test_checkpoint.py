@@ -24,7 +24,7 @@ from course_utils.optimizers import SAM, SGD, Adam, AdamW, FlatParameters, Sched
 from course_utils.regularizers import l2_penalty
 from course_utils.training import accuracy, fit, loop
 from course_utils.training.history import History
-from tests.mutants import mutant
+from tests.mutants import mistakes
 from tests.training.runs import examples, images, net, same
 
 
@@ -229,9 +229,10 @@ def test_a_file_that_is_no_checkpoint_is_named(tmp_path: Path) -> None:
 # One mistake at a time
 
 
-def resumes(fit: Callable[..., History]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        check_resume(fit, Path(folder))
+def resumes(changed: Any) -> None:
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
+        patch.setattr(loop, "Checkpoint", changed.Checkpoint)
+        check_resume(getattr(changed, "fit", fit), Path(folder))
 
 
 MUTANTS = [
@@ -248,11 +249,5 @@ MUTANTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("module", "old", "new"), MUTANTS)
-def test_mistakes_are_caught(module: str, old: str, new: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    changed: Any = mutant(f"course_utils.training.{module}", old, new)
-    if module == "checkpoint":
-        monkeypatch.setattr(loop, "Checkpoint", changed.Checkpoint)
-    # RuntimeError: a stopper's, that has no weights to put back.
-    with pytest.raises((AssertionError, RuntimeError)):
-        resumes(fit if module == "checkpoint" else changed.fit)
+# RuntimeError: a stopper's, that has no weights to put back.
+test_mistakes_are_caught = mistakes("course_utils.training", MUTANTS, check=resumes, also=(RuntimeError,))

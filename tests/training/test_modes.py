@@ -13,7 +13,7 @@ from course_utils import losses
 from course_utils.layers import BatchNorm1d
 from course_utils.optimizers import SGD
 from course_utils.training import evaluate, fit, loop, modes
-from tests.mutants import mutant
+from tests.mutants import mistakes
 
 
 def net(norm: type[nn.Module] = nn.BatchNorm1d) -> nn.Sequential:
@@ -69,27 +69,29 @@ def test_modes(check: Callable[..., None]) -> None:
     check(fit)
 
 
+def in_fit(check: Callable[..., None]) -> Callable[[Any], None]:
+    def run(changed: Any) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(loop, "frozen_parts", changed.frozen_parts)
+            patch.setattr(loop, "set_training", changed.set_training)
+            check(fit)
+
+    return run
+
+
 MUTANTS = [
-    pytest.param("        module.training = False\n", "        pass\n", check_frozen_parts_stay,
+    pytest.param("        module.training = False\n", "        pass\n", in_fit(check_frozen_parts_stay),
                  id="all-in-train-mode"),
     pytest.param("return [module for module in model.modules() if not module.training]", "return []",
-                 check_frozen_parts_stay, id="train-mode-overlooked"),
+                 in_fit(check_frozen_parts_stay), id="train-mode-overlooked"),
     pytest.param("if parameters and not any(p.requires_grad for p in parameters)", "if False",
-                 check_frozen_parts_stay, id="forgotten-in-the-second-run"),
-    pytest.param("    if model.training:\n", "    if True:\n", check_a_model_in_eval_mode_is_trained,
+                 in_fit(check_frozen_parts_stay), id="forgotten-in-the-second-run"),
+    pytest.param("    if model.training:\n", "    if True:\n", in_fit(check_a_model_in_eval_mode_is_trained),
                  id="a-model-in-eval-mode-never-trained"),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("old", "new", "check"), MUTANTS)
-def test_mistakes_are_caught(
-    old: str, new: str, check: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    changed: Any = mutant("course_utils.training.modes", old, new)
-    monkeypatch.setattr(loop, "frozen_parts", changed.frozen_parts)
-    monkeypatch.setattr(loop, "set_training", changed.set_training)
-    with pytest.raises(AssertionError):
-        check(fit)
+test_mistakes_are_caught = mistakes("course_utils.training.modes", MUTANTS)
 
 
 def test_every_mode_comes_back_after_an_evaluation_that_fails() -> None:

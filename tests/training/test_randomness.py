@@ -23,7 +23,7 @@ from course_utils.optimizers import SGD
 from course_utils.training import fit, randomness
 from course_utils.training.randomness import Randomness
 from course_utils.training.variables import variables
-from tests.mutants import mutant
+from tests.mutants import mistakes
 from tests.training.runs import examples, same
 
 X, Y = examples(40, dtype=torch.float32)
@@ -282,7 +282,7 @@ def run(fit: Callable[..., Any], make: Callable[[], dict[str, Any]], epochs: lis
         torch.manual_seed(1)
         np.random.seed(1)  # noqa: NPY002
         random.seed(1)
-        how = {"train": (X, Y), "loss": losses.cross_entropy} | make()
+        how: dict[str, Any] = {"train": (X, Y), "loss": losses.cross_entropy} | make()
         model = nn.Sequential(nn.Linear(6, 6), *how.pop("parts", []), nn.Linear(6, 2))
         history = fit(model, optimizer=SGD(model.parameters(), lr=0.1, momentum=0.9), epochs=last,
                       checkpoint=path, resume=number > 0, progress=False, **how)  # fmt: skip
@@ -303,7 +303,7 @@ def test_resumed_bit_for_bit(name: str, tmp_path: Path) -> None:
 
 def test_the_cases_draw() -> None:
     """Each of them differs from the run beside it, or the test above shows nothing."""
-    plain = {"train": (X, Y), "loss": losses.cross_entropy, "epochs": 1, "progress": False}
+    plain: dict[str, Any] = {"train": (X, Y), "loss": losses.cross_entropy, "epochs": 1, "progress": False}
     for name, make in CASES.items():
         results = []
         for how in (plain, plain | make()):
@@ -375,7 +375,7 @@ def test_only_what_changed_is_stored_and_put_back() -> None:
         "big": torch.zeros(10**6),
         "f": None,
     }
-    thing = Holds(**held)
+    thing: Any = Holds(**held)
     run = Randomness({"train": thing})
     thing.epoch, thing.name, thing.f = 3, "b", np.float32(0.5)
     thing.order.reverse()
@@ -383,7 +383,7 @@ def test_only_what_changed_is_stored_and_put_back() -> None:
     state = run.state_dict()
     assert state["replaced"] == {"train.epoch": 3, "train.name": "b", "train.f": 0.5}
     assert same(state["written"], {"train.order": [2, 1], "train.x": torch.ones(2)})
-    again = Holds(epoch=0, name="a", order=[1, 2], x=torch.zeros(2), big=held["big"], f=None)
+    again: Any = Holds(epoch=0, name="a", order=[1, 2], x=torch.zeros(2), big=held["big"], f=None)
     order, x = again.order, again.x
     Randomness({"train": again}).load_state_dict(state)
     assert (again.epoch, again.name, again.f) == (3, "b", 0.5)
@@ -469,34 +469,38 @@ def test_data_are_not_looked_through() -> None:
     assert names == ["long", "text"]
 
 
+def resuming(case: str) -> Callable[[Any, Path], None]:
+    def run(changed: Any, folder: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(randomness, "variables", changed.variables)
+            if hasattr(changed, "Randomness"):
+                patch.setattr("course_utils.training.checkpoint.Randomness", changed.Randomness)
+            check_case(case, fit, folder / "run.pt")
+
+    return run
+
+
 MUTANTS = [
     pytest.param("variables", "        yield Variable(f\"{name}.{base.__name__}\", base)\n", "        pass\n",
-                 "methods of a base class", id="bases-passed-over"),
-    pytest.param("variables", "functools.partial(setattr, cls, attribute)", "None", "a class",
+                 resuming("methods of a base class"), id="bases-passed-over"),
+    pytest.param("variables", "functools.partial(setattr, cls, attribute)", "None", resuming("a class"),
                  id="classes-not-written"),
     pytest.param("variables", "    for constant in code.co_consts:\n", "    for constant in ():\n",
-                 "a generator of the module, in a helper", id="not-inside-comprehensions"),
+                 resuming("a generator of the module, in a helper"), id="not-inside-comprehensions"),
     pytest.param("variables", "functools.partial(setattr, cell, ", "(lambda *_: None) or (cell, ",
-                 "a closure that counts and spawns", id="closures-not-written"),
-    pytest.param("randomness", "_spawn(generator, state)", "pass", "a closure that counts and spawns",
+                 resuming("a closure that counts and spawns"), id="closures-not-written"),
+    pytest.param("randomness", "_spawn(generator, state)", "pass",
+                 resuming("a closure that counts and spawns"),
                  id="children-not-counted"),
     pytest.param("randomness", "in state[\"written\"].items():\n", "in ():\n",
-                 "a sampler with random.Random", id="lists-not-written"),
+                 resuming("a sampler with random.Random"), id="lists-not-written"),
     pytest.param("randomness", "            _replace(here, name, stored)\n", "            pass\n",
-                 "batches that count epochs", id="counters-not-put-back"),
+                 resuming("batches that count epochs"), id="counters-not-put-back"),
     pytest.param("randomness", "generator.bit_generator.state = _as_arrays(state[\"bits\"])", "pass",
-                 "default_rng in augment", id="numpy-not-put-back"),
+                 resuming("default_rng in augment"), id="numpy-not-put-back"),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("module", "old", "new", "case"), MUTANTS)
-def test_mistakes_are_caught(
-    module: str, old: str, new: str, case: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    changed: Any = mutant(f"course_utils.training.{module}", old, new)
-    if module == "variables":
-        monkeypatch.setattr(randomness, "variables", changed.variables)
-    else:
-        monkeypatch.setattr("course_utils.training.checkpoint.Randomness", changed.Randomness)
-    with pytest.raises((AssertionError, ValueError)):
-        check_case(case, fit, tmp_path / "run.pt")
+test_mistakes_are_caught = mistakes(
+    "course_utils.training", MUTANTS, fixtures=["tmp_path"], also=(ValueError,)
+)

@@ -286,7 +286,7 @@ def test_what_a_student_changed_is_there_after_a_new_start(hub: Hub) -> None:
     )
     body = {"type": "notebook", "format": "json", "content": found["content"]}
     assert ada.ask("PUT", f"api/contents/course/{LESSON}", json=body).status_code == 200
-    token = next(one.value for one in ada.session.cookies if one.name == "_xsrf" and one.path == "/hub/")
+    token = next(str(one.value) for one in ada.session.cookies if one.name == "_xsrf" and one.path == "/hub/")
     answer = ada.session.delete(
         f"{hub.address}/hub/api/users/ada/server",
         headers={"X-XSRFToken": token, "Referer": f"{hub.address}/hub/home"},

@@ -90,7 +90,7 @@ def render(source: Path, output: Path, *, docs: Path, strict: bool = True) -> in
 
 def anchors(app: Any, doctree: Any) -> None:
     """Give each cell of a lesson its id as an anchor: `#cell-agree`. For Sphinx's event `doctree-read`."""
-    from docutils import nodes  # type: ignore[import-untyped]
+    from docutils import nodes
 
     for node in doctree.findall(nodes.container):
         if node.get("nb_element") == "cell_code":

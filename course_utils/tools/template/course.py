@@ -79,6 +79,7 @@ CHANGES = (
     (".github/workflows/ci.yml", r" && lint-imports --no-logo --no-cache", ""),
     ("pyproject.toml", r'^description = ".*"$', f'description = "{TITLE} and its companion package."'),
     ("pyproject.toml", r"^keywords = \[.*\]$", 'keywords = ["course", "jupyter"]'),
+    ("pyproject.toml", r"^(files = .*), \"benchmarks\"\]$", r"\1]"),
     ("pyproject.toml", r"^    # of this course's subject:\n(?:    .*\n)*", ""),
     ("pyproject.toml", r"^# Of this course's subject:\n(?:.+\n)*\n", ""),
     ("CITATION.cff", r'^title: ".*"$', f'title: "{TITLE}"'),

@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -409,7 +410,7 @@ def test_a_machine_without_unshare_says_what_is_missing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     isolation.shut_off.cache_clear()
-    monkeypatch.setattr(isolation.shutil, "which", lambda name: None)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
     assert "not shut off" in isolation.isolation(tmp_path)
     isolation.shut_off.cache_clear()
 

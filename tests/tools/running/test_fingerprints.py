@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -145,7 +146,12 @@ def test_a_changed_module_runs_its_lessons_again(
 
 def test_ci_and_named_lessons_run_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
-    monkeypatch.setattr(run, "run", lambda *args, changed, **others: seen.append(changed) or [])
+
+    def note(*args: Any, changed: bool, **others: Any) -> list[Any]:
+        seen.append(changed)
+        return []
+
+    monkeypatch.setattr(run, "run", note)
     monkeypatch.setattr("course_utils.tools.report.report", lambda *args, **others: "page")
     line = ["run", "--notebooks", str(tmp_path), "--build", str(tmp_path)]
     monkeypatch.delenv("CI", raising=False)

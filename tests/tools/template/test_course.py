@@ -86,7 +86,7 @@ def test_the_folder_gets_the_course_when_its_first_lesson_runs(
         assert not target.exists() or not any(target.iterdir())
         return subprocess.CompletedProcess(line, len(calls) == 1, "", "the lesson does not run here\n")
 
-    monkeypatch.setattr(course.subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "run", run)
     if there:
         target.mkdir()
     with pytest.raises(LessonError, match=r"^the lesson does not run here$"):

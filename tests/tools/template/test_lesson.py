@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -95,7 +96,7 @@ def tmp_module(path: Path) -> ModuleType:
 
 
 @pytest.mark.parametrize("rule", [*rules.RULES, *second_edition.RULES], ids=lambda rule: rule.__name__)
-def test_it_keeps_the_rule(made: rules.Lesson, rule) -> None:
+def test_it_keeps_the_rule(made: rules.Lesson, rule: Any) -> None:
     assert rule(made) == []
 
 
@@ -195,7 +196,7 @@ def test_a_name_is_refused(tmp_path: Path, name: str, message: str) -> None:
 
 
 @pytest.mark.parametrize("problem", [None, KeyboardInterrupt, OSError])
-def test_a_failure_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem) -> None:
+def test_a_failure_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: Any) -> None:
     (tmp_path / "README.md").write_text(README, encoding="utf-8")
 
     def fail(folder: str, **options: object) -> dict[str, str]:
