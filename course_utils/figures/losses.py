@@ -51,8 +51,8 @@ BY_RATE = (
 )
 ACCURACY_AND_CONFIDENCE = (
     "Accuracy and mean confidence of nets trained with four losses, each at its best rate. The accuracies"
-    " lie close together. Confidence is above accuracy for cross-entropy, and far below it for label "
-    "smoothing."
+    " lie close together. Confidence lies near accuracy for three of the losses, and far below it for "
+    "label smoothing."
 )
 TEMPERATURES = (
     "Mean confidence minus accuracy before and after a temperature is fitted, for two nets. Trained on "
