@@ -23,8 +23,9 @@ COURSE := $(BIN)/python -m course_utils
 PYTEST := $(BIN)/python -m pytest -q
 NOT_UNIT := --ignore=tests/notebooks --ignore=tests/nightly --ignore=tests/web
 OTHERS := build/frameworks
+CLIENTS := build/clients
 TIERS  := lint types unit structure smoke regression pages
-NIGHTS := test full coverage mutants can-fail databases faults template frameworks test-web
+NIGHTS := test full coverage mutants can-fail databases faults template frameworks clients test-web
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 test $(TIERS) $(NIGHTS): export OMP_NUM_THREADS := 1
@@ -61,7 +62,7 @@ endef
 test: $(STAMP)  ## every tier below; says what each took, fails if one failed
 	$(call each,$(TIERS))
 
-nightly: $(STAMP)  ## test, then full, coverage, mutants, can-fail, databases, faults, template, frameworks and test-web
+nightly: $(STAMP)  ## test, then full, coverage, mutants, can-fail, databases, faults, template, frameworks, clients and test-web
 	$(call each,$(NIGHTS))
 
 lint: $(STAMP)  ## ruff: rules and format, lessons too; codespell; import-linter: arrows between modules
@@ -104,7 +105,7 @@ mutants: $(STAMP)  ## a mistake in the package at a time: does a claim of the le
 can-fail: $(STAMP)  ## a mistake in what a claim measures at a time: does it turn red? writes build/claims_can_fail.md
 	@$(BIN)/python -m tests.nightly.claims_can_fail --workers $(JOBS) $(LESSONS)
 
-databases: $(STAMP)  ## all of torch's own test inputs, on ours and on torch's; writes docs/torch_databases.md
+databases: $(STAMP)  ## all of torch's own test inputs, on ours and on torch's; writes two tables in docs/
 	@$(PYTEST) tests/nightly/test_module_and_op_databases.py tests/nightly/test_optimizer_database.py
 
 faults: $(STAMP)  ## a full disk, a killed kernel, an interrupt, no network, ...: is anything lost?
@@ -118,6 +119,10 @@ frameworks:  ## docs/conventions.md against Optax, Flax, Keras and scikit-learn,
 	@$(OTHERS)/$(notdir $(BIN))/python -m pip install --quiet -r tests/nightly/frameworks.txt
 	@if [ -n "$(FRAMEWORKS)" ]; then $(OTHERS)/$(notdir $(BIN))/python -m pip install --quiet $(FRAMEWORKS); fi
 	@$(OTHERS)/$(notdir $(BIN))/python -m pytest -q --noconftest tests/nightly/test_other_frameworks.py
+
+clients: $(STAMP)  ## Lightning, Accelerate, Ignite, skorch and two DDP processes train and resume our parts
+	@$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(CLIENTS) -r tests/nightly/clients.txt
+	@PYTHONPATH="$(CLIENTS)" $(PYTEST) tests/nightly/clients
 
 test-web: site  ## the site and a hub, in a real browser; says what is missing
 	@$(PYTEST) tests/web

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from course_utils._checks import require
+from course_utils._checks import is_tensor, require
 
 FloatArray = NDArray[np.float64]
 
@@ -115,7 +115,7 @@ def band(values: ArrayLike, *, level: float = 0.99) -> tuple[FloatArray, FloatAr
         values: (S, T): S seeds, T points.
     Returns: mean, low, high, each (T,).
     """
-    x = np.asarray(values, dtype=np.float64)
+    x = _numbers(values)
     require(x.ndim == 2 and x.shape[0] >= 2, "values of shape (seeds >= 2, points)", shape=x.shape)
     mean = x.mean(0)
     half = _t(level, x.shape[0] - 1) * x.std(0, ddof=1) / x.shape[0] ** 0.5
@@ -136,8 +136,20 @@ def _bootstrap(x: FloatArray, level: float, seed: int) -> tuple[float, float]:
     return float(found.confidence_interval.low), float(found.confidence_interval.high)
 
 
+def _numbers(values: Any) -> FloatArray:
+    """An array of float64 from whatever holds numbers: tensors of any kind, with or without a gradient."""
+    if is_tensor(values):
+        values = values.detach().double().cpu().numpy()
+    elif isinstance(values, (list, tuple)):
+        values = [_numbers(value) for value in values]
+    x = np.asarray(values)
+    cure = "give the values themselves, as a list, an array or a tensor"
+    require(x.dtype.kind in "biuf", "numbers", cure=cure, values=type(values).__name__, dtype=str(x.dtype))
+    return x.astype(np.float64)
+
+
 def _sample(values: ArrayLike | Sequence[float]) -> FloatArray:
-    x = np.asarray(values, dtype=np.float64)
+    x = _numbers(values)
     require(x.ndim == 1 and len(x) >= 2, "a list of two values or more", shape=x.shape)
     require(bool(np.isfinite(x).all()), "finite values", not_finite=int((~np.isfinite(x)).sum()))
     return x

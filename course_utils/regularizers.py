@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from course_utils._checks import require
+from course_utils._torch.tensors import widen
 
 Params: TypeAlias = (
     nn.Module | Tensor | Mapping[str, Tensor] | Iterable[Tensor] | Iterable[tuple[str, Tensor]]
@@ -41,11 +42,11 @@ def l1_penalty(params: Params, *, where: Where | None = None, weights_only: bool
 
     Args:
         params, where, weights_only: see the head of this module.
-    Shape: a scalar that carries gradients.
+    Shape: a scalar that carries gradients, in float32 at least: float16 ends at 65,504.
     Raises: ValueError if nothing is chosen, or a filter needs names that are not there.
     Source: Tibshirani (1996).
     """
-    return sum_of([p.abs().sum() for p in choose(params, where, weights_only)])
+    return sum_of([absolute_sum(p) for p in choose(params, where, weights_only)])
 
 
 def l2_penalty(params: Params, *, where: Where | None = None, weights_only: bool = False) -> Tensor:
@@ -56,7 +57,7 @@ def l2_penalty(params: Params, *, where: Where | None = None, weights_only: bool
     Args, Shape, Raises: as `l1_penalty`.
     Source: Hoerl & Kennard (1970).
     """
-    return sum_of([p.square().sum() for p in choose(params, where, weights_only)])
+    return sum_of([square_sum(p) for p in choose(params, where, weights_only)])
 
 
 def elastic_net_penalty(
@@ -75,7 +76,7 @@ def elastic_net_penalty(
     Source: Zou & Hastie (2005).
     """
     require(l1 >= 0 and l2 >= 0, "l1 >= 0 and l2 >= 0", l1=l1, l2=l2)
-    return sum_of([l1 * p.abs().sum() + l2 * p.square().sum() for p in choose(params, where, weights_only)])
+    return sum_of([l1 * absolute_sum(p) + l2 * square_sum(p) for p in choose(params, where, weights_only)])
 
 
 # The proximal step: exact zeros
@@ -325,6 +326,14 @@ def choose(params: Params, where: Where | None = None, weights_only: bool = Fals
         chosen=0,
     )
     return list(dict.fromkeys(p for _, p in pairs))
+
+
+def absolute_sum(p: Tensor) -> Tensor:
+    return p.abs().sum(dtype=torch.promote_types(p.dtype, torch.float32))
+
+
+def square_sum(p: Tensor) -> Tensor:
+    return widen(p).square().sum()
 
 
 def sum_of(terms: list[Tensor]) -> Tensor:

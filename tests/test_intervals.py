@@ -121,6 +121,26 @@ def test_an_interval_lies_inside_a_margin_only_as_a_whole() -> None:
     assert interval.distance == pytest.approx(1.0)
 
 
+def test_tensors_of_sixteen_bits_and_with_a_gradient_are_samples() -> None:
+    expected = mean_interval([1.0, 2.0, 4.0])
+    losses = [torch.tensor(value, requires_grad=True) for value in (1.0, 2.0, 4.0)]
+    for values in (
+        torch.tensor([1.0, 2.0, 4.0]).bfloat16(),
+        torch.stack(losses),
+        losses,
+        (1, 2.0, np.int8(4)),
+    ):
+        assert mean_interval(values) == expected
+    mean, _, _ = band(torch.stack([torch.stack(losses), torch.zeros(3)]))
+    assert mean.tolist() == [0.5, 1.0, 2.0]
+
+
+@pytest.mark.parametrize("values", [["1", "2"], [1 + 1j, 2], np.array([None, 1.0]), {"a": 1.0, "b": 2.0}])
+def test_what_holds_no_numbers_is_refused_in_words(values: object) -> None:
+    with pytest.raises(ValueError, match=r"need numbers, got .*give the values themselves"):
+        mean_interval(values)
+
+
 def test_tensors_and_lists_are_the_same_sample() -> None:
     a, b = sample(9, 1)
     assert paired_interval(torch.tensor(a), list(b)) == paired_interval(a, b)

@@ -533,25 +533,25 @@ def test_bad_input(call: Callable[[], object], message: Any) -> None:
 
 MUTANTS = [
     pytest.param(
-        "sum_of([p.square().sum() for p",
-        "sum_of([p.square().sum() / 2 for p",
+        "sum_of([square_sum(p) for p",
+        "sum_of([square_sum(p) / 2 for p",
         check_penalties,
         id="half in the penalty",
     ),
     pytest.param(
-        "sum_of([p.abs().sum() for p",
-        "sum_of([torch.where(p > 0, p, -p).sum() for p",
+        "return p.abs().sum(",
+        "return torch.where(p > 0, p, -p).sum(",
         check_penalties,
         id="sign at zero",
     ),
-    pytest.param("[p.abs().sum() for p", "[p.abs().mean() for p", check_penalties, id="mean for sum"),
-    pytest.param("[p.square().sum() for p", "[p.norm() for p", check_penalties, id="norm for its square"),
+    pytest.param("return p.abs().sum(", "return p.abs().mean(", check_penalties, id="mean for sum"),
+    pytest.param("[square_sum(p) for p", "[p.norm() for p", check_penalties, id="norm for its square"),
     pytest.param(
-        "l1 * p.abs().sum() + l2 * p", "l2 * p.abs().sum() + l1 * p", check_penalties, id="l1 and l2 swapped"
+        "l1 * absolute_sum(p) + l2 * s", "l2 * absolute_sum(p) + l1 * s", check_penalties, id="l1, l2 swapped"
     ),
     pytest.param(
-        "l2 * p.square().sum() for",
-        "l2 / 2 * p.square().sum() for",
+        "l2 * square_sum(p) for",
+        "l2 / 2 * square_sum(p) for",
         check_elastic_net_convention,
         id="half of l2",
     ),
@@ -615,3 +615,18 @@ MUTANTS = [
 
 
 test_mistakes_are_caught = mistakes("course_utils.regularizers", MUTANTS)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_penalties_of_sixteen_bits_are_added_up_in_float32(dtype: torch.dtype) -> None:
+    """300 x 300 weights of 2: sums of 180,000 and 360,000, where float16 ends at 65,504."""
+    p = torch.full((300, 300), 2.0, dtype=dtype, requires_grad=True)
+    found = [
+        regularizers.l1_penalty(p),
+        regularizers.l2_penalty(p),
+        regularizers.elastic_net_penalty(p, 1, 1),
+    ]
+    assert [one.item() for one in found] == [180_000, 360_000, 540_000]
+    assert {one.dtype for one in found} == {torch.float32}
+    (gradient,) = torch.autograd.grad(1e-3 * found[1], p)
+    assert torch.equal(gradient, torch.full_like(p, 4e-3))

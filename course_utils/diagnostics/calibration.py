@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from course_utils._checks import require
+from course_utils._torch.tensors import check_float, check_range, check_tensor, widen
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,12 @@ def reliability(probabilities: Tensor, target: Tensor, *, bins: int = 10) -> Rel
         confidence = max_c probabilities,    bin k holds k/bins < confidence <= (k + 1)/bins
 
     Args:
-        probabilities: in [0, 1], the last dimension adding up to 1.
-        target: classes.
+        probabilities: in [0, 1], the last dimension adding up to 1; of sixteen bits, they are counted in
+            float32.
+        target: classes, whole numbers from 0 to C - 1; leave out examples that have none.
         bins: >= 1.
     Shape: probabilities (..., N, C), target (..., N); each result (..., bins).
-    Raises: ValueError where shapes do not match or bins < 1.
+    Raises: ValueError where shapes do not match, for logits, targets that are no classes, and bins < 1.
     Source: Niculescu-Mizil & Caruana (2005); Guo, Pleiss, Sun & Weinberger (2017).
     """
     confidence, right = _top(probabilities, target)
@@ -67,11 +69,21 @@ def overconfidence(probabilities: Tensor, target: Tensor) -> Tensor:
 
 
 def _top(probabilities: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    check_float("probabilities", probabilities, cure="softmax(logits, dim=-1) makes them")
+    check_tensor("target", target)
     require(
         probabilities.shape[:-1] == target.shape and target.ndim >= 1,
         "probabilities (..., N, C) for targets (..., N)",
         probabilities=tuple(probabilities.shape),
         target=tuple(target.shape),
     )
+    probabilities = widen(probabilities)
+    cure = "these look like logits; use softmax(logits, dim=-1)"
+    check_range("probabilities", probabilities, 0, 1, slack=1e-2, cure=cure)
+    check_range("sum of probabilities", probabilities.sum(-1), 1, 1, slack=1e-2, cure=cure)
+    whole = not (target.is_floating_point() or target.is_complex() or target.dtype == torch.bool)
+    require(whole, "whole numbers as targets", cure="give class indices", dtype=target.dtype)
+    cure = "leave out the examples without a class"
+    check_range("target", target, 0, probabilities.shape[-1] - 1, cure=cure)
     confidence, answer = probabilities.max(-1)
-    return confidence, (answer == target).to(torch.promote_types(confidence.dtype, torch.float32))
+    return confidence, (answer == target).to(confidence.dtype)

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from course_utils._checks import require
+from course_utils._torch.tensors import check_float
 
 _MOST_ROUNDS = 1000
 _TIE = 1e-12  # relative: what rounding makes of two equal sums
@@ -105,6 +106,8 @@ def huber_mean(y: Tensor, *, delta: float = 1.0) -> Tensor:
 
 
 def _check(x: Tensor, y: Tensor) -> None:
+    for name, values in (("x", x), ("y", y)):
+        check_float(name, values, cure=f"{name}.double() makes one of a tensor of whole numbers")
     require(x.shape == y.shape, "x and y of one shape", x=tuple(x.shape), y=tuple(y.shape))
     require(x.ndim >= 1 and x.shape[-1] >= 2, "two points or more", shape=tuple(x.shape))
     require(bool((x.amax(-1) > x.amin(-1)).all()), "x that differ", cure="a vertical line has no slope")

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from course_utils._checks import require
+from course_utils._torch.tensors import check_float
 
 
 def least_squares(x: Tensor, y: Tensor, l2: float = 0.0) -> Tensor:
@@ -30,6 +31,8 @@ def least_squares(x: Tensor, y: Tensor, l2: float = 0.0) -> Tensor:
     Raises: ValueError if shapes do not fit or l2 is negative.
     Agrees with: `torch.linalg.pinv(x) @ y` at l2 = 0, `linear_models.ridge` above.
     """
+    for name, values in (("x", x), ("y", y)):
+        check_float(name, values, cure=f"{name}.double() makes one of a tensor of whole numbers")
     fits = x.ndim == y.ndim >= 2 and x.shape[:-1] == y.shape[:-1]
     require(fits, "x of shape (..., n, d) and y (..., n, k)", x=tuple(x.shape), y=tuple(y.shape))
     require(l2 >= 0, "l2 >= 0", l2=l2)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from course_utils._checks import require
+from course_utils._torch.tensors import check_float
 from course_utils.regularizers import soft_threshold
 
 
@@ -54,8 +55,8 @@ def elastic_net(x: Tensor, y: Tensor, l1: Tensor, l2: Tensor | None = None, *, s
     Source: Beck & Teboulle (2009), FISTA with constant step; O'Donoghue & Candes (2015), gradient restart.
     Agrees with: scikit-learn's `ElasticNet(alpha=l1 / 2 + l2, l1_ratio=(l1 / 2) / (l1 / 2 + l2))`.
     """
+    gram, pull = _moments(x, y, *((l1,) if l2 is None else (l1, l2)))
     l2 = torch.zeros_like(l1) if l2 is None else l2
-    gram, pull = _moments(x, y, l1, l2)
     require(steps >= 1, "steps >= 1", steps=steps)
     pull = pull[..., None, :]
     curvature = torch.linalg.eigvalsh(gram)[..., -1, None, None] + l2[:, None]
@@ -87,6 +88,8 @@ def strongest_l1(x: Tensor, y: Tensor) -> Tensor:
 
 def _moments(x: Tensor, y: Tensor, *strengths: Tensor) -> tuple[Tensor, Tensor]:
     """x^T x / n and x^T y / n."""
+    for name, values in (("x", x), ("y", y), *(("strengths", one) for one in strengths)):
+        check_float(name, values, cure="torch.tensor([...]) of decimals makes one")
     require(
         x.shape[:-1] == y.shape, "x of shape (..., n, d) and y (..., n)", x=tuple(x.shape), y=tuple(y.shape)
     )

@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any
 
 import torch
@@ -217,6 +218,14 @@ class GradScaler:
             raise RuntimeError(
                 "need a state with a scale, got an empty one; it was saved by a disabled scaler"
             )
+        needed = self.state_dict().keys()
+        missing = sorted(needed - state.keys())
+        require(
+            not missing, "a state of a GradScaler", cure="load what its state_dict() gave", missing=missing
+        )
+        numbers = all(isinstance(state[name], Real) and math.isfinite(state[name]) for name in needed)
+        fits = numbers and state["scale"] >= 0
+        require(fits, "a state of finite numbers, its scale >= 0", **{name: state[name] for name in needed})
         self._scale = _float32(state["scale"])
         self._growth_factor = state["growth_factor"]
         self._backoff_factor = state["backoff_factor"]

@@ -43,7 +43,8 @@ def run(
         store: an SQLite file, created where it is not there; None keeps nothing.
         workers: processes of one thread each, by joblib; 1 stays in this process.
         cluster: instead of `workers`, a Dask client, cluster or scheduler's address, "tcp://host:8786", whose
-            workers can import this package. A trial whose worker dies is done by another.
+            workers can import this package. A trial whose worker dies is done by another; one whose result is
+            here already is not done again.
         progress: a bar.
     Raises: ValueError for arguments out of range; what `work` raises, with the results so far in the store.
     """
@@ -113,12 +114,15 @@ def _over_dask(work: Callable[[T], Any], items: Mapping[str, T], cluster: Any) -
     make: Any = Client  # Dask has no types
     in_turn: Any = as_completed
     client: Any = cluster if isinstance(cluster, Client) else make(cluster)
-    futures = [client.submit(_alone, work, key, item, pure=False) for key, item in items.items()]
+    waiting = {client.submit(_alone, work, key, item, pure=False) for key, item in items.items()}
     try:
-        for _, results in in_turn(futures, with_results=True):
+        # The cluster does again what somebody still holds when its worker dies: nothing is held that is here.
+        for future, results in in_turn(waiting, with_results=True):
+            waiting.discard(future)
+            future.release()
             yield results
     finally:
-        client.cancel(futures)
+        client.cancel(list(waiting))
         if client is not cluster:
             client.close()
 

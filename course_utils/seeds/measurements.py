@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from course_utils._checks import require
+from course_utils._checks import is_tensor, require
 from course_utils.data import Stacked
 from course_utils.early_stopping import Patience
 from course_utils.seeds.stacked import Loss, StackedNets, over, per_seed
@@ -18,6 +18,11 @@ Metric = Callable[[Tensor, Tensor], Tensor]
 
 def checked(examples: Examples, count: int) -> tuple[Tensor, Tensor]:
     """Inputs and targets, if they are fit to train or to measure `count` seeds."""
+    pair = isinstance(examples, (tuple, list)) and len(examples) == 2 and all(map(is_tensor, examples))
+    cure = "torch.as_tensor makes one of an array; data sets and loaders are for fit"
+    kind = type(examples).__name__
+    stacked = isinstance(examples, Stacked)
+    require(stacked or pair, "two tensors (x, y), or Stacked", cure=cure, examples=kind)
     x, y = examples
     if isinstance(examples, Stacked):
         require(len(x) == len(y) == count, "one set of examples per seed", x=len(x), y=len(y), seeds=count)
@@ -59,6 +64,9 @@ class Rows:
             prediction = nets.forward(x, training=False)
             loss = per_seed(self.loss, prediction, y).cpu()
             metric = self.score(prediction, y).cpu() if self.score else self.nothing
+            one = metric.shape == self.nothing.shape
+            cure = "reduce the last dimension of target, as training.accuracy does"
+            require(one, "one number of a metric for each seed", cure=cure, shape=tuple(metric.shape))
         self.validation.append(loss)
         self.metric.append(metric)
 

@@ -13,12 +13,14 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
 from course_utils import losses
+from course_utils._checks import require
 from course_utils.layers.dropout import Dropout
 from course_utils.training.modes import frozen_parts, set_training
 
 Loss = Callable[..., Tensor]  # (prediction, target) -> mean
 Named = list[tuple[str, Tensor]]
 
+_CURE = "train seed by seed with fit"
 # torch's optimizers whose step mixes the entries of a parameter; ours say so themselves.
 _MIXES_ENTRIES = (torch.optim.Adafactor, torch.optim.LBFGS, torch.optim.Muon)
 
@@ -27,12 +29,20 @@ class StackedNets:
     """S models as one: parameters and buffers stacked, the forward pass mapped over seeds by `torch.func`."""
 
     def __init__(self, models: list[nn.Module]) -> None:
+        _check_alike(models)
         parameters, buffers = stack_module_state(models)
         self.parameters = {
             name: p.detach().clone().requires_grad_(p.requires_grad) for name, p in parameters.items()
         }
         self.buffers = {name: b.detach().clone() for name, b in buffers.items()}
-        self.base = copy.deepcopy(models[0]).to("meta")
+        self.base = _without_numbers(models[0])
+        kept = {id(tensor): name for name, tensor in _named_tensors(models[0])}
+        # name in state_dict() -> name among the stacked tensors: another one for the second place of a tensor
+        self.names = {
+            name: kept[id(tensor)]
+            for name, tensor in models[0].state_dict(keep_vars=True).items()
+            if id(tensor) in kept
+        }
         self.frozen = frozen_parts(self.base)
         set_training(self.base, self.frozen)
 
@@ -64,7 +74,13 @@ class StackedNets:
             output: Tensor = functional_call(self.base, (parameters, buffers), (x,))
             return output
 
-        return vmap(one, randomness="different")(self.parameters, self.buffers, x)
+        def first_alone() -> Tensor:
+            weights = {name: p[0] for name, p in self.parameters.items()}
+            return one(weights, {name: b[0].clone() for name, b in self.buffers.items()}, x[0])
+
+        forward = vmap(one, randomness="different")
+        what = f"a model that torch.func.vmap can run, got {type(self.base).__name__}"
+        return _mapped(lambda: forward(self.parameters, self.buffers, x), first_alone, what)
 
 
 class StackedDenseNets(StackedNets):
@@ -129,7 +145,57 @@ def per_seed(loss: Loss, prediction: Tensor, target: Tensor) -> Tensor:
     if rule in _CROSS_ENTROPIES and prediction.ndim == 3:  # (S, C, b): S examples with b positions each
         moved = target.mT if target.is_floating_point() else target
         return loss(prediction.mT, moved, reduction="none").mean(1)
-    return vmap(loss, randomness="different")(prediction, target)
+    values = _mapped(
+        lambda: vmap(loss, randomness="different")(prediction, target),
+        lambda: loss(prediction[0], target[0]),
+        f"a loss that torch.func.vmap can run, got {getattr(loss, '__name__', type(loss).__name__)}",
+    )
+    cure = 'take the mean over the examples, as reduction="mean" does'
+    require(values.ndim == 1, "one number of a loss for each seed", cure=cure, shape=tuple(values.shape))
+    return values
+
+
+def _mapped(mapped: Callable[[], Tensor], alone: Callable[[], Tensor], what: str) -> Tensor:
+    """All seeds in one call. Raises: ValueError where one seed alone works and all of them at once do not."""
+    try:
+        return mapped()
+    except Exception as problem:
+        try:
+            with torch.random.fork_rng(), torch.no_grad():
+                alone()
+        except Exception:
+            raise problem from None
+        raise ValueError(f"need {what}; {_CURE}: {str(problem).splitlines()[0]}") from problem
+
+
+def _named_tensors(model: nn.Module) -> Named:
+    """Parameters and buffers, each once."""
+    return [*model.named_parameters(), *model.named_buffers()]
+
+
+def _check_alike(models: list[nn.Module]) -> None:
+    """Refuse models that cannot be stacked, in words."""
+    first, *others = models
+    lazy = [name for name, tensor in _named_tensors(first) if nn.parameter.is_lazy(tensor)]
+    cure = f"name the sizes, run a batch through the model in make_model, or {_CURE}"
+    require(not lazy, "parameters that have a shape, where models are stacked", cure=cure, without=lazy)
+    shapes = [{name: t.shape for name, t in model.state_dict().items()} for model in models]
+    for model, shape in zip(others, shapes[1:], strict=True):
+        alike = type(model) is type(first) and shape == shapes[0]
+        require(alike, "the same model from each call of make_model", cure=_CURE)
+
+
+def _without_numbers(model: nn.Module) -> nn.Module:
+    """A copy on the device meta, in which what was one tensor in two places is one still."""
+    twin = copy.deepcopy(model).to("meta")
+    for kind in ("_parameters", "_buffers"):
+        first: dict[int, Tensor] = {}
+        for module, copied in zip(model.modules(), twin.modules(), strict=True):
+            held = getattr(copied, kind)
+            for name, tensor in getattr(module, kind).items():
+                if tensor is not None:
+                    held[name] = first.setdefault(id(tensor), held[name])
+    return twin
 
 
 def keeps_seeds_apart(optimizer: object) -> bool:

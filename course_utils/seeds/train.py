@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from course_utils._checks import require
+from course_utils._checks import is_whole, require
 from course_utils.augmentation import CutMix, Mixup, mix_within_seeds
 from course_utils.data import Stacked
 from course_utils.seeds.averages import Average, Snapshots
@@ -36,7 +36,8 @@ from course_utils.seeds.stacked import (
     per_seed,
     stack,
 )
-from course_utils.training.batches import minibatches
+from course_utils.training.batches import minibatches, takes_labels
+from course_utils.training.evaluation import check_function
 from course_utils.training.stepping import TrainingDiverged, set_lr, show_weights
 
 __all__ = ["SeedRuns", "train_seeds"]
@@ -79,7 +80,8 @@ class SeedRuns:
 
     def state_dict(self, index: int) -> dict[str, Tensor]:
         """The weights and buffers of the model of `seeds[index]`, ready for `load_state_dict`."""
-        return {name: tensor[index].detach().clone() for name, tensor in self.nets.tensors().items()}
+        tensors = self.nets.tensors()
+        return {name: tensors[kept][index].detach().clone() for name, kept in self.nets.names.items()}
 
     @torch.no_grad()
     def _outputs(self, nets: StackedNets, x: Tensor | Stacked) -> Tensor:
@@ -114,7 +116,8 @@ def train_seeds(
     error. (Dropout masks are drawn per seed too, but for all seeds together, so they are not those of `fit`.)
 
     Args:
-        make_model: builds the model; called once per seed.
+        make_model: builds the model; called once per seed. All seeds run in one `torch.func.vmap`, so that a
+            model with a branch on values, an LSTM, a GRU, or a lazy layer is refused.
         train, validation: (x, y) that all seeds share, or `Stacked` with examples of their own.
         optimizer: stacked parameters -> an elementwise optimizer, as `lambda p: SGD(p, lr=0.1)`, or one that
             is written for stacks: `SAMPerSeed`, `MuonPerSeed`. It is stepped with a closure, as in `fit`.
@@ -135,14 +138,25 @@ def train_seeds(
             measurements in a row are no lower. Rows go on until every seed has stopped.
         diverged: what a loss that is NaN or infinite does: "keep" goes on (the other seeds are unharmed),
             "raise" stops with `TrainingDiverged`.
-    Raises: ValueError for arguments that do not fit together; TrainingDiverged.
+    Raises: ValueError for arguments that do not fit together, and for a model or a loss that `fit` trains and
+        that cannot be stacked; TrainingDiverged.
     """
-    seeds = tuple(seeds)
+    require(all(map(is_whole, seeds)), "whole numbers as seeds", seeds=list(seeds))
+    seeds = tuple(int(seed) for seed in seeds)
     require(len(seeds) > 0 and steps >= 1, "a seed and steps >= 1", seeds=len(seeds), steps=steps)
     require(measure_every is None or measure_every >= 1, "measure_every >= 1", measure_every=measure_every)
     require(clip_norm is None or clip_norm > 0, "clip_norm > 0", clip_norm=clip_norm)
     require(patience is None or validation is not None, "validation for patience", patience=patience)
     require(diverged in ("keep", "raise"), 'diverged="keep" or "raise"', diverged=diverged)
+    for name, function in (("metric", metric), ("penalty", penalty), ("augment", augment)):
+        check_function(name, function)
+    check_function("loss", loss, needed=True)
+    check_function(
+        "schedule", schedule, cure="pass a function of the step, as those of course_utils.schedules"
+    )
+    mixes = augment is None or isinstance(augment, (Mixup, CutMix)) or not takes_labels(augment)
+    cure = "take Mixup or CutMix alone, or train seed by seed with fit"
+    require(mixes, "an augmentation of inputs alone", cure=cure, augment=type(augment).__name__)
     x, y = checked(train, len(seeds))
     nets = stack([_seeded(make_model, seed, x.device) for seed in seeds])
     parameters = [p for _, p in nets.named_parameters()]

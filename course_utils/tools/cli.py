@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import functools
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
 import click
+from click.core import ParameterSource
 
 from course_utils.tools import lessons
 from course_utils.tools.doctor import PROJECT, is_checkout
@@ -50,7 +51,13 @@ def _profile() -> Callable[[Any], Any]:
 @click.option("--seed", type=click.IntRange(min=0), help="SEED of every lesson.")
 @click.option("--device", help="DEVICE of every lesson: cpu, cuda, mps.")
 @click.option(
-    "-p", "--parameter", "extra", nargs=2, multiple=True, metavar="NAME VALUE", help="Another parameter."
+    "-p",
+    "--parameter",
+    "extra",
+    nargs=2,
+    multiple=True,
+    metavar="NAME VALUE",
+    help="Another parameter, of the kind of its default.",
 )
 @click.option(
     "--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Lessons at a time."
@@ -90,9 +97,8 @@ def run(
     from course_utils.tools.running import fingerprints
     from course_utils.tools.running import run as runner
 
-    parameters = {name: _value(text) for name, text in extra} | {"PROFILE": profile}
-    parameters |= {} if seed is None else {"SEED": seed}
-    parameters |= {"DEVICE": device} if device else {}
+    parameters = _parameters(extra, {"PROFILE": profile, "SEED": seed, "DEVICE": device})
+    profile = parameters["PROFILE"]
     with _exits(interrupted="finished lessons and their records are in place", broken="the run broke off"):
         changed = not (every if every is not None else bool(only) or fingerprints.everything())
         results = runner.run(
@@ -337,14 +343,17 @@ def _need_checkout() -> None:
         raise click.ClickException(f"need a checkout of the course, got {PROJECT}; run this in a checkout")
 
 
-def _value(text: str) -> Any:
-    """A parameter as Python reads it, else the text itself."""
-    import ast
+def _parameters(extra: Sequence[tuple[str, str]], options: dict[str, Any]) -> dict[str, Any]:
+    """What `-p NAME VALUE` and the options say. Where an option stands at its default, `-p` counts.
 
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
+    Raises: UsageError for a name that is given twice.
+    """
+    source = click.get_current_context().get_parameter_source
+    typed = {name for name in options if source(name.lower()) is not ParameterSource.DEFAULT}
+    names = [*(name for name, _ in extra), *typed]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise click.UsageError(f"need each parameter once, got {', '.join(twice)} more often")
+    return {name: value for name, value in options.items() if value is not None} | dict(extra)
 
 
 @contextlib.contextmanager

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from course_utils.claim_lines import asked_for, stored
 from course_utils.tools import lessons
 from course_utils.tools.cells import imported
 
+# A picture that was pasted into a cell, as markdown or as HTML names it.
+_ATTACHED = re.compile(r"""(?P<before>\]\(\s*<?|src=["'])attachment:(?P<name>[^)"'>\s]+)""")
 _GIF = re.compile(r'<img src="data:image/gif;base64,(?P<data>[^"]+)" alt="(?P<alt>[^"]*)"')
 
 
@@ -163,6 +167,36 @@ class Lesson:
         """The modules of the package that its cells import: `claims`, `plotting`."""
         names = {name for cell in self.code for name in imported(cell.source)}
         return sorted({name.split(".")[1] for name in names if name.startswith("course_utils.")})
+
+
+def attachments(cell: Any) -> dict[str, tuple[str, bytes]]:
+    """Name -> (png, jpeg, gif or svg, bytes) of the pictures pasted into a cell, in the order of its text.
+
+    Raises: LessonError for a picture that the text names and the cell does not hold.
+    """
+    held = cell.get("attachments", {})
+    found: dict[str, tuple[str, bytes]] = {}
+    for match in _ATTACHED.finditer(cell.source if cell.cell_type == "markdown" else ""):
+        stored = held.get(unquote(match["name"]), held.get(match["name"], {}))
+        image = next((kind for kind in stored if kind.startswith("image/")), None)
+        if image is None:
+            cure = "paste the picture into the cell again"
+            raise lessons.LessonError(f"attachment:{match['name']} of cell {cell.id} is not there; {cure}")
+        kind = image.removeprefix("image/").partition("+")[0]
+        data = "".join(stored[image])
+        content = data.encode() if kind == "svg" and data.lstrip().startswith("<") else base64.b64decode(data)
+        found[match["name"]] = kind, content
+    return found
+
+
+def with_attachments(cell: Any, address: Callable[[int, str, bytes], str]) -> str:
+    """The text of a markdown cell in which each pasted picture has the `address(position, kind, bytes)`."""
+    addresses = {
+        name: address(position, kind, content)
+        for position, (name, (kind, content)) in enumerate(attachments(cell).items())
+    }
+    source: str = cell.source
+    return _ATTACHED.sub(lambda one: one["before"] + addresses[one["name"]], source) if addresses else source
 
 
 def picture(output: Any) -> tuple[str, bytes, str] | None:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import ast
+import math
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from course_utils._checks import is_whole, require
 from course_utils._files import write_whole
 from course_utils.profiles import PROFILES
 
 if TYPE_CHECKING:
     import nbformat
+
+
+_WORDS = ("true", "false", "none")
 
 
 class LessonError(ValueError):
@@ -59,14 +64,69 @@ def parts(readme: str) -> dict[str, str]:
 
 
 def read(path: str | Path) -> nbformat.NotebookNode:
-    """A lesson from its file. Raises: LessonError where the file is not a notebook of format 4."""
+    """A lesson from its file; every cell has its source, tags and outputs in the form of the format.
+
+    nbformat reads what it cannot validate, and says so in a log alone. Outputs that are merely left out are
+    put in empty; the state of widgets gets the form of the format where Colab wrote its own.
+    Raises: LessonError where the file is not a notebook of format 4, or a cell is not one.
+    """
     import nbformat  # here: it takes a second, in which `--help` has long been read
 
     try:
         notebook: nbformat.NotebookNode = nbformat.read(str(path), as_version=4)  # type: ignore[no-untyped-call]
+        _check_form(notebook)
         return notebook
     except Exception as problem:  # nbformat raises whatever json, jsonschema or the disk raises
         raise LessonError(f"{Path(path).name} is not a readable notebook: {problem}") from problem
+
+
+def _check_form(notebook: Any) -> None:
+    """Refuse what would break whoever reads a cell."""
+    require(isinstance(notebook.get("cells"), list), "a list of cells")
+    require(isinstance(notebook.get("metadata"), dict), "a table as metadata")
+    _mend_widgets(notebook.metadata)
+    for place, cell in enumerate(notebook.cells, 1):
+        where = f"in cell {place}"
+        require(isinstance(cell, dict), f"a table of names {where}")
+        kind = cell.get("cell_type")
+        require(
+            kind in ("code", "markdown", "raw"), f"cell_type code, markdown or raw {where}", cell_type=kind
+        )
+        require(isinstance(cell.get("source"), str), f"a source, which is a text, {where}")
+        metadata = cell.get("metadata")
+        require(isinstance(metadata, dict), f"a table as metadata {where}")
+        tags = metadata.get("tags", [])
+        fine = isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)
+        require(fine, f"a list of words as tags {where}", tags=tags)
+        require(isinstance(metadata.get("slideshow", {}), dict), f"a table as slideshow {where}")
+        if kind == "code":
+            cell.setdefault("execution_count", None)
+            outputs = cell.setdefault("outputs", [])
+            require(isinstance(outputs, list) and all(map(_is_output, outputs)), f"a list of outputs {where}")
+
+
+def _is_output(output: Any) -> bool:
+    if not isinstance(output, dict) or not isinstance(output.get("metadata", {}), dict):
+        return False
+    match output.get("output_type"):
+        case "stream":
+            return isinstance(output.get("text"), str) and isinstance(output.get("name"), str)
+        case "display_data" | "execute_result":
+            return isinstance(output.get("data"), dict)
+        case kind:
+            return kind == "error"
+
+
+def _mend_widgets(metadata: Any) -> None:
+    """Colab leaves out the level "state" of the widgets' state, without which nbconvert makes no page."""
+    kind = "application/vnd.jupyter.widget-state+json"
+    widgets = metadata.get("widgets")
+    state = widgets.get(kind) if isinstance(widgets, dict) else None
+    if not isinstance(state, dict):
+        metadata.pop("widgets", None)
+    elif not isinstance(state.get("state"), dict):
+        models = {name: one for name, one in state.items() if isinstance(one, dict)}
+        widgets[kind] = {"state": models, "version_major": 2, "version_minor": 0}
 
 
 def text(notebook: Any) -> str:
@@ -108,17 +168,45 @@ def parameters(notebook: nbformat.NotebookNode) -> dict[str, Any]:
         raise LessonError("need plain assignments of constants in the `parameters` cell") from problem
 
 
-def check(path: Path, wanted: Mapping[str, Any]) -> None:
-    """Refuse a lesson that would ignore what is asked of it.
+def given(path: Path, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """What is asked of a lesson, each value of the kind of the lesson's default.
 
-    Raises: LessonError for a parameter that the lesson does not have, or a profile that does not exist.
+    A text, as the command line gives it, is read as that kind: "false" for a `FLAG = False` is False, "3" for
+    a `NAME = "x"` stays a text. A default of None takes whatever Python reads in it, else the text.
+    Raises: LessonError for a parameter that the lesson does not have, a value of another kind, or a profile
+        that does not exist.
     """
     try:
         known = parameters(read(path))
         for name in wanted:
             if name not in known:
                 raise LessonError(f"unknown parameter {name!r}; the lesson has {', '.join(known) or 'none'}")
-        if wanted.get("PROFILE", PROFILES[0]) not in PROFILES:
-            raise LessonError(f"unknown profile {wanted['PROFILE']!r}; there are {', '.join(PROFILES)}")
+        values = {name: _of_kind(name, value, known[name]) for name, value in wanted.items()}
+        if values.get("PROFILE", PROFILES[0]) not in PROFILES:
+            raise LessonError(f"unknown profile {values['PROFILE']!r}; there are {', '.join(PROFILES)}")
+        return values
     except LessonError as problem:
         raise LessonError(f"{path.name}: {problem}") from None
+
+
+def _of_kind(name: str, value: Any, default: Any) -> Any:
+    """`value` as what `default` is. Raises: LessonError where it is something else, or no finite number."""
+    if isinstance(value, str) and not isinstance(default, str):
+        value = _read_text(value)
+    if type(default) in (int, float) and is_whole(value):
+        value = type(default)(value)
+    if isinstance(default, (list, tuple)) and isinstance(value, (list, tuple)):
+        value = type(default)(value)
+    fits = default is None or type(value) is type(default)
+    if not fits or (isinstance(value, float) and not math.isfinite(value)):
+        kind = "finite number" if isinstance(default, float) else type(default).__name__
+        raise LessonError(f"need {name} of kind {kind}, as its default {default!r}, got {value!r}")
+    return value
+
+
+def _read_text(text: str) -> Any:
+    """A text as Python reads it, true, false and none in any letters, else the text itself."""
+    try:
+        return ast.literal_eval(text.strip().title() if text.strip().lower() in _WORDS else text.strip())
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return text

@@ -161,17 +161,20 @@ def in_groups(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:
 
 
 def on_pairs(augment: Callable[..., Any] | None) -> Callable[[Any, Any], Batch]:
-    """`augment` as a function (x, y) -> (x, y), whether or not it looks at y.
+    """`augment` as a function (x, y) -> (x, y), whether or not it looks at y."""
+    if augment is None:
+        return lambda x, y: (x, y)
+    return augment if takes_labels(augment) else lambda x, y: (augment(x), y)
+
+
+def takes_labels(augment: Callable[..., Any]) -> bool:
+    """Whether an augmentation looks at y.
 
     It does if it, or a module in it, says `takes_labels`, or if it has two arguments without a default.
     """
-    if augment is None:
-        return lambda x, y: (x, y)
     modules: list[Any] = list(augment.modules()) if isinstance(augment, nn.Module) else [augment]
     labels = any(getattr(module, "takes_labels", False) for module in modules)
-    if labels or _needed_arguments(modules[0]) == 2:
-        return augment
-    return lambda x, y: (augment(x), y)
+    return labels or _needed_arguments(modules[0]) == 2
 
 
 def _needed_arguments(function: Any) -> int:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from course_utils._checks import is_whole, require
+from course_utils._torch.tensors import check_range
 from course_utils.training.batches import (
     Examples,
     batches_of,
@@ -37,7 +38,8 @@ def accuracy(prediction: Tensor, target: Tensor) -> Tensor:
         prediction: scores, one per class; logits, logarithms or probabilities alike.
         target: whole numbers of classes, 0 .. C - 1.
     Shape: (N, C) and (N,) give (); (S, N, C) and (S, N), for S seeds at once, give (S,).
-    Raises: ValueError for other shapes, a single score per example, or targets that are no whole numbers.
+    Raises: ValueError for other shapes, a single score per example, or targets that are no whole numbers or
+        name a class that has no score.
     """
     shapes = {"prediction": tuple(prediction.shape), "target": tuple(target.shape)}
     rows = prediction.ndim in (2, 3) and prediction.shape[:-1] == target.shape
@@ -48,6 +50,8 @@ def accuracy(prediction: Tensor, target: Tensor) -> Tensor:
     floating = target.is_floating_point() or target.is_complex()
     cure = "take target.argmax(-1) of probabilities, target.long() of whole numbers"
     require(not floating, "whole numbers as targets", cure=cure, dtype=target.dtype)
+    cure = "count classes from 0; a target below 0 is left out"
+    check_range("target", target, -math.inf, prediction.shape[-1] - 1, cure=cure)
     right = (prediction.argmax(-1) == target).sum(-1)
     return right.to(torch.get_default_dtype()) / (target >= 0).sum(-1)
 

@@ -98,3 +98,32 @@ MUTANTS = {
 test_mistakes_are_caught = mistakes(
     "course_utils.diagnostics.calibration", MUTANTS, check=check_against_a_loop
 )
+
+
+@pytest.mark.parametrize("measure", [reliability, expected_calibration_error, overconfidence])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"probabilities": torch.tensor([[2.0, -1.0], [0.5, 0.1]])}, "these look like logits"),
+        ({"probabilities": torch.tensor([[0.9, 0.9], [0.5, 0.5]])}, "sum of probabilities <= 1"),
+        ({"probabilities": torch.tensor([[1, 0], [0, 1]])}, "of a floating-point dtype"),
+        ({"target": torch.tensor([0, -100])}, "0 <= target <= 1.*leave out the examples without a class"),
+        ({"target": torch.tensor([0, 2])}, "0 <= target <= 1"),
+        ({"target": torch.tensor([0.0, 1.0])}, "need whole numbers as targets, got dtype=torch.float32"),
+        ({"target": [0, 1]}, "target as a tensor"),
+    ],
+)
+def test_what_would_give_a_wrong_number_is_refused(
+    measure: Any, change: dict[str, Any], message: str
+) -> None:
+    given = {"probabilities": torch.full((2, 2), 0.5), "target": torch.tensor([0, 1])} | change
+    with pytest.raises(ValueError, match=message):
+        measure(**given)
+
+
+def test_sixteen_bits_are_counted_in_float32() -> None:
+    """bfloat16 has no 257: counts would be rounded."""
+    q = torch.tensor([[0.75, 0.25]]).expand(1001, 2)
+    y = torch.zeros(1001, dtype=torch.int64)
+    assert reliability(q.bfloat16(), y).count.sum() == 1001
+    assert float(expected_calibration_error(q.bfloat16(), y)) == 0.25

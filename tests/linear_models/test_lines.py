@@ -146,6 +146,8 @@ def test_huber_mean_is_no_worse_than_its_neighbours(values: list[int], delta: fl
 
 
 BAD = [
+    pytest.param(lambda x, y: lines.huber_line(x.long(), y), "x of a floating-point dtype", id="whole"),
+    pytest.param(lambda x, y: lines.cauchy_line(x, y.numpy()), "y as a tensor", id="array"),
     pytest.param(lambda x, y: lines.least_squares_line(x, y[:-1]), "x and y of one shape", id="shapes"),
     pytest.param(lambda x, y: lines.least_absolute_line(x[:1], y[:1]), "two points or more", id="one point"),
     pytest.param(lambda x, y: lines.huber_line(0 * x, y), "x that differ", id="vertical"),

@@ -95,6 +95,7 @@ def test_a_falling_penalty_tends_to_the_shortest() -> None:
 
 
 BAD = [
+    (lambda: least_squares(torch.ones(3, 2).long(), torch.ones(3, 1)), "need x of a floating-point dtype"),
     (lambda: least_squares(torch.ones(3, 2), torch.ones(3)), r"need x of shape \(\.\.\., n, d\) and y"),
     (lambda: least_squares(torch.ones(3, 2), torch.ones(4, 1)), r"x=\(3, 2\), y=\(4, 1\)"),
     (lambda: least_squares(torch.ones(3, 2), torch.ones(3, 1), -1.0), "need l2 >= 0, got l2=-1.0"),

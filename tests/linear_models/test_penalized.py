@@ -99,6 +99,10 @@ def test_without_an_l1_strength_it_is_ridge() -> None:
         (lambda x, y: elastic_net(x, y, STRENGTHS[0]), r"need strengths of shape"),
         (lambda x, y: elastic_net(x, y, STRENGTHS, steps=0), r"need steps >= 1, got steps=0"),
         (lambda x, y: strongest_l1(x, y[0]), r"need x of shape"),
+        (lambda x, y: ridge(x, y, 0.1), r"need strengths as a tensor, got type=<class 'float'>"),
+        (lambda x, y: elastic_net(x, y, 0.1), r"need strengths as a tensor"),
+        (lambda x, y: ridge(x.numpy(), y, STRENGTHS), r"need x as a tensor"),
+        (lambda x, y: ridge(x, y.long(), STRENGTHS), r"need y of a floating-point dtype"),
     ],
 )
 def test_bad_inputs(call: Any, message: str) -> None:

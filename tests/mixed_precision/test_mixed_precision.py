@@ -441,6 +441,27 @@ def test_sparse_gradients() -> None:
     assert torch.equal(final(GradScaler), final(torch.amp.GradScaler))
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"scale": math.nan}, "need a state of finite numbers, its scale >= 0, got scale=nan"),
+        ({"scale": -1.0}, "its scale >= 0, got scale=-1.0"),
+        ({"_growth_tracker": None}, "need a state of finite numbers"),
+        ({"scale": "big"}, "need a state of finite numbers"),
+    ],
+)
+def test_a_damaged_state_is_refused_and_nothing_taken(change: dict[str, Any], message: str) -> None:
+    scaler = GradScaler("cpu")
+    before = scaler.state_dict()
+    with pytest.raises(ValueError, match=message):
+        scaler.load_state_dict(before | change)
+    with pytest.raises(
+        ValueError, match=r"need a state of a GradScaler, got missing=.*load what its state_dict"
+    ):
+        scaler.load_state_dict(torch.optim.SGD([torch.zeros(2)], lr=0.1).state_dict())
+    assert scaler.state_dict() == before
+
+
 def test_state_loads_either_way() -> None:
     ours, theirs = GradScaler("cpu", init_scale=3.0, growth_interval=7), torch.amp.GradScaler("cpu")
     theirs.load_state_dict(ours.state_dict())

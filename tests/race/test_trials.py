@@ -9,6 +9,7 @@ import sys
 import textwrap
 import threading
 import time
+from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -173,6 +174,41 @@ def dies_once(folder: Path, number: int) -> int:
         flag.touch()
         os._exit(1)
     return noted(folder, number)
+
+
+def dies_after_three(folder: Path, number: int) -> int:
+    """Kills its worker once, as soon as three results are in the store, in place of a trial."""
+    if len(trials.read(folder / "store.sqlite")) >= 3 and not (folder / "died").exists():
+        (folder / "died").touch()
+        # the cluster hears that these three are not needed any more
+        time.sleep(0.5)
+        os._exit(1)
+    time.sleep(0.1)
+    return noted(folder, number)
+
+
+def counts_with_a_dying_worker(folder: Path) -> dict[int, int]:
+    """How often each of twelve trials was done by a cluster of one worker, which dies in between."""
+    distributed = pytest.importorskip("distributed")
+    folder.mkdir()
+    todo = {f"trial {k}": k for k in range(12)}
+    options: dict[str, Any] = {"dashboard_address": None, "silence_logs": 50}
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, **options) as cluster:
+        store = folder / "store.sqlite"
+        found = trials.run(partial(dies_after_three, folder), todo, store=store, cluster=cluster)
+    assert found == {key: k**2 for key, k in todo.items()}
+    assert (folder / "died").exists()
+    return Counter(asked(folder))
+
+
+@pytest.mark.slow
+def test_what_is_in_the_store_is_not_done_again_when_its_worker_dies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    distributed = pytest.importorskip("distributed")
+    assert set(counts_with_a_dying_worker(tmp_path / "right").values()) == {1}
+    monkeypatch.setattr(distributed.Future, "release", lambda future: None)
+    assert set(counts_with_a_dying_worker(tmp_path / "held").values()) == {1, 2}
 
 
 @pytest.mark.slow

@@ -6,13 +6,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.data import TensorDataset
 
 from course_utils import layers, losses, optimizers
-from course_utils.augmentation import Mixup
+from course_utils.augmentation import Mixup, RandomChoice
 from course_utils.data import Stacked
 from course_utils.seeds import SAMPerSeed, SeedRuns, stacked, train_seeds
 from course_utils.seeds import train as seeds
@@ -35,7 +37,7 @@ def stacked_examples(n: int = N) -> Stacked:
     return Stacked(torch.stack([x for x, _ in drawn]), torch.stack([y for _, y in drawn]))
 
 
-def mlp() -> nn.Module:
+def mlp() -> nn.Sequential:
     return nn.Sequential(nn.Linear(5, 7), nn.ReLU(), nn.Linear(7, 3)).double()
 
 
@@ -182,6 +184,88 @@ def test_a_convolutional_net(fused: bool) -> None:
         return torch.optim.SGD(p, 0.1, momentum=0.9, fused=fused)
 
     check_equal(train_seeds, Conv, examples(shape=(1, 4, 4)), optimizer=rule, kind=stacked.StackedNets)
+
+
+class Tied(nn.Module):
+    """Two layers with one weight, and a third with its transpose."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.out = nn.Linear(5, 5), nn.Linear(5, 5), nn.Linear(5, 3)
+        self.b.weight = self.a.weight
+        self.double()
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.out(self.b(self.a(x).relu()) @ self.a.weight)
+        return result
+
+
+def test_tied_weights_train_as_in_fit() -> None:
+    runs = train_seeds(
+        Tied, examples(), optimizer=sgd, loss=F.cross_entropy, steps=STEPS, seeds=SEEDS, batch_size=BATCH
+    )
+    for index, seed in enumerate(SEEDS):
+        model, _ = separate(Tied, examples(), seed, index, optimizer=sgd, loss=F.cross_entropy)
+        trained = Tied()
+        trained.load_state_dict(runs.state_dict(index))
+        for p, expected in zip(trained.parameters(), model.parameters(), strict=True):
+            torch.testing.assert_close(p, expected, **CLOSE)
+
+
+class Recurrent(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.cell, self.out = nn.LSTM(5, 4, batch_first=True).double(), nn.Linear(4, 3).double()
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.out(self.cell(x[:, None])[0][:, 0])
+        return result
+
+
+class Branching(nn.Sequential):
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = super().forward(x)
+        return y * 2 if y.mean() > 0 else y
+
+
+def branching_loss(prediction: Tensor, target: Tensor) -> Tensor:
+    loss = F.cross_entropy(prediction, target)
+    return loss if loss > 0 else -loss
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"make_model": Recurrent},
+            "need a model that .* can run, got Recurrent; train seed by seed with fit: ",
+        ),
+        ({"make_model": lambda: Branching(*mlp())}, "got Branching; train seed by seed with fit: "),
+        (
+            {"make_model": lambda: nn.LazyLinear(3)},
+            r"need parameters that have a shape.*got without=\['weight', ",
+        ),
+        ({"make_model": lambda: mlp() if torch.rand(()) > 0.5 else deep()}, "the same model from each call"),
+        ({"loss": branching_loss}, "need a loss that .* can run, got branching_loss; train seed by seed"),
+        ({"seeds": (0.5, 1)}, "need whole numbers as seeds, got seeds="),
+    ],
+)
+def test_what_does_not_stack_is_refused_in_words(change: dict[str, Any], message: str) -> None:
+    given: dict[str, Any] = {"make_model": mlp, "loss": F.cross_entropy, "seeds": (0, 1, 2, 3)}
+    make_model, loss, seeds = (given | change).values()
+    with pytest.raises(ValueError, match=message):
+        train_seeds(make_model, examples(), optimizer=sgd, loss=loss, steps=2, seeds=seeds)
+
+
+def test_a_fault_of_the_model_itself_keeps_its_words() -> None:
+    with pytest.raises(RuntimeError, match="Expected size for first two dimensions"):
+        train_seeds(nested, examples(shape=(4,)), optimizer=sgd, loss=F.cross_entropy, steps=2, seeds=SEEDS)
+
+
+def test_seeds_may_be_numpys() -> None:
+    found = train_seeds(mlp, examples(), optimizer=sgd, loss=F.cross_entropy, steps=2, seeds=np.arange(2))
+    assert found.seeds == (0, 1)
+    assert all(type(seed) is int for seed in found.seeds)
 
 
 def test_images_are_flattened() -> None:
@@ -573,6 +657,30 @@ def test_optimizers_that_mix_entries_are_refused(optimizer: Any) -> None:
         ({"train": Stacked(torch.zeros(2, 4, 5), torch.zeros(2, 4))}, "one set of examples per seed"),
         ({"train": Stacked(torch.zeros(3, 4, 5), torch.zeros(3, 5))}, "as many inputs as targets"),
         ({"train": (torch.zeros(4, 5), torch.full((4,), -100))}, "a target for every example"),
+        (
+            {"train": TensorDataset(*examples())},
+            "need two tensors .*examples='TensorDataset'; torch.as_tensor",
+        ),
+        ({"train": tuple(t.numpy() for t in examples())}, r"need two tensors \(x, y\), or Stacked, got"),
+        ({"validation": [examples()] * 2}, "need two tensors"),
+        ({"loss": nn.CrossEntropyLoss}, r"need loss made from its class.*write loss=CrossEntropyLoss\("),
+        (
+            {"loss": lambda p, y: F.cross_entropy(p, y, reduction="none")},
+            "one number of a loss for each seed",
+        ),
+        ({"metric": nn.Identity}, "need metric made from its class"),
+        (
+            {"metric": lambda p, y: p.argmax(-1) == y, "validation": examples()},
+            "one number of a metric for each seed",
+        ),
+        (
+            {"schedule": torch.optim.lr_scheduler.StepLR(sgd([torch.zeros(2)]), 1)},
+            "need a function as schedule, .*; pass a function of the step",
+        ),
+        (
+            {"augment": RandomChoice([Mixup(0.2, 3), Mixup(1.0, 3)])},
+            "need an augmentation of inputs alone, got augment='RandomChoice'; take Mixup or CutMix alone",
+        ),
     ],
 )
 def test_bad_arguments(change: dict[str, Any], message: str) -> None:

@@ -122,12 +122,31 @@ def test_run_passes_on_what_was_asked_for(tmp_path: Path, monkeypatch: pytest.Mo
     done = say("run", "05", *words)
     assert done.exit_code == 1
     assert asked["parameters"] == {
-        "PROFILE": "smoke", "SEED": 3, "DEVICE": "cpu", "RATES": [1, 2], "NAME": "a b"
+        "PROFILE": "smoke", "SEED": 3, "DEVICE": "cpu", "RATES": "[1, 2]", "NAME": "a b"
     }  # fmt: skip
     assert asked["only"] == ("05",)
     assert not asked["changed"], "a lesson that is named runs whether it changed or not"
     assert "failed: 07_adam\nfalse claim 07.x" in done.output
     assert "1 of 2 lessons passed at smoke" in done.output
+
+
+def test_a_parameter_that_has_an_option_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: dict[str, Any] = {}
+    monkeypatch.setattr(runner, "run", lambda *place, **how: asked.update(how) or [])
+    monkeypatch.setattr(report, "report", lambda build, **how: asked.update(how))
+    assert "0 of 0 lessons passed at smoke" in say("run", "-p", "PROFILE", "smoke", "-p", "SEED", "3").output
+    assert asked["parameters"] == {"PROFILE": "smoke", "SEED": "3"}
+    assert asked["profile"] == "smoke"
+
+
+@pytest.mark.parametrize(
+    "words", ["--profile standard -p PROFILE smoke", "--seed 1 -p SEED 2", "-p LR 1 -p LR 2"]
+)
+def test_a_parameter_that_is_given_twice_is_refused(words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "run", gives(AssertionError("it ran")))
+    done = say("run", *words.split())
+    assert done.exit_code == 2
+    assert "need each parameter once, got" in done.output
 
 
 def test_run_without_a_report_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:

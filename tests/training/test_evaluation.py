@@ -198,6 +198,7 @@ REFUSED = [
     (torch.zeros(3, 3, 3, 3), torch.zeros(3, 3, 3, dtype=torch.long), "flatten all other dimensions"),
     (torch.zeros(4, 2), torch.zeros(3, dtype=torch.long), "got prediction=(4, 2), target=(3,)"),
     (torch.zeros(4, 2), torch.zeros(1, dtype=torch.long), "got prediction=(4, 2), target=(1,)"),
+    (torch.zeros(2, 2), torch.tensor([1, 2]), "target <= 1, got smallest=1, largest=2; count classes from 0"),
 ]
 
 

@@ -29,7 +29,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from course_utils import claim_lines, markup
 from course_utils.tools.cells import python
-from course_utils.tools.lesson import Lesson, picture
+from course_utils.tools.lesson import Lesson, picture, with_attachments
 from course_utils.tools.site import links
 
 ROOM = 17.0  # lines that fit on a slide below its heading
@@ -164,7 +164,8 @@ def _cell(deck: Deck, heading: str, cell: Any) -> None:
         deck.slide("slide" if kind == "slide" else "subslide")
         deck.put(cell.source, _lines(cell.source), code=cell.cell_type == "code")
     elif cell.cell_type == "markdown":
-        _prose(deck, heading, links.taken_out(cell.source))
+        text = with_attachments(cell, lambda _, *picture: _inline(*picture))
+        _prose(deck, heading, links.taken_out(text))
     elif cell.cell_type == "code":
         _code(deck, heading, cell)
 
@@ -183,7 +184,7 @@ def _prose(deck: Deck, heading: str, text: str) -> None:
         if block.startswith("- "):
             for some in _halves(block):
                 deck.put(some, _lines(some))
-        elif block.startswith(("|", "$$", "1. ", "> ", "```", "    ")):
+        elif block.startswith(("|", "$$", "1. ", "> ", "```", "    ", "![")):
             deck.put(block, _lines(block))
         elif count <= 1 or block.startswith("**"):
             start = opening(block)
@@ -204,13 +205,18 @@ def _code(deck: Deck, heading: str, cell: Any) -> None:
         rows = sum(1 + len(line) // 105 for line in code.splitlines())
         deck.put(code, 0.8 * rows + 1, code=True)
     for kind, content, alt in pictures:
-        data = base64.b64encode(content).decode()
-        deck.figure(f"data:image/{kind};base64,{data}", alt)
+        deck.figure(_inline(kind, content), alt)
     for quiz in quizzes:
         deck.put(re.sub(r"\s*\n\s*", " ", quiz), 3 + 2 * quiz.count("<details"))
     for start in range(0, len(claims), 6):
         some = claims[start : start + 6]
         deck.put(f'<ul class="claims">{"".join(some)}</ul>', sum(map(_lines, some)))
+
+
+def _inline(kind: str, content: bytes) -> str:
+    """A picture as an address that holds it."""
+    form = "svg+xml" if kind == "svg" else kind
+    return f"data:image/{form};base64,{base64.b64encode(content).decode()}"
 
 
 def blocks(text: str) -> list[str]:

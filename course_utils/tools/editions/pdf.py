@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from course_utils._files import write_whole
+from course_utils.tools import lessons
 from course_utils.tools.editions import slides
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
@@ -71,7 +72,7 @@ def lesson_page(path: Path) -> Iterator[Path]:
         exclude_output_prompt=True,
         exclude_anchor_links=True,
     )
-    body, _ = export.from_filename(str(path))
+    body, _ = export.from_notebook_node(lessons.read(path))
     with tempfile.TemporaryDirectory(prefix="course-", ignore_cleanup_errors=True) as scratch:
         folder = Path(scratch)
         shutil.copytree(slides.MATHJAX, folder / "mathjax")

@@ -38,12 +38,15 @@ from course_utils.exercises.engine.verdict import (
 )
 from course_utils.tools import lessons
 from course_utils.tools.cells import checked
+from course_utils.tools.grading import submissions
 from course_utils.tools.grading.process import USUAL, Limits, attempt
+from course_utils.tools.grading.submissions import student as student
 from course_utils.tools.grading.values import decode, decode_outcome
 
 COLUMNS = ("student", "exercise", "state", "diagnosis", "file")
 LARGEST = 30_000_000  # bytes of a notebook
 SMOKE = 'PROFILE = "smoke"'
+PACKED = ("", "unreadable", "a packed file; unpack it into a folder named after the student and grade again")
 
 
 @dataclass(frozen=True)
@@ -66,25 +69,28 @@ def grade(
 ) -> list[Row]:
     """Grade every notebook below a folder and write `out`, anew after each notebook and whole each time.
 
-    A student is the folder a notebook lies in (`ada/05_topic.ipynb`), or where it lies in none, its
-    name without the lesson's (`ada_05_topic.ipynb`, `ada.ipynb`). The submissions are only read.
+    Who handed a file in is told by `submissions.students`. The submissions are only read.
 
     Args:
         limits: seconds and memory for each notebook.
-        say: called with a line for each notebook.
+        say: called with a line for each notebook, and for each other file.
     Raises: LessonError where the folder holds no notebook.
     """
-    paths = sorted(
-        path for path in folder.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.relative_to(folder).parts
-    )
-    if not paths:
+    found = submissions.find(folder)
+    for line in found.left_out:
+        say(plain(line))
+    if not found.notebooks and not found.packed:
         raise lessons.LessonError(f"need notebooks (*.ipynb) in {folder}, found none")
+    paths = sorted([*found.notebooks, *found.packed])
+    students = submissions.students([path.relative_to(folder) for path in paths])
+    for line in submissions.remarks(students):
+        say(plain(line))
     rows: list[Row] = []
     for count, path in enumerate(paths, 1):
         begun = time.monotonic()
-        name = plain(path.relative_to(folder).as_posix())
-        who = student(Path(name))
-        verdict = verdicts(path, limits=limits, hide=folder)
+        who, name = students[path.relative_to(folder)], plain(path.relative_to(folder).as_posix())
+        packed = path in found.packed
+        verdict = [PACKED] if packed else verdicts(path, limits=limits, hide=folder)
         graded = [Row(who, id, state, plain(diagnosis), name) for id, state, diagnosis in verdict]
         rows += graded
         write_whole(out, table(rows))
@@ -97,17 +103,22 @@ def grade(
 def verdicts(path: Path, *, limits: Limits, hide: Path | None = None) -> list[tuple[str, str, str]]:
     """(exercise, state, diagnosis) of one notebook; one that cannot be graded gives one without exercise."""
     try:
-        cells, answers = read(path)
-        ids = expected(path, [id for some in answers.values() for id, _ in some])
+        return _verdicts(path, limits=limits, hide=hide)
     except lessons.LessonError as problem:
         return [("", "unreadable", str(problem))]
+    except OSError as problem:  # of this machine: no process, no space, no right to read
+        return [("", "failed", f"could not be run: {problem}")]
+    except Exception as problem:  # whatever it is, the others are graded
+        return [("", "failed", f"could not be graded: {type(problem).__name__}: {problem}")]
+
+
+def _verdicts(path: Path, *, limits: Limits, hide: Path | None) -> list[tuple[str, str, str]]:
+    cells, answers = read(path)
+    ids = expected(path, [id for some in answers.values() for id, _ in some])
     exercises = {one.id: one for one in ids}
     wanted = {i: [one for one in some if one[0] in exercises] for i, some in answers.items()}
     seconds = {id: one.seconds for id, one in exercises.items()}
-    try:
-        events = attempt(cells, wanted, seconds, limits=limits, hide=hide)
-    except OSError as problem:  # of this machine: no process, no space
-        return [("", "failed", f"could not be run: {problem}")]
+    events = attempt(cells, wanted, seconds, limits=limits, hide=hide)
     verdicts = [(one.id, verdict_of(one, events.get(one.id))) for one in ids]
     return [(id, verdict.state, diagnosis(verdict)) for id, verdict in verdicts]
 
@@ -142,9 +153,7 @@ def expected(path: Path, asked: list[str]) -> list[Exercise]:
 
     Raises: LessonError where it belongs to none.
     """
-    named = re.search(r"(?<!\d)(\d\d)_[a-z]", path.name)
-    numbers = {id[:2] for id in asked} | ({named[1]} if named else set())
-    known = sorted(numbers & set(catalogue.lessons()))
+    known = sorted({*(id[:2] for id in asked), submissions.lesson(path)} & set(catalogue.lessons()))
     if not known:
         raise lessons.LessonError("no exercise of the course in it")
     return [one for number in known for one in catalogue.load(number).EXERCISES]
@@ -193,13 +202,6 @@ def _expected(id: str) -> list[Outcome]:
 def _known(id: str) -> list[Known]:
     exercise = catalogue.find_exercise(id)
     return [(wrong.diagnosis, outcomes(exercise, wrong.answer)) for wrong in exercise.wrong]
-
-
-def student(name: Path) -> str:
-    """Who handed in a notebook, from its path below the folder."""
-    if len(name.parts) > 1:
-        return name.parts[0]
-    return re.sub(r"[-_ ]*\d\d_[a-z0-9_]+$", "", name.stem) or name.stem
 
 
 def table(rows: list[Row]) -> str:

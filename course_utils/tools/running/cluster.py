@@ -123,7 +123,10 @@ class Cluster:
                     begun.add(lesson)
                     yield "started", lesson, None
                 if future is not None:
-                    yield "finished", lesson, self._result(waiting.pop(lesson), future)
+                    result = self._result(waiting.pop(lesson), future)
+                    # The cluster runs again what is still held when its worker dies.
+                    futures.pop(lesson).release()
+                    yield "finished", lesson, result
         finally:
             with contextlib.suppress(OSError):  # the scheduler may be gone by now
                 self.client.cancel([futures[lesson] for lesson in waiting if lesson in futures], force=True)

@@ -48,7 +48,8 @@ def run(
     Args:
         notebooks: the folder of the lessons.
         build: where everything goes.
-        parameters: values for names of the parameters cells; PROFILE is "standard" unless given.
+        parameters: values for names of the parameters cells, or texts that are read as each lesson's default
+            is (`lessons.given`); PROFILE is "standard" unless given.
         only: numbers or names of the lessons to run; empty for all.
         workers: lessons that run at the same time, one thread each.
         limits: seconds for (a kernel's start, a cell, a lesson); by default `LIMITS` of the profile.
@@ -59,7 +60,7 @@ def run(
             as it can (`workers` does not count); what they give is written here.
     Raises:
         LessonError: before anything runs, for a lesson without one `parameters` cell, or a parameter or
-            profile that does not exist; or where no scheduler answers.
+            profile that does not exist, or a value of another kind; or where no scheduler answers.
         KeyboardInterrupt: after workers and kernels have been ended.
     """
     require(workers >= 1, "workers >= 1", workers=workers)
@@ -95,13 +96,14 @@ def _jobs(
 ) -> list[Job]:
     """The lessons asked for, each of which takes the parameters; others leave no record behind."""
     wanted = {"PROFILE": "standard", **parameters}
-    paths = lessons.find(notebooks, only)
-    _check_all(paths, wanted)
+    values = _all_given(lessons.find(notebooks, only), wanted)
     folders = Folders(build, wanted["PROFILE"])
     if not only:
-        _forget_others(folders.records, keep={path.stem for path in paths})
+        _forget_others(folders.records, keep={path.stem for path in values})
     seconds = limits or LIMITS[folders.profile]
-    return [Job(path.resolve(), folders, wanted, *seconds, fingerprint(path, wanted)) for path in paths]
+    return [
+        Job(path.resolve(), folders, own, *seconds, fingerprint(path, own)) for path, own in values.items()
+    ]
 
 
 def _follow(events: Iterable[Event], progress: Progress) -> dict[str, Result]:
@@ -137,15 +139,17 @@ def _forget_others(records: Path, *, keep: set[str]) -> None:
                 (records / record_name(lesson)).unlink(missing_ok=True)
 
 
-def _check_all(paths: Sequence[Path], wanted: Mapping[str, Any]) -> None:
-    problems = []
+def _all_given(paths: Sequence[Path], wanted: Mapping[str, Any]) -> dict[Path, dict[str, Any]]:
+    """Lesson -> its own values of what is wanted. Raises: LessonError, which names all that refuse."""
+    values, problems = {}, []
     for path in paths:
         try:
-            lessons.check(path, wanted)
+            values[path] = lessons.given(path, wanted)
         except lessons.LessonError as problem:
             problems.append(str(problem))
     if problems:
         raise lessons.LessonError("\n".join(problems))
+    return values
 
 
 def _events(jobs: Sequence[Job], workers: int) -> Generator[Event, None, None]:

@@ -12,6 +12,7 @@ import html
 import io
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ import nbformat
 from course_utils import claim_lines
 from course_utils._files import write_whole
 from course_utils.tools import lessons
-from course_utils.tools.lesson import Lesson, picture
+from course_utils.tools.lesson import Lesson, attachments, picture, with_attachments
 from course_utils.tools.lesson_exercises import asked_in, exercises_by_id
 from course_utils.tools.page_markup import raw
 from course_utils.tools.site import folds, links
@@ -44,7 +45,9 @@ def page(lesson: Lesson, names: Mapping[str, str]) -> Any:
         if cell.cell_type == "code":
             cell.outputs = [_shown(lesson, cell, k, output) for k, output in enumerate(cell.outputs)]
         else:
-            cell.source = links.on_the_page(cell.source)
+            text = with_attachments(cell, partial(_address, lesson, cell))
+            cell.source = links.on_the_page(text)
+            cell.pop("attachments", None)
         cells.append(cell)
         if place == 0:
             cell.source = linked(cell.source, names)
@@ -79,13 +82,26 @@ def linked(text: str, names: Mapping[str, str]) -> str:
 
 
 def files(lesson: Lesson) -> dict[str, bytes]:
-    """Path below the site's source -> content: figures, the last frame of each film, the notebook itself."""
+    """Path below the site's source -> content: figures, the last frame of each film, pictures pasted into
+    cells, the notebook itself."""
     contents = {f"{NOTEBOOKS}/{lesson.path.name}": lesson.path.read_bytes()}
+    for cell in lesson.notebook.cells:
+        for k, (kind, content) in enumerate(attachments(cell).values()):
+            contents[_attached(lesson, cell, k, kind)] = content
     for shown in lesson.pictures:
         contents[f"{FIGURES}/{lesson.name}/{shown.name}"] = shown.content
         if shown.moves:
             contents[f"{FIGURES}/{lesson.name}/{still_of(shown.name)}"] = last_frame(shown.content)
     return contents
+
+
+def _attached(lesson: Lesson, cell: Any, position: int, kind: str) -> str:
+    """Where a picture lies that was pasted into a cell."""
+    return f"{FIGURES}/{lesson.name}/{cell.id}-pasted-{position}.{kind}"
+
+
+def _address(lesson: Lesson, cell: Any, position: int, kind: str, _: bytes) -> str:
+    return f"../{_attached(lesson, cell, position, kind)}"
 
 
 def figure(src: str, alt: str, content: bytes, *, caption: str = "", lazy: bool = True) -> str:

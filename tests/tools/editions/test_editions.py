@@ -16,7 +16,7 @@ from typing import Any
 import nbformat
 import pytest
 from click.testing import CliRunner
-from nbformat.v4 import new_code_cell, new_markdown_cell
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from course_utils.exercises.engine import catalogue
 from course_utils.tools import cli, lessons
@@ -435,6 +435,37 @@ def test_the_page_that_is_printed_has_the_lessons_figures_and_mathjax() -> None:
     assert 'src="mathjax/tex-svg.js"' in text
     assert "¶" not in text
     assert not page.exists()
+
+
+@pytest.mark.parametrize("levels", [0, 1])
+def test_widgets_that_colab_saved_do_not_stop_the_page(levels: int, tmp_path: Path) -> None:
+    """With the level "state" left out, as Colab does, or with what is no state at all."""
+    model = {
+        "model_module": "@jupyter-widgets/controls", "model_name": "IntSliderModel",
+        "model_module_version": "1.5.0", "state": {"value": 3},
+    }  # fmt: skip
+    view = {"model_id": "abc", "version_major": 2, "version_minor": 0}
+    data = {"text/plain": "IntSlider(value=3)", "application/vnd.jupyter.widget-view+json": view}
+    book = sample.stored(HEADINGS)
+    book.cells[-1:] = [new_code_cell("1", outputs=[new_output("display_data", data=data)])]
+    book.metadata.widgets = (
+        {"application/vnd.jupyter.widget-state+json": {"abc": model}} if levels else {"a": 1}
+    )
+    path = tmp_path / "01_test.ipynb"
+    nbformat.write(book, path)
+    with pdf.lesson_page(path) as page:
+        text = page.read_text(encoding="utf-8")
+    assert ("IntSliderModel" in text) == bool(levels)
+
+
+def test_a_pasted_picture_is_on_its_slide() -> None:
+    cells = [
+        new_markdown_cell("# 42"),
+        new_markdown_cell("## Shapes\n\nOne.\n\n![a dot](attachment:dot.png)"),
+    ]
+    cells[1].attachments = {"dot.png": {"image/png": "iVBORw0KGgo="}}
+    book = deck.notebook(Lesson(Path("42_x.ipynb"), new_notebook(cells=cells)))
+    assert ("-", "![a dot](data:image/png;base64,iVBORw0KGgo=)") in kinds(book)
 
 
 def test_a_lesson_of_a_title_alone_has_a_deck(tmp_path: Path) -> None:

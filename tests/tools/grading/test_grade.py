@@ -19,6 +19,8 @@ import psutil
 import pytest
 import torch
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_notebook
 
 from course_utils.exercises.engine import catalogue
@@ -28,7 +30,7 @@ from course_utils.exercises.engine.judge import judge_function
 from course_utils.exercises.engine.model import Exercise, Wrong
 from course_utils.exercises.engine.outcomes import Outcome, Raised, outcomes
 from course_utils.tools import cli, lessons
-from course_utils.tools.grading import grade, isolation, process, values
+from course_utils.tools.grading import grade, isolation, process, submissions, values
 from tests import sample
 
 HEAD = "import math\nimport os\nfrom pathlib import Path\nfrom course_utils.exercises import check"
@@ -262,10 +264,126 @@ def test_a_notebook_is_of_the_lessons_it_names_or_checks() -> None:
         ("Ada L-05_momentum.ipynb", "Ada L"),
         ("ada.ipynb", "ada"),
         ("05_momentum.ipynb", "05_momentum"),
+        ("05_momentum (1).ipynb", "05_momentum (1)"),
+        ("s1234567_05_momentum.ipynb", "s1234567"),
+        ("20231234_05_momentum.ipynb", "20231234"),
+        ("ada99_05_momentum.ipynb", "ada99"),
+        ("ada05_momentum.ipynb", "ada"),
+        ("ADA_05_MOMENTUM.IPYNB", "ADA"),
+        ("ada-05-momentum.ipynb", "ada"),
+        ("smithjohn_12345_678901_05_momentum-2.ipynb", "smithjohn_12345_678901"),
+        ("Ada_12_assignsubmission_file_05_momentum.ipynb", "Ada_12_assignsubmission_file"),
+        ("ada_12_of_mine.ipynb", "ada_12_of_mine"),
+        ("ada_05_momentum (1).ipynb", "ada"),
+        ("ada_05_momentum-Copy1.ipynb", "ada"),
+        ("ada_14_batch_norm - Copy (2).ipynb", "ada"),
+        ("hw_05_momentum_ada2.ipynb", "hw_ada2"),
+        ("hw_05_momentum_12.ipynb", "hw_12"),
     ],
 )
 def test_the_student_is_the_folder_or_the_name(name: str, who: str) -> None:
     assert grade.student(Path(name)) == who
+
+
+NAMES = st.text(st.sampled_from("ab1290_- ()é"), min_size=1, max_size=12)
+
+
+@given(NAMES, NAMES)
+def test_two_students_never_become_one(one: str, other: str) -> None:
+    """Names before the lesson's: they are kept whole, but for the separators that end them."""
+    found = {name: grade.student(Path(f"{name}_05_momentum.ipynb")) for name in (one, other)}
+    ends = {name: name.rstrip("-_ ") for name in (one, other)}
+    if "" not in ends.values():
+        assert (found[one] == found[other]) == (ends[one] == ends[other])
+
+
+def test_a_folder_of_several_names_is_no_student() -> None:
+    paths = [Path(name) for name in ("ada/05_momentum.ipynb", "ada/hw_06_adaptive_rates.ipynb")]
+    assert set(submissions.students(paths).values()) == {"ada"}
+    paths += [Path(f"b/{name}_05_momentum.ipynb") for name in ("eve", "bob")]
+    found = submissions.students(paths)
+    assert sorted(found.values()) == ["ada", "ada", "b/bob", "b/eve"]
+    assert list(submissions.remarks(found)) == [
+        "b: files of several names, each counts as a student: b/bob, b/eve"
+    ]
+
+
+def test_names_that_cannot_be_shown_stay_apart() -> None:
+    paths = [Path(f"Jos{letter}/05_momentum.ipynb") for letter in ("\udce9", "\udcea", "\x1b")]
+    found = list(submissions.students(paths).values())
+    assert found == ["Jos\\udce9", "Jos\\udcea", "Jos\\x1b"]
+
+
+def test_every_file_has_a_row_or_a_line(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    for name in (
+        "ada/05_momentum.ipynb", "ada/05_momentum (1).ipynb", "ada/.ipynb_checkpoints/05_momentum.ipynb",
+        "zed/05_momentum.IPYNB", "__MACOSX/ada/._05.ipynb", "cyd.zip", "dan/notes.pdf", "dan/._notes.pdf",
+        ".DS_Store",
+    ):  # fmt: skip
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("{torn")
+    (folder / "eve").symlink_to(folder / "ada", target_is_directory=True)
+    lines: list[str] = []
+    rows = grade.grade(folder, tmp_path / "grades.csv", say=lines.append)
+    assert sorted((row.student, row.file, row.state) for row in rows) == [
+        ("ada", "ada/05_momentum (1).ipynb", "unreadable"),
+        ("ada", "ada/05_momentum.ipynb", "unreadable"),
+        ("cyd", "cyd.zip", "unreadable"),
+        ("zed", "zed/05_momentum.IPYNB", "unreadable"),
+    ]
+    assert lines[:3] == [
+        "left out, a link: eve",
+        "left out, no notebook: dan/notes.pdf",
+        "ada: 2 files of lesson 05, all of them in the table: "
+        "ada/05_momentum (1).ipynb, ada/05_momentum.ipynb",
+    ]
+    assert "unpack it" in next(line for line in lines if "cyd.zip" in line)
+
+
+ODD_CELLS: dict[str, Any] = {
+    "tags null": {"cell_type": "code", "metadata": {"tags": None}, "source": "x"},
+    "tags a number": {"cell_type": "code", "metadata": {"tags": 5}, "source": "x"},
+    "tags of numbers": {"cell_type": "code", "metadata": {"tags": [5]}, "source": "x"},
+    "no source": {"cell_type": "code", "metadata": {}},
+    "source null": {"cell_type": "markdown", "metadata": {}, "source": None},
+    "no cell_type": {"metadata": {}, "source": "x"},
+    "cell_type of another kind": {"cell_type": "essay", "metadata": {}, "source": "x"},
+    "a cell that is a text": "x",
+    "outputs null": {"cell_type": "code", "metadata": {}, "source": "x", "outputs": None},
+    "an output without data": {
+        "cell_type": "code", "metadata": {}, "source": "x", "outputs": [{"output_type": "display_data"}],
+    },
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("cell", ODD_CELLS.values(), ids=ODD_CELLS)
+def test_one_malformed_notebook_costs_its_own_row(cell: Any, tmp_path: Path) -> None:
+    book = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 4}
+    for who in ("ada", "bob"):
+        (tmp_path / who).mkdir()
+        (tmp_path / who / "05_momentum.ipynb").write_text(json.dumps(book))
+    rows = grade.grade(tmp_path, tmp_path / "grades.csv")
+    assert [(row.student, row.state) for row in rows] == [("ada", "unreadable"), ("bob", "unreadable")]
+    assert rows[0].diagnosis.startswith("05_momentum.ipynb is not a readable notebook: ")
+
+
+def test_a_fault_of_the_grader_costs_one_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(path: Path) -> Any:
+        raise TypeError("odd")
+
+    monkeypatch.setattr(grade, "read", breaks)
+    assert grade.verdicts(tmp_path / "05_momentum.ipynb", limits=process.USUAL) == [
+        ("", "failed", "could not be graded: TypeError: odd")
+    ]
+
+
+def test_what_is_merely_left_out_is_no_fault(tmp_path: Path) -> None:
+    cell = {"cell_type": "code", "source": f"check('{DIFFERENCE}', f)", "metadata": {}}
+    path = tmp_path / "a.ipynb"
+    path.write_text(json.dumps({"cells": [cell], "nbformat": 4, "nbformat_minor": 4, "metadata": {}}))
+    assert grade.read(path) == ([cell["source"]], {0: [(DIFFERENCE, "f")]})
 
 
 def test_no_cell_of_the_table_is_a_formula() -> None:

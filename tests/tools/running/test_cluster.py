@@ -101,6 +101,24 @@ def test_lesson_of_a_lost_worker_runs_again_elsewhere(tmp_path: Path, cluster: L
 
 
 @posix
+def test_lesson_that_is_here_is_not_run_again_when_its_worker_dies(tmp_path: Path) -> None:
+    count = f"open({str(tmp_path / 'runs')!r}, 'a').write('x')"
+    mark = tmp_path / "first"
+    lose = f"if not os.path.exists({str(mark)!r}):\n    open({str(mark)!r}, 'w').close()\n"
+    lose += (
+        f"    while not os.path.exists({str(tmp_path / 'build' / 'records')!r}):\n        time.sleep(0.1)\n"
+    )
+    lose += "    time.sleep(1)\n    os.kill(worker, signal.SIGKILL)\n    time.sleep(300)"
+    lesson(tmp_path / "01_first.ipynb", count)
+    lesson(tmp_path / "02_loses.ipynb", WORKER, lose)
+    with LocalCluster(n_workers=1, threads_per_worker=2, dashboard_address=":0") as one:
+        results = run(tmp_path, tmp_path / "build", scheduler=one.scheduler_address)
+    assert [result.state for result in results] == ["passed", "passed"]
+    assert mark.exists()
+    assert (tmp_path / "runs").read_text() == "x"
+
+
+@posix
 def test_lesson_that_loses_its_workers_fails_with_the_reason(
     tmp_path: Path, cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:

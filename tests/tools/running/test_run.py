@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import numpy as np
 import psutil
 import pytest
 from click.testing import CliRunner
@@ -56,6 +58,39 @@ def test_refused(tmp_path: Path, parameters: str | None, wanted: dict[str, Any],
     with pytest.raises(lessons.LessonError, match=message):
         run(tmp_path, tmp_path / "build", parameters=wanted)
     assert not (tmp_path / "build").exists()
+
+
+KINDS = 'PROFILE = "standard"\nSEED = 0\nFLAG = False\nLR = 0.1\nNAME = "a"\nRATES = (1, 2)\nANY = None'
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "read"),
+    [
+        ("FLAG", "false", False), ("FLAG", "TRUE", True), ("FLAG", True, True),
+        ("LR", "1e-3", 1e-3), ("LR", "1", 1.0), ("LR", 1, 1.0), ("SEED", " 3", 3), ("SEED", np.int64(3), 3),
+        ("NAME", "3", "3"), ("NAME", "false", "false"), ("NAME", "a=b", "a=b"),
+        ("RATES", "[1, 2]", (1, 2)), ("ANY", "none", None), ("ANY", "0.5", 0.5), ("ANY", "a b", "a b"),
+        ("PROFILE", "smoke", "smoke"),
+    ],
+)  # fmt: skip
+def test_a_value_has_the_kind_of_its_default(name: str, value: Any, read: Any, tmp_path: Path) -> None:
+    found = lessons.given(lesson(tmp_path / "01_x.ipynb", parameters=KINDS), {name: value})[name]
+    assert found == read
+    assert type(found) is type(read)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("FLAG", "0"), ("FLAG", "no"), ("FLAG", 0), ("LR", "abc"), ("LR", "nan"), ("LR", "1e999"),
+        ("LR", math.nan), ("LR", "true"), ("SEED", "1.5"), ("SEED", True), ("SEED", "false"), ("NAME", 3),
+        ("RATES", "1"), ("RATES", "1, 2, ("),
+    ],
+)  # fmt: skip
+def test_a_value_of_another_kind_is_refused(name: str, value: Any, tmp_path: Path) -> None:
+    path = lesson(tmp_path / "01_x.ipynb", parameters=KINDS)
+    with pytest.raises(lessons.LessonError, match=rf"^01_x\.ipynb: need {name} of kind .*, as its default"):
+        lessons.given(path, {name: value})
 
 
 def test_two_parameters_cells_are_refused(tmp_path: Path) -> None:

@@ -205,6 +205,33 @@ def test_the_notebook_itself_is_offered(lesson: Lesson) -> None:
     assert name in lesson_page.about(lesson)
 
 
+def pasted(name: str, **attached: Any) -> Lesson:
+    """A lesson with a picture in its second cell, which `attached` holds."""
+    cell = new_markdown_cell(f"![a dot](attachment:{name})", id="prose")
+    if attached:
+        cell.attachments = attached["attached"]
+    return Lesson(Path("42_x.ipynb"), new_notebook(cells=[new_markdown_cell("# 42"), cell]))
+
+
+@pytest.mark.parametrize("name", ["dot.png", "my%20dot.png"])
+def test_a_pasted_picture_is_a_file_of_the_page(name: str, tmp_path: Path) -> None:
+    stored = {name.replace("%20", " "): {"image/png": base64.b64encode(image()).decode()}}
+    read = pasted(name, attached=stored)
+    read.path = tmp_path / "42_x.ipynb"
+    lessons.write(read.path, read.notebook)
+    path = "_static/figures/42_x/prose-pasted-0.png"
+    cell = next(cell for cell in lesson_page.page(read, {}).cells if "a dot" in cell.source)
+    assert cell.source == f"![a dot](../{path})"
+    assert "attachments" not in cell
+    assert lesson_page.files(read)[path] == image()
+    assert read.notebook.cells[1].attachments == stored
+
+
+def test_a_pasted_picture_that_is_not_there_is_named() -> None:
+    with pytest.raises(lessons.LessonError, match=r"attachment:dot\.png of cell prose is not there; paste"):
+        lesson_page.page(pasted("dot.png"), {})
+
+
 def test_the_stored_lesson_is_left_alone(lesson: Lesson) -> None:
     before = json.dumps(lesson.notebook)
     lesson_page.page(lesson, {})
