@@ -241,7 +241,9 @@ def scatter_by_noise(spread: Mapping[str, Mapping[str, ArrayLike]]) -> Figure:
     axes.set(xlim=(-0.6, len(spread) - 0.4), ylim=(0.85, 20))
     axes.set_yticks([1, 2, 5, 10, 20], ["1", "2", "5", "10", "20"])
     axes.minorticks_off()
-    plotting.finish(axes, title="Each loss is best at home", x="", y="typical error / the best", names=False)
+    plotting.finish(
+        axes, title="Mean or median? The noise decides", x="", y="typical error / the best", names=False
+    )
     return figure
 
 
