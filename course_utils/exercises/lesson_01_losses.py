@@ -49,147 +49,215 @@ def _pieces_swapped(d: Tensor, beta: float) -> Tensor:
     return torch.where(a < beta, a - beta / 2, a**2 / (2 * beta))
 
 
-# --- 2 · log-softmax -------------------------------------------------------------------------------
+# --- 2 · the gradient of smoothed cross-entropy -----------------------------------------------------
 
 
-def log_softmax(z: Tensor) -> Tensor:
-    z = z - z.amax(1, keepdim=True)
-    return z - z.exp().sum(1, keepdim=True).log()
+def smoothed_gradient(z: Tensor, y: Tensor, eps: float) -> Tensor:
+    classes = z.shape[1]
+    target = (1 - eps) * F.one_hot(y, classes).to(z.dtype) + eps / classes
+    return (torch.softmax(z, 1) - target) / len(y)
 
 
-def _unshifted(z: Tensor) -> Tensor:
-    return z - z.exp().sum(1, keepdim=True).log()
+def _of_the_sum(z: Tensor, y: Tensor, eps: float) -> Tensor:
+    return smoothed_gradient(z, y, eps) * len(y)
 
 
-def _log_of_softmax(z: Tensor) -> Tensor:
-    e = (z - z.amax(1, keepdim=True)).exp()
-    return (e / e.sum(1, keepdim=True)).log()
+def _turned_round(z: Tensor, y: Tensor, eps: float) -> Tensor:
+    return -smoothed_gradient(z, y, eps)
 
 
-def _over_the_batch(z: Tensor) -> Tensor:
-    return torch.log_softmax(z, 0)
+def _not_smoothed(z: Tensor, y: Tensor, eps: float) -> Tensor:
+    return smoothed_gradient(z, y, 0.0)
 
 
-def _one_maximum_for_all(z: Tensor) -> Tensor:
-    z = z - z.max()
-    return z - z.exp().sum(1, keepdim=True).log()
+def _over_the_others(z: Tensor, y: Tensor, eps: float) -> Tensor:
+    classes = z.shape[1]
+    hot = F.one_hot(y, classes).to(z.dtype)
+    target = (1 - eps) * hot + eps / (classes - 1) * (1 - hot)
+    return (torch.softmax(z, 1) - target) / len(y)
 
 
-def _no_log(z: Tensor) -> Tensor:
-    return torch.softmax(z, 1)
+def _only_the_right_class(z: Tensor, y: Tensor, eps: float) -> Tensor:
+    return smoothed_gradient(z, y, eps) * F.one_hot(y, z.shape[1])
 
 
-def _shift_not_kept(z: Tensor) -> Tensor:
-    return z - (z - z.amax(1, keepdim=True)).exp().sum(1, keepdim=True).log()
+def _divided_by_all(z: Tensor, y: Tensor, eps: float) -> Tensor:
+    return smoothed_gradient(z, y, eps) / z.shape[1]
 
 
-def _logit_rows() -> Inputs:
-    far = torch.tensor([[0.0, 800.0], [-900.0, -901.0], [2.0, 1.0]], dtype=torch.float64)
-    return ((_draws(2, 3, seed=1),), (far,), (_draws(3, 4, seed=2, scale=5),))
-
-
-# --- 3 · cross-entropy -----------------------------------------------------------------------------
-
-
-def cross_entropy(z: Tensor, y: Tensor) -> Tensor:
-    return -torch.log_softmax(z, 1)[torch.arange(len(y)), y].mean()
-
-
-def _of_probabilities(z: Tensor, y: Tensor) -> Tensor:
-    return cross_entropy(torch.softmax(z, 1), y)
-
-
-def _over_classes_too(z: Tensor, y: Tensor) -> Tensor:
-    return cross_entropy(z, y) / z.shape[1]
-
-
-def _wrong_axis(z: Tensor, y: Tensor) -> Tensor:
-    return -torch.log_softmax(z, 0)[torch.arange(len(y)), y].mean()
-
-
-def _summed(z: Tensor, y: Tensor) -> Tensor:
-    return cross_entropy(z, y) * len(y)
-
-
-def _sign_lost(z: Tensor, y: Tensor) -> Tensor:
-    return -cross_entropy(z, y)
-
-
-def _of_its_own_choice(z: Tensor, y: Tensor) -> Tensor:
-    return -torch.log_softmax(z, 1).amax(1).mean()
-
-
-def _minus_probability(z: Tensor, y: Tensor) -> Tensor:
-    return -torch.softmax(z, 1)[torch.arange(len(y)), y].mean()
+def _rows_of_more_than_one(z: Tensor, y: Tensor, eps: float) -> Tensor:
+    target = F.one_hot(y, z.shape[1]).to(z.dtype) + eps / z.shape[1]
+    return (torch.softmax(z, 1) - target) / len(y)
 
 
 def _labelled_rows() -> Inputs:
     return (
-        (_draws(4, 3, seed=3, scale=2), torch.tensor([0, 2, 1, 1])),
-        (_draws(3, 5, seed=4, scale=2), torch.tensor([4, 0, 2])),
+        (_draws(4, 3, seed=3, scale=2), torch.tensor([0, 2, 1, 1]), 0.1),
+        (_draws(3, 5, seed=4, scale=2), torch.tensor([4, 0, 2]), 0.3),
+        (torch.tensor([[900.0, -300.0]], dtype=torch.float64), torch.tensor([1]), 0.25),
+        (_draws(2, 3, seed=8).float(), torch.tensor([2, 2]), 0.0),
+        (_draws(2, 4, seed=9), torch.tensor([3, 0]), 1.0),
     )
 
 
-# --- 4 · its gradient ------------------------------------------------------------------------------
+# --- 3 · which loss --------------------------------------------------------------------------------
 
 
-def cross_entropy_gradient(z: Tensor, y: Tensor) -> Tensor:
-    target = F.one_hot(y, z.shape[1]).to(z.dtype)
-    return (torch.softmax(z, 1) - target) / len(y)
+def name_loss(d: Tensor, pull: Tensor) -> str:
+    if torch.allclose(pull, d):
+        return "mse"
+    if torch.allclose(pull, d.sign()):
+        return "l1"
+    largest = float(pull.abs().max())
+    return "huber" if torch.allclose(pull, d.clamp(-largest, largest)) else "cauchy"
 
 
-def _of_the_sum(z: Tensor, y: Tensor) -> Tensor:
-    return cross_entropy_gradient(z, y) * len(y)
+def _flat_end_is_l1(d: Tensor, pull: Tensor) -> str:
+    return "l1" if torch.isclose(pull[-1], pull[-2]) else name_loss(d, pull)
 
 
-def _turned_round(z: Tensor, y: Tensor) -> Tensor:
-    return -cross_entropy_gradient(z, y)
+def _linear_start_is_mse(d: Tensor, pull: Tensor) -> str:
+    small = d.abs().argmin()
+    return "mse" if torch.isclose(pull[small], d[small]) else name_loss(d, pull)
 
 
-def _no_target(z: Tensor, y: Tensor) -> Tensor:
-    return torch.softmax(z, 1) / len(y)
+def _never_cauchy(d: Tensor, pull: Tensor) -> str:
+    name = name_loss(d, pull)
+    return "huber" if name == "cauchy" else name
 
 
-def _only_the_right_class(z: Tensor, y: Tensor) -> Tensor:
-    return cross_entropy_gradient(z, y) * F.one_hot(y, z.shape[1])
+def _largest_at_an_end_is_huber(d: Tensor, pull: Tensor) -> str:
+    name, size = name_loss(d, pull), pull.abs()
+    return "huber" if name == "cauchy" and bool(size.max() == size[[0, -1]].max()) else name
 
 
-def _sigmoid_factor(z: Tensor, y: Tensor) -> Tensor:
-    p = torch.softmax(z, 1)
-    return cross_entropy_gradient(z, y) * p * (1 - p)
+def _unit_pull_is_huber(d: Tensor, pull: Tensor) -> str:
+    return "huber" if pull.abs().max() == 1 else name_loss(d, pull)
 
 
-def _divided_by_all(z: Tensor, y: Tensor) -> Tensor:
-    return cross_entropy_gradient(z, y) / z.shape[1]
+def _pulls() -> Inputs:
+    wide = torch.tensor([-40.0, -9.0, -1.5, -0.3, 0.2, 0.75, 3.0, 50.0], dtype=torch.float64)
+    near = torch.tensor([-8.0, -0.01, 0.02, 0.5, 6.0], dtype=torch.float64)
+    uneven = torch.tensor([-0.5, 0.25, 1.0, 2.0, 4.0, 90.0], dtype=torch.float64)
+    # a Cauchy pull may be largest at an end: nothing in between lies near c
+    sparse = torch.tensor([-8.0, -0.01, 0.02, 0.03, 6.0], dtype=torch.float64)
+
+    def cauchy(d: Tensor, c: float) -> Tensor:
+        return 2 * d / (c**2 + d**2)
+
+    return (
+        (wide, wide.clone()),
+        (near, near.clone()),
+        (wide, wide.sign()),
+        (uneven, uneven.sign()),
+        (wide, wide.clamp(-1, 1)),
+        (near, near.clamp(-0.25, 0.25)),
+        (uneven, uneven.clamp(-3, 3)),
+        (wide, cauchy(wide, 1.0)),
+        (near, cauchy(near, 0.5)),
+        (uneven, cauchy(uneven, 3.0)),
+        (-uneven.flip(0), cauchy(-uneven.flip(0), 3.0)),
+        (sparse, cauchy(sparse, 0.5)),
+        (sparse, sparse.clamp(-0.5, 0.5)),
+    )
 
 
-# --- 5 · label smoothing ---------------------------------------------------------------------------
+# --- 4 · repair ------------------------------------------------------------------------------------
 
 
-def smooth_targets(y: Tensor, classes: int, eps: float) -> Tensor:
-    return (1 - eps) * F.one_hot(y, classes).double() + eps / classes
+def safe_mse(prediction: Tensor, target: Tensor) -> Tensor:
+    return ((prediction.reshape(-1) - target.reshape(-1)) ** 2).mean()
 
 
-def _spread_over_the_others(y: Tensor, classes: int, eps: float) -> Tensor:
-    hot = F.one_hot(y, classes).double()
-    return (1 - eps) * hot + eps / (classes - 1) * (1 - hot)
+def _broadcast(prediction: Tensor, target: Tensor) -> Tensor:
+    return ((prediction - target) ** 2).mean()
 
 
-def _more_than_one(y: Tensor, classes: int, eps: float) -> Tensor:
-    return F.one_hot(y, classes).double() + eps / classes
+def _equal_shapes_only(prediction: Tensor, target: Tensor) -> Tensor:
+    if prediction.shape != target.shape:
+        raise ValueError("equal shapes")
+    return safe_mse(prediction, target)
 
 
-def _less_than_one(y: Tensor, classes: int, eps: float) -> Tensor:
-    hot = F.one_hot(y, classes).double()
-    return (1 - eps) * hot + eps / classes * (1 - hot)
+def _summed(prediction: Tensor, target: Tensor) -> Tensor:
+    return safe_mse(prediction, target) * len(target)
 
 
-def _not_divided(y: Tensor, classes: int, eps: float) -> Tensor:
-    return (1 - eps) * F.one_hot(y, classes).double() + eps
+def _rooted(prediction: Tensor, target: Tensor) -> Tensor:
+    return safe_mse(prediction, target).sqrt()
 
 
-def _swapped(y: Tensor, classes: int, eps: float) -> Tensor:
-    return eps * F.one_hot(y, classes).double() + (1 - eps) / classes
+def _against_the_mean(prediction: Tensor, target: Tensor) -> Tensor:
+    return ((prediction.reshape(-1) - target.mean()) ** 2).mean()
+
+
+def _predictions_and_targets() -> Inputs:
+    column, row = _draws(4, 1, seed=10), _draws(4, seed=11)
+    return (
+        (column, row),
+        (row, column),
+        (row, row.flip(0)),
+        (column, column.flip(0)),
+        (_draws(1, 1, seed=12), _draws(1, seed=13)),
+        (100 * _draws(7, 1, seed=14), _draws(7, seed=15).float()),
+    )
+
+
+# --- 5 · the temperature ---------------------------------------------------------------------------
+
+
+def temperature(z: Tensor, y: Tensor) -> float:
+    right = z.gather(1, y[:, None])[:, 0]
+    # of 1/T: the slope of the mean loss rises with it
+    low, high = 1 / 20, 1 / 0.05
+    for _ in range(60):
+        middle = (low * high) ** 0.5
+        p = torch.softmax(middle * z, 1)
+        slope = ((p * z).sum(1) - right).mean()
+        low, high = (middle, high) if slope < 0 else (low, middle)
+    return 1 / middle
+
+
+def _inverse(z: Tensor, y: Tensor) -> float:
+    return 1 / temperature(z, y)
+
+
+def _of_the_answers(z: Tensor, y: Tensor) -> float:
+    return temperature(z, z.argmax(1))
+
+
+def _matches_confidence(z: Tensor, y: Tensor) -> float:
+    accuracy = (z.argmax(1) == y).double().mean()
+    low, high = 0.05, 20.0
+    for _ in range(60):
+        middle = (low * high) ** 0.5
+        sure = torch.softmax(z / middle, 1).amax(1).mean()
+        low, high = (middle, high) if sure > accuracy else (low, middle)
+    return middle
+
+
+def _one(z: Tensor, y: Tensor) -> float:
+    return 1.0
+
+
+def _coarse_grid(z: Tensor, y: Tensor) -> float:
+    grid = torch.arange(1, 41) / 2
+    return float(grid[torch.stack([F.cross_entropy(z / t, y) for t in grid]).argmin()])
+
+
+def _held_out() -> Inputs:
+    inputs = []
+    for rows, classes, scale, seed in (
+        (200, 3, 1.0, 21),
+        (120, 5, 6.0, 22),
+        (150, 2, 0.2, 23),
+        (80, 10, 2.0, 24),
+    ):
+        generator = torch.Generator().manual_seed(seed)
+        z = 2 * torch.randn(rows, classes, generator=generator, dtype=torch.float64)
+        y = torch.softmax(z, 1).multinomial(1, generator=generator)[:, 0]
+        inputs.append((scale * z, y))
+    return tuple(inputs)
 
 
 # --- 6 · towards research: the best constant -------------------------------------------------------
@@ -236,6 +304,10 @@ def _samples() -> Inputs:
         (torch.tensor([0.0, 0.0, 2.0, 2.0, 6.0], dtype=torch.float64), 1.0),
         (_draws(9, seed=6).exp(), 0.5),
         (_draws(7, seed=7, scale=2), 1.5),
+        (torch.tensor([-3.0], dtype=torch.float64), 2.0),
+        # odd: between two middle values a small delta leaves the minimum flat
+        (-_draws(41, seed=25, scale=50).abs(), 0.1),
+        (_draws(6, seed=26), 100.0),
     )
 
 
@@ -251,6 +323,7 @@ EXERCISES = (
             (torch.tensor([-3.0, -0.5, 0.0, 0.2, 2.5], dtype=torch.float64), 1.0),
             (torch.tensor([-3.0, -0.5, 0.0, 0.2, 2.5], dtype=torch.float64), 2.0),
             (torch.tensor([-1.0, 0.1, 0.3], dtype=torch.float64), 0.2),
+            (torch.tensor([[-1e6, 0.5], [-0.5, 2e-9]], dtype=torch.float64), 0.5),
         ),
         solution=smooth_l1,
         wrong=(
@@ -283,173 +356,159 @@ EXERCISES = (
             "a = d.abs(); return torch.where(a < beta, a**2 / (2 * beta), a - beta / 2)",
         ),
         stub='''def smooth_l1(d, beta):
-    """The smooth L1 loss of each error in d, a tensor of d's shape."""
+    """The smooth L1 loss of each error in d, a tensor of d's shape; beta is a float > 0."""
     ...
 ''',
         note="`torch.nn.functional.smooth_l1_loss` is this; `huber_loss(delta=beta)` is beta times it.",
     ),
     Exercise(
-        "01.log_softmax",
-        title="A log-softmax that survives",
-        prompt="Return the logarithm of the softmax of each row. Logits of 800 and -900 must give finite numbers.",
-        kind="core",
-        minutes=6,
-        inputs=_logit_rows,
-        solution=log_softmax,
-        wrong=(
-            Wrong(
-                _unshifted,
-                "exp(800) is infinite in float64, and exp(-900) is zero: take the row's maximum off first.",
-            ),
-            Wrong(
-                _log_of_softmax,
-                "The softmax of a logit far below the others is 0 in floating point, and its log -inf. Take the log "
-                "on paper: log(a / b) = log a - log b, and log(exp(z)) is z.",
-            ),
-            Wrong(
-                _over_the_batch, "The sum runs down the batch, not along the classes: dim=1 is the classes'."
-            ),
-            Wrong(
-                _one_maximum_for_all,
-                "One maximum is taken off all rows. A row far below it still becomes exp(-1000) = 0: each row needs "
-                "its own.",
-            ),
-            Wrong(_no_log, "This is the softmax; its logarithm is asked for."),
-            Wrong(
-                _shift_not_kept,
-                "The maximum comes off inside the exponential only. It must come off the z in front as well.",
-            ),
-        ),
-        hints=(
-            "Adding a constant to a row changes nothing. Which constant makes every exp at most 1?",
-            "First z = z - z.amax(1, keepdim=True). Then do not take the log of a quotient: z itself is half of it.",
-            "z - z.exp().sum(1, keepdim=True).log(), after the shift.",
-        ),
-        stub='''def log_softmax(z):
-    """The log-softmax of each row of z, shape (N, C)."""
-    ...
-''',
-        note="After the shift one term of the sum is exp(0) = 1, so the log is of a number between 1 and C.",
-    ),
-    Exercise(
-        "01.cross_entropy",
-        title="Cross-entropy from logits",
-        prompt="Return the mean cross-entropy of the logits z, shape (N, C), with the class indices y, shape (N,). "
-        "torch.log_softmax may be used.",
-        kind="core",
-        minutes=6,
-        inputs=_labelled_rows,
-        solution=cross_entropy,
-        wrong=(
-            Wrong(
-                _of_probabilities,
-                "Softmax acts twice here: on the logits, and inside log_softmax on the probabilities. The loss can "
-                "then no longer come near zero.",
-            ),
-            Wrong(
-                _over_classes_too,
-                "You divide by N * C. The sum over classes has one term, the right class's: divide by N.",
-            ),
-            Wrong(
-                _wrong_axis, "The softmax is over the batch (dim=0): each column sums to one, not each row."
-            ),
-            Wrong(_summed, "This is the sum over the batch. The mean does not depend on the batch's size."),
-            Wrong(_sign_lost, "The sign is missing: a log-probability is negative, its loss positive."),
-            Wrong(
-                _of_its_own_choice,
-                "You take the largest probability of each row, not the right class's: the labels have no effect.",
-            ),
-            Wrong(
-                _minus_probability, "The log is missing: this is minus the probability of the right class."
-            ),
-        ),
-        hints=(
-            "The loss of one row is minus the log-probability of its right class.",
-            "log_p[torch.arange(N), y] picks one entry of each row.",
-            "-torch.log_softmax(z, 1)[torch.arange(len(y)), y].mean()",
-        ),
-        stub='''def cross_entropy(z, y):
-    """The mean cross-entropy of logits z (N, C) with class indices y (N,), a scalar tensor."""
-    ...
-''',
-        note="`F.cross_entropy(z, y)` is `F.nll_loss(F.log_softmax(z, 1), y)`: it wants logits.",
-    ),
-    Exercise(
-        "01.cross_entropy_gradient",
-        title="Softmax minus target",
-        prompt="Return the gradient of the mean cross-entropy with respect to the logits, without autograd.",
+        "01.smoothed_gradient",
+        title="The gradient of smoothed cross-entropy",
+        prompt="Return the gradient, with respect to the logits z (N, C), of the mean cross-entropy with targets smoothed "
+        "as PyTorch does it: (1 - eps) times the right class plus eps / C for each of the C classes. Without autograd, in "
+        "z's dtype. y are class indices (N,), eps is in [0, 1]; a logit may be as large as 1,000.",
         kind="core",
         minutes=8,
         inputs=_labelled_rows,
-        solution=cross_entropy_gradient,
+        rtol=1e-5,
+        atol=1e-7,
+        solution=smoothed_gradient,
         wrong=(
             Wrong(_of_the_sum, "The 1/N of the mean is missing: this is the gradient of the sum."),
             Wrong(
                 _turned_round, "The sign is turned round: a step along minus this would unlearn the labels."
             ),
-            Wrong(_no_target, "The target is not taken off: the right class is pushed down like the others."),
+            Wrong(_not_smoothed, "eps has no effect: this is the gradient with the plain targets."),
+            Wrong(
+                _over_the_others,
+                "You spread eps over the C - 1 other classes. PyTorch spreads it over all C, the right one included.",
+            ),
             Wrong(
                 _only_the_right_class,
-                "Only the right class has a gradient here. The others stand in the softmax's denominator and must "
-                "come down: each row of the gradient sums to zero.",
-            ),
-            Wrong(
-                _sigmoid_factor,
-                "There is no factor p(1 - p): in cross-entropy it cancels against the 1/p of the log. With it you "
-                "have the gradient that vanishes.",
+                "Only the right class has a gradient here. The others stand in the softmax's denominator, and each row "
+                "sums to zero.",
             ),
             Wrong(_divided_by_all, "You divide by N * C. The mean runs over the N rows."),
+            Wrong(
+                _rows_of_more_than_one,
+                "Your targets sum to 1 + eps: the right class must give up what is spread.",
+            ),
         ),
         hints=(
-            "For one row the loss is -z_y + log sum_j exp(z_j). What is the derivative of the second part?",
-            "It is the softmax. The first part gives -1 at the right class. And there is a mean over rows.",
-            "(torch.softmax(z, 1) - one_hot) / len(y), with one_hot in z's dtype.",
+            "For any target q that sums to one the gradient of a row is softmax minus q.",
+            "q is a mixture: (1 - eps) times the one-hot target and eps times the even distribution.",
+            "(torch.softmax(z, 1) - q) / len(y), with q = (1 - eps) * one_hot + eps / C in z's dtype.",
         ),
-        stub='''def cross_entropy_gradient(z, y):
-    """d mean cross-entropy / d z, shape (N, C)."""
+        stub='''def smoothed_gradient(z, y, eps):
+    """d loss / d z, shape (N, C) and dtype of the logits z; y: class indices (N,); eps: a float in [0, 1]."""
     ...
 ''',
         note="Each row sums to zero, because adding a constant to a row's logits changes nothing.",
     ),
     Exercise(
-        "01.smooth_targets",
-        title="Smoothed labels",
-        prompt="Return the targets of label smoothing as PyTorch defines it: a share eps of each target is spread "
-        "evenly over all classes. float64, one row per label.",
+        "01.name_loss",
+        title="Which loss is it?",
+        prompt='From the pulls at some errors d name the loss: "mse" (d²/2), "l1", "huber" (any delta > 0) or "cauchy" '
+        "(log(1 + (d/c)²), any c > 0). d is in rising order, some of it nearer to zero than delta or c and some beyond.",
         kind="core",
-        minutes=6,
-        inputs=(
-            (torch.tensor([0, 2, 1]), 3, 0.1),
-            (torch.tensor([3, 3]), 5, 0.3),
-            (torch.tensor([1]), 2, 0.0),
-        ),
-        solution=smooth_targets,
+        minutes=8,
+        inputs=_pulls,
+        solution=name_loss,
         wrong=(
             Wrong(
-                _spread_over_the_others,
-                "You spread eps over the C - 1 other classes. PyTorch, as the paper, spreads it over all C, the right "
-                "one included.",
+                _flat_end_is_l1,
+                "Two equal pulls at the end are named l1 here. Huber's are equal there, too; look near zero as well.",
             ),
             Wrong(
-                _more_than_one, "Your rows sum to 1 + eps: the right class must give up what the others get."
+                _linear_start_is_mse,
+                "A pull that equals the error near zero is named mse here. Huber's does, too; look far out as well.",
+            ),
+            Wrong(_never_cauchy, "No answer is cauchy: which loss pulls *less* far out than nearer?"),
+            Wrong(
+                _unit_pull_is_huber,
+                "A largest pull of 1 is named huber here. l1 pulls with 1 everywhere, and a Cauchy loss can.",
             ),
             Wrong(
-                _less_than_one,
-                "Your rows sum to less than one: the right class gets its even share eps / C as well.",
+                _largest_at_an_end_is_huber,
+                "A pull that is largest at an end is named huber here. A Cauchy pull can be, too; Huber's pull is d "
+                "clipped, so compare all of it with that.",
             ),
-            Wrong(_not_divided, "Every class gets the whole of eps: divide it by the number of classes."),
-            Wrong(_swapped, "eps and 1 - eps are swapped: with eps = 0 the targets should be one-hot."),
         ),
         hints=(
-            "A mixture: (1 - eps) times one distribution plus eps times another. Which two?",
-            "The one-hot target, and the even distribution 1 / C.",
-            "(1 - eps) * F.one_hot(y, classes).double() + eps / classes",
+            "Draw the four pulls: a line through zero, a step, a clipped line, a curve that comes back.",
+            "mse: pull equals d everywhere. l1: all pulls are of one size. That leaves two.",
+            "Huber's pull is d clipped to its own largest value, d.clamp(-m, m) with m = pull.abs().max(); Cauchy's is not.",
         ),
-        stub='''def smooth_targets(y, classes, eps):
-    """Targets (N, classes) in float64 for the class indices y (N,)."""
+        stub='''def name_loss(d, pull):
+    """The name, a string; d and pull: float64 tensors (n,), n >= 5, of both signs."""
     ...
 ''',
-        note="`F.cross_entropy(z, y, label_smoothing=eps)` is cross-entropy with these targets.",
+        note="The pull is the influence function of robust statistics, up to a factor: it says all that training sees.",
+    ),
+    Exercise(
+        "01.safe_mse",
+        title="Repair the loss",
+        prompt="Return the mean squared error of N predictions and N targets, each of shape (N, 1) or (N,), every "
+        "prediction with its own target.",
+        kind="core",
+        minutes=6,
+        inputs=_predictions_and_targets,
+        solution=safe_mse,
+        wrong=(
+            Wrong(
+                _broadcast, "(N, 1) against (N,) broadcasts to (N, N): every prediction meets every target."
+            ),
+            Wrong(_equal_shapes_only, "(N, 1) against (N,) is to be repaired, not refused."),
+            Wrong(_summed, "This is the sum over the examples; their mean is asked for."),
+            Wrong(_rooted, "This is the root of the mean squared error."),
+            Wrong(_against_the_mean, "Every prediction is compared with the mean of the targets here."),
+        ),
+        hints=(
+            "What is the shape of prediction - target where one is (3, 1) and the other (3,)?",
+            "Give both one shape first. reshape(-1) makes a list of numbers of any of the two.",
+            "((prediction.reshape(-1) - target.reshape(-1)) ** 2).mean()",
+        ),
+        stub='''def safe_mse(prediction, target):
+    """The mean squared error of N predictions and N targets, a 0-d tensor; each is (N, 1) or (N,)."""
+    ...
+''',
+        note="`course_utils.losses` raises for any two shapes that differ: nothing broadcasts.",
+    ),
+    Exercise(
+        "01.temperature",
+        title="Choose the temperature",
+        prompt="Return the T > 0 that makes the mean cross-entropy of the logits z / T least, as a float to four digits. "
+        "It lies between 0.05 and 20.",
+        kind="core",
+        minutes=10,
+        inputs=_held_out,
+        rtol=1e-3,
+        atol=0.0,
+        solution=temperature,
+        wrong=(
+            Wrong(_inverse, "This is 1/T: the logits are divided by T."),
+            Wrong(
+                _of_the_answers,
+                "You fit the net's own answers, not the labels: then the sharper the better, and T runs to its end.",
+            ),
+            Wrong(
+                _matches_confidence,
+                "You make mean confidence and accuracy equal. That is near, but the least cross-entropy is asked for.",
+            ),
+            Wrong(_one, "T = 1 leaves the logits as they are."),
+            Wrong(_coarse_grid, "The grid is too coarse: four digits are asked for."),
+        ),
+        hints=(
+            "With b = 1/T the mean loss is convex in b, so a halved interval finds where its slope is zero.",
+            "Its slope in b is the mean over rows of sum_k p_k z_k - z_y, with p = softmax(b z).",
+            "Start with b from 1/20 to 20; if the slope at the middle is negative, b is too small. Return 1 / b.",
+        ),
+        stub='''def temperature(z, y):
+    """T as a float, to four digits; z: logits (N, C), float64; y: class indices (N,)."""
+    ...
+''',
+        note="Guo, Pleiss, Sun and Weinberger (2017). No answer changes, only how sure it is.",
+        seconds=20.0,
     ),
     Exercise(
         "01.huber_constant",
@@ -494,7 +553,7 @@ EXERCISES = (
             "80 halvings: c = (low + high) / 2; if (c - y).clamp(-delta, delta).sum() > 0: high = c, else low = c.",
         ),
         stub='''def huber_constant(y, delta):
-    """The c that minimises the sum of huber(c - y, delta) over the sample y (n,), as a float."""
+    """The c that minimises the sum of huber(c - y, delta) over the sample y (n,), as a float to nine digits."""
     ...
 ''',
         note="On the first sample mean and median are both 2, and the best constant is 1.5.",

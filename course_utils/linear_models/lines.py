@@ -3,7 +3,7 @@
     least_squares_line(x, y)          mean squared error
     least_absolute_line(x, y)         absolute error, exactly
     huber_line(x, y, delta=1.0)       Huber's loss
-    cauchy_line(x, y, scale=1.0)      log(1 + (r / scale)**2), from the Huber line downhill
+    cauchy_line(x, y, scale=1.0)      log(1 + (r / scale)**2), downhill from the Huber line or a start
     huber_mean(y, delta=1.0)          the best constant under Huber's loss
 
 Every line is returned as (..., 2): intercept a, slope b, of y = a + b * x.
@@ -73,17 +73,18 @@ def huber_line(x: Tensor, y: Tensor, *, delta: float = 1.0) -> Tensor:
     return _reweighted_line(x, y, lambda r: delta / r.abs().clamp(min=delta), start)
 
 
-def cauchy_line(x: Tensor, y: Tensor, *, scale: float = 1.0) -> Tensor:
+def cauchy_line(x: Tensor, y: Tensor, *, scale: float = 1.0, start: Tensor | None = None) -> Tensor:
     """A line of least log(1 + (r / scale)**2), the negative log-likelihood of Cauchy noise.
 
-    The loss is not convex: this is the minimum that lies downhill from the Huber line.
+    The loss is not convex: this is the minimum that lies downhill from `start`.
 
     Args:
         scale: > 0, in units of y: the error that pulls hardest.
+        start: a line (..., 2); by default Huber's, with delta = scale.
     Otherwise as `least_squares_line`.
     """
     require(scale > 0, "scale > 0", scale=scale)
-    start = huber_line(x, y, delta=scale)
+    start = huber_line(x, y, delta=scale) if start is None else start
     return _reweighted_line(x, y, lambda r: 1 / (1 + (r / scale) ** 2), start)
 
 

@@ -101,6 +101,16 @@ def test_many_at_once_are_each_alone(line: Any) -> None:
     torch.testing.assert_close(together[2, 1], line(x[2, 1], y[2, 1]), rtol=1e-9, atol=1e-9)
 
 
+def test_where_the_cauchy_line_ends_depends_on_its_start() -> None:
+    x = torch.cat(
+        [torch.linspace(-2, 2, 81, dtype=torch.float64), torch.tensor([1000.0], dtype=torch.float64)]
+    )
+    y = torch.where(x == 1000, 0, x)
+    good = lines.cauchy_line(x, y, start=torch.tensor([0.0, 0.9], dtype=torch.float64))
+    assert float(good[1]) == pytest.approx(1, abs=0.01)
+    assert abs(float(lines.cauchy_line(x, y)[1])) < 0.1
+
+
 def test_of_equally_good_lines_the_same_is_returned_however_far_an_outlier_is() -> None:
     x = torch.tensor([0.0, 0.0, 1.0, 1.0, 0.5], dtype=torch.float64)
     y = torch.tensor(
