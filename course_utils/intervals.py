@@ -155,7 +155,7 @@ def _bootstrap(x: FloatArray, level: float, seed: int) -> tuple[float, float]:
 
 
 def _numbers(values: Any) -> FloatArray:
-    """An array of float64 from whatever holds numbers: tensors of any kind, with or without a gradient."""
+    """An array of float64 from whatever holds numbers; of tensors, also those that autograd follows."""
     if is_tensor(values):
         values = values.detach().double().cpu().numpy()
     elif isinstance(values, (list, tuple)):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -211,7 +213,7 @@ def temperature(z: Tensor, y: Tensor) -> float:
     # of 1/T: the slope of the mean loss rises with it
     low, high = 1 / 20, 1 / 0.05
     for _ in range(60):
-        middle = (low * high) ** 0.5
+        middle = math.sqrt(low * high)
         p = torch.softmax(middle * z, 1)
         slope = ((p * z).sum(1) - right).mean()
         low, high = (middle, high) if slope < 0 else (low, middle)
@@ -230,7 +232,7 @@ def _matches_confidence(z: Tensor, y: Tensor) -> float:
     accuracy = (z.argmax(1) == y).double().mean()
     low, high = 0.05, 20.0
     for _ in range(60):
-        middle = (low * high) ** 0.5
+        middle = math.sqrt(low * high)
         sure = torch.softmax(z / middle, 1).amax(1).mean()
         low, high = (middle, high) if sure > accuracy else (low, middle)
     return middle

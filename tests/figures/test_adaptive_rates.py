@@ -82,7 +82,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("n", "rates", "noise", "message"), BAD)
-def test_rare_features_refuse_what_is_out_of_range(n, rates, noise, message) -> None:
+def test_rare_features_refuse_what_is_out_of_range(n: int, rates: Any, noise: float, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         data.rare_features(n, rates, WEIGHTS, generator=torch.Generator(), noise=noise)
 

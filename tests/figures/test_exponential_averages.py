@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -95,14 +96,15 @@ def test_three_memories_draws_the_averages_and_the_truth() -> None:
 def test_three_lengths_shades_up_to_each_length() -> None:
     impulse = torch.eye(60, dtype=torch.float64)[0]
     (axes,) = figures.three_lengths(ewma(impulse, 0.9, bias_correction=False), 0.9).axes
-    bars = sorted(axes.patches, key=lambda bar: bar.get_x())
+    patches: Any = axes.patches
+    bars = sorted(patches, key=lambda bar: float(bar.get_x()))
     np.testing.assert_allclose([bar.get_height() for bar in bars], 0.1 * 0.9 ** np.arange(45), rtol=1e-12)
     colors = [bar.get_facecolor() for bar in bars]
     changes = [k for k in range(1, 45) if not same_color(colors[k - 1], colors[k])]
     assert changes == [7, 10]  # 6.6 steps hold half of the weight, 10 are the time constant
     (box,) = axes.get_lines()
-    assert max(box.get_xdata()) == 19
-    assert max(box.get_ydata()) == pytest.approx(1 / 19)
+    assert np.max(box.get_xdata()) == 19
+    assert np.max(box.get_ydata()) == pytest.approx(1 / 19)
 
 
 def dots(axes: Axes) -> list[np.ndarray]:
@@ -171,7 +173,9 @@ def test_variance_left_names_each_series() -> None:
 @pytest.mark.parametrize("beta", [0.0, 0.5, 0.99])
 def test_kernel_and_curve_states_the_error(beta: float) -> None:
     left, right = figures.kernel_and_curve(beta, 3.0).axes
-    assert [bar.get_height() for bar in left.patches] == figures.kernel(beta, 60).tolist()
+    patches: Any = left.patches
+    heights = [bar.get_height() for bar in patches]
+    assert heights == figures.kernel(beta, 60).tolist()
     truth, seen = figures.temperatures(3.0)
     m = ewma(seen, beta)
     np.testing.assert_allclose(lines(right)["_average"], m.numpy(), rtol=1e-12)

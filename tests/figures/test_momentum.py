@@ -114,9 +114,10 @@ def test_the_marks_of_the_regimes_lie_on_the_curve_and_in_their_zones() -> None:
     assert curve[:, 1] == pytest.approx(
         quadratics.heavy_ball_rate(1.0, 0.36, torch.from_numpy(curve[:, 0])).numpy()
     )
+    zones_of_above: Any = above.patches
     zones = sorted(
         (float(zone.get_x()), float(zone.get_x() + zone.get_width()), zone.get_facecolor()[:3])
-        for zone in above.patches
+        for zone in zones_of_above
     )
     assert [zone[0] for zone in zones] == pytest.approx([0, 0.16, 2.56])
     assert [zone[1] for zone in zones] == pytest.approx([0.16, 2.56, 2.72])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,7 +53,8 @@ def lines(axes: Axes, label: str) -> list[Line2D]:
 
 def test_the_ellipse_is_that_of_nine_tenths() -> None:
     figure = figures.noise_ball(0.2, 4)
-    (ellipse,) = figure.axes[0].patches
+    patches: Any = figure.axes[0].patches
+    (ellipse,) = patches
     deviations = [math.sqrt(v) for v in figures.rest_variances(0.2, 4)]
     z = torch.randn(200_000, 2, generator=torch.Generator().manual_seed(0)) * torch.tensor(deviations)
     inside = (2 * z[:, 0] / ellipse.width) ** 2 + (2 * z[:, 1] / ellipse.height) ** 2 <= 1
@@ -83,8 +85,8 @@ def test_what_was_measured_is_what_is_drawn() -> None:
     drawn = lines(figures.variance_of_all_batches(measured).axes[0], "_measured")[0].get_data()
     np.testing.assert_allclose(drawn, ([1, 2, 3], measured))
     floors = np.array([[1.0, 2.0], [3.0, 6.0]])
-    drawn = lines(figures.floor_against_rate([0.1, 1.0], floors, noise=0.5).axes[0], "_measured")[0]
-    assert list(drawn.get_data()[1]) == [2, 4]
+    floor = lines(figures.floor_against_rate([0.1, 1.0], floors, noise=0.5).axes[0], "_measured")[0]
+    assert list(floor.get_ydata()) == [2, 4]
 
 
 def test_ways_to_a_lower_floor_part_at_the_change() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -122,7 +123,9 @@ def test_its_exercises_and_figures_pass_their_tests(course: Path) -> None:
     ]
     done = tool(course, "pytest", "-q", "-n", "0", *tests)
     assert done.returncode == 0, done.stdout
-    assert "39 passed" in done.stdout, done.stdout
+    passed = re.search(r"(\d+) passed", done.stdout)
+    assert passed is not None, done.stdout
+    assert int(passed[1]) >= 39, done.stdout
 
 
 def test_it_stands_in_the_readme_once(course: Path) -> None:
