@@ -64,9 +64,11 @@ class Rows:
             prediction = nets.forward(x, training=False)
             loss = per_seed(self.loss, prediction, y).cpu()
             metric = self.score(prediction, y).cpu() if self.score else self.nothing
-            one = metric.shape == self.nothing.shape
+            # a metric may have several numbers for each seed, but not one for each example
+            per_example = metric.ndim > 1 and metric.shape[1] == y.shape[1]
+            each = metric.shape[:1] == self.nothing.shape and not per_example
             cure = "reduce the last dimension of target, as training.accuracy does"
-            require(one, "one number of a metric for each seed", cure=cure, shape=tuple(metric.shape))
+            require(each, "one number of a metric for each seed", cure=cure, shape=tuple(metric.shape))
         self.validation.append(loss)
         self.metric.append(metric)
 

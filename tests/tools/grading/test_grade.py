@@ -440,7 +440,7 @@ def test_a_folder_of_good_and_bad_notebooks(tmp_path: Path) -> None:
     before = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*.ipynb")}
     done = CliRunner().invoke(cli.commands, ["grade", str(folder), "--out", str(out)], catch_exceptions=False)
     assert done.exit_code == 1, done.output  # one could not be read
-    assert "[  1/4] ada: ada/00_start_here.ipynb: 1 of 5 correct" in done.output
+    assert "[  1/4] ada: ada/00_start_here.ipynb: 1 of 6 correct" in done.output
     with out.open(encoding="utf-8", newline="") as file:
         rows = {(row["student"], row["exercise"]): row for row in csv.DictReader(file)}
     assert {key: row["state"] for key, row in rows.items()} == {
@@ -449,6 +449,8 @@ def test_a_folder_of_good_and_bad_notebooks(tmp_path: Path) -> None:
         ("ada", SEEDS): "wrong",
         ("ada", "00.false_claim"): "raised",
         ("ada", "00.peeking_error"): "not attempted",
+        ("ada", "00.mean_difference"): "not attempted",
+        ("mallory", "00.mean_difference"): "not attempted",
         ("mallory", DIFFERENCE): "wrong",
         ("mallory", ERROR): "correct",
         ("mallory", SEEDS): "raised",
