@@ -92,27 +92,27 @@ def _one_more(d: float, s: float, z: float) -> int:
 
 
 def _rounded(d: float, s: float, z: float) -> int:
-    return max(1, round((z * s / d) ** 2))
+    return round((z * s / d) ** 2)
 
 
 def _rounded_down(d: float, s: float, z: float) -> int:
-    return max(1, math.floor((z * s / d) ** 2))
+    return math.floor((z * s / d) ** 2)
 
 
 def _square_forgotten(d: float, s: float, z: float) -> int:
-    return max(1, math.ceil(z * s / abs(d)))
+    return math.ceil(z * s / abs(d))
 
 
 def _two_groups(d: float, s: float, z: float) -> int:
-    return max(1, math.ceil(2 * (z * s / d) ** 2))
+    return math.ceil(2 * (z * s / d) ** 2)
 
 
 def _variance_as_spread(d: float, s: float, z: float) -> int:
-    return max(1, math.ceil((z * s**2 / d) ** 2))
+    return math.ceil((z * s**2 / d) ** 2)
 
 
 def _multiple_forgotten(d: float, s: float, z: float) -> int:
-    return max(1, math.ceil((s / d) ** 2))
+    return math.ceil((s / d) ** 2)
 
 
 # --- 4 · the false claim ---------------------------------------------------------------------------
