@@ -10,7 +10,6 @@ With `--record` the result, with the machine, the date and the versions, is the 
 from __future__ import annotations
 
 import argparse
-import itertools
 import os
 import statistics
 import time
@@ -20,26 +19,18 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 from course_utils import recorded
+from course_utils.models import he_net
 
 # layers of each net; the first is that of lesson 03
 NETS: dict[str, tuple[int, ...]] = {"small net": (64, 32, 10), "wide net": (64, 1024, 1024, 10)}
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 
-def net(widths: Sequence[int], device: str) -> nn.Module:
-    """Linear layers with ReLU between them."""
-    layers: list[nn.Module] = []
-    for inputs, outputs in itertools.pairwise(widths):
-        layers += [nn.Linear(inputs, outputs), nn.ReLU()]
-    return nn.Sequential(*layers[:-1]).to(device)
-
-
 def step(widths: Sequence[int], batch_size: int, device: str) -> Callable[[], None]:
     """One training step on random images, to be called again and again."""
-    model = net(widths, device)
+    model = he_net(*widths).to(device)
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
     x = torch.randn(batch_size, widths[0], device=device)
     y = torch.randint(widths[-1], (batch_size,), device=device)

@@ -36,7 +36,7 @@ def test_the_median_is_of_the_rounds_after_three(benchmark: ModuleType) -> None:
 
 def test_a_step_trains_on_the_whole_batch(benchmark: ModuleType) -> None:
     torch.manual_seed(0)
-    model = benchmark.net((3, 4, 2), "cpu")
+    model = benchmark.he_net(3, 4, 2)
     assert [tuple(p.shape) for p in model.parameters()] == [(4, 3), (4,), (2, 4), (2,)]
     assert model(torch.randn(99, 3)).min() < 0  # no ReLU after the last layer
 

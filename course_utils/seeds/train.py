@@ -36,6 +36,7 @@ from course_utils.seeds.stacked import (
     per_seed,
     stack,
 )
+from course_utils.training.arguments import check_functions
 from course_utils.training.batches import minibatches, takes_labels
 from course_utils.training.evaluation import check_function
 from course_utils.training.stepping import TrainingDiverged, set_lr, show_weights
@@ -141,22 +142,12 @@ def train_seeds(
     Raises: ValueError for arguments that do not fit together, and for a model or a loss that `fit` trains and
         that cannot be stacked; TrainingDiverged.
     """
-    require(all(map(is_whole, seeds)), "whole numbers as seeds", seeds=list(seeds))
+    _check(
+        seeds=seeds, steps=steps, measure_every=measure_every, clip_norm=clip_norm, patience=patience,
+        validation=validation, diverged=diverged, loss=loss, metric=metric, penalty=penalty, augment=augment,
+        schedule=schedule,
+    )  # fmt: skip
     seeds = tuple(int(seed) for seed in seeds)
-    require(len(seeds) > 0 and steps >= 1, "a seed and steps >= 1", seeds=len(seeds), steps=steps)
-    require(measure_every is None or measure_every >= 1, "measure_every >= 1", measure_every=measure_every)
-    require(clip_norm is None or clip_norm > 0, "clip_norm > 0", clip_norm=clip_norm)
-    require(patience is None or validation is not None, "validation for patience", patience=patience)
-    require(diverged in ("keep", "raise"), 'diverged="keep" or "raise"', diverged=diverged)
-    for name, function in (("metric", metric), ("penalty", penalty), ("augment", augment)):
-        check_function(name, function)
-    check_function("loss", loss, needed=True)
-    check_function(
-        "schedule", schedule, cure="pass a function of the step, as those of course_utils.schedules"
-    )
-    mixes = augment is None or isinstance(augment, (Mixup, CutMix)) or not takes_labels(augment)
-    cure = "take Mixup or CutMix alone, or train seed by seed with fit"
-    require(mixes, "an augmentation of inputs alone", cure=cure, augment=type(augment).__name__)
     x, y = checked(train, len(seeds))
     nets = stack([_seeded(make_model, seed, x.device) for seed in seeds])
     parameters = [p for _, p in nets.named_parameters()]
@@ -191,6 +182,26 @@ def train_seeds(
                 show_weights(rule, "train")
     stopped_at = torch.full((len(seeds),), rows.steps[-1]) if best is None else best.restore(rows.steps)
     return SeedRuns(seeds, rows.steps, *rows.tensors(), stopped_at, nets, snapshots)
+
+
+def _check(**given: Any) -> None:
+    """Raise ValueError unless the arguments of `train_seeds`, by name, fit together."""
+    seeds, steps, augment = list(given["seeds"]), given["steps"], given["augment"]
+    measure_every, clip_norm, patience = given["measure_every"], given["clip_norm"], given["patience"]
+    require(all(map(is_whole, seeds)), "whole numbers as seeds", seeds=seeds)
+    require(len(seeds) > 0 and steps >= 1, "a seed and steps >= 1", seeds=len(seeds), steps=steps)
+    require(measure_every is None or measure_every >= 1, "measure_every >= 1", measure_every=measure_every)
+    require(clip_norm is None or clip_norm > 0, "clip_norm > 0", clip_norm=clip_norm)
+    validated = patience is None or given["validation"] is not None
+    require(validated, "validation for patience", patience=patience)
+    known = given["diverged"] in ("keep", "raise")
+    require(known, 'diverged="keep" or "raise"', diverged=given["diverged"])
+    check_functions(given)
+    cure = "pass a function of the step, as those of course_utils.schedules"
+    check_function("schedule", given["schedule"], cure=cure)
+    mixes = augment is None or isinstance(augment, (Mixup, CutMix)) or not takes_labels(augment)
+    cure = "take Mixup or CutMix alone, or train seed by seed with fit"
+    require(mixes, "an augmentation of inputs alone", cure=cure, augment=type(augment).__name__)
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -28,13 +29,18 @@ def check(**given: Any) -> None:
         if name == "train" or given[name] is not None:
             check_examples(name, given[name])
     _check_optimizer(given["model"], given["optimizer"], given["precision"])
-    for name in ("loss", "metric", "penalty", "augment"):
-        check_function(name, given[name], needed=name == "loss")
+    check_functions(given)
     _check_schedule(given["schedule"], len(given["optimizer"].param_groups))
     _check_generator(given["generator"])
     _check_average(given["ema"])
     _check_stopping(given["early_stopping"], given["validation"], given["metric"], given["resume"])
     _check_checkpoint(given["checkpoint"], given["resume"])
+
+
+def check_functions(given: Mapping[str, Any]) -> None:
+    """Raise ValueError unless loss, and metric, penalty and augment where they are given, can be called."""
+    for name in ("loss", "metric", "penalty", "augment"):
+        check_function(name, given[name], needed=name == "loss")
 
 
 def _check_clipping(clip_norm: Any) -> None:
