@@ -19,6 +19,7 @@ from course_utils.augmentation._transform import (
 )
 
 SLACK = 1e-2  # how far outside [0, 1] rounding (bf16, interpolation) may have carried a pixel
+BLOCK = 2**17  # entries that stay in a processor's cache through all steps of a jitter
 
 
 def adjust_brightness(x: Tensor, factor: float | Tensor) -> Tensor:
@@ -136,6 +137,9 @@ def gray(x: Tensor) -> Tensor:
     return torch.add(torch.add(0.299 * r, g, alpha=0.587), b, alpha=0.114).unsqueeze(1)
 
 
+STEPS = (_brightness, _contrast, _saturation, _hue)
+
+
 class ColorJitter(Transform):
     """Brightness, contrast, saturation and hue, in this order, each by its own draw per sample.
 
@@ -187,12 +191,10 @@ class ColorJitter(Transform):
         hue: Tensor | None,
     ) -> Tensor:
         y = colors(x)
-        if brightness is not None:
-            y = _brightness(y, brightness)
-        if contrast is not None:
-            y = _contrast(y, contrast)
-        if saturation is not None:
-            y = _saturation(y, saturation)
-        if hue is not None:
-            y = _hue(y, hue)
-        return from_working(y, x.dtype)
+        # block by block, so that what a step writes on its way is still in the cache when it reads it again
+        images = max(1, BLOCK // max(1, y[:1].numel())) if y.device.type == "cpu" else max(1, len(y))
+        blocks = list(y.split(images))
+        for step, amount in zip(STEPS, (brightness, contrast, saturation, hue), strict=True):
+            if amount is not None:
+                blocks = [step(block, part) for block, part in zip(blocks, amount.split(images), strict=True)]
+        return from_working(torch.cat(blocks), x.dtype)
