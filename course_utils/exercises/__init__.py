@@ -1,10 +1,10 @@
-"""Exercises that say what is wrong: check, hint, solution, progress, reset, and quizzes to predict first."""
+"""Exercises that say what is wrong: check, failing, hint, solution, progress, reset, and quizzes."""
 
 from course_utils import markup, profiles
 from course_utils.exercises.engine import process
-from course_utils.exercises.engine.commands import check, hint, progress, quiz, reset, solution
+from course_utils.exercises.engine.commands import check, failing, hint, progress, quiz, reset, solution
 
-__all__ = ["check", "hint", "progress", "quiz", "reset", "solution"]
+__all__ = ["check", "failing", "hint", "progress", "quiz", "reset", "solution"]
 
 if markup.in_notebook() and not profiles.headless():
     process.start()  # importing torch takes the child a second or two: it begins now, for the first check

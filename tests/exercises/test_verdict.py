@@ -59,7 +59,7 @@ def graded(exercise: Exercise, answer: Any) -> Verdict:
 
 def plain(verdict: Verdict) -> tuple[str, tuple[str, ...]]:
     """State and reasons, without what only a learner is told: what was printed, and that a hint helps."""
-    own = [line for line in verdict.lines if not line.startswith(("It printed: ", 'hint("'))]
+    own = [line for line in verdict.lines if not line.startswith(("It printed: ", 'hint("', 'failing("'))]
     return verdict.state, tuple(own)
 
 

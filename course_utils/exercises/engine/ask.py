@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import builtins
+import functools
+import io
 import linecache
 import os
 import sys
 import sysconfig
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from types import MethodType, ModuleType
 from typing import Any
 
 import cloudpickle
 
 from course_utils.exercises.engine import process
 from course_utils.exercises.engine.catalogue import lessons
+from course_utils.exercises.engine.explain import of_cell
 from course_utils.exercises.engine.judge import judge_value
 from course_utils.exercises.engine.model import Exercise
-from course_utils.exercises.engine.stub import code_of, not_attempted
+from course_utils.exercises.engine.outcomes import default_dtype
+from course_utils.exercises.engine.stub import not_attempted
 from course_utils.exercises.engine.verdict import NOT_ATTEMPTED, Verdict, of_no_function, of_stopped
 
 
@@ -43,8 +49,9 @@ def verdict_on(exercise: Exercise, answer: object) -> Verdict:
         return _failed(f"{error}. Run this cell again.")
     if reply["state"] == "failed":
         return _failed(f"{reply['lines'][0]}.")
-    facts = tuple((str(name), str(text)) for name, text in reply["facts"])
-    return Verdict(reply["state"], tuple(reply["lines"]), facts, reply["in_table"], reply["unknown"])
+    said = {name: value for name, value in reply.items() if name != "event"}
+    facts = tuple((str(name), str(text)) for name, text in said["facts"])
+    return Verdict(**said | {"lines": tuple(said["lines"]), "facts": facts})
 
 
 def _failed(why: str) -> Verdict:
@@ -52,13 +59,13 @@ def _failed(why: str) -> Verdict:
 
 
 def _request(exercise: Exercise, answer: Any) -> dict[str, Any]:
-    code = code_of(answer)
-    typed_in = code is not None and not os.path.exists(code.co_filename)  # a cell: its text is only here
     return {
         "module": lessons()[exercise.id[:2]],
         "id": exercise.id,
         "answer": _pickled(answer),
-        "source": linecache.getlines(code.co_filename) if code is not None and typed_in else [],
+        # of the cells: their text is only here
+        "sources": {file: linecache.getlines(file) for file, e in linecache.cache.items() if of_cell(e)},
+        "dtype": default_dtype(),
         "path": list(sys.path),
         "folder": os.getcwd(),
     }
@@ -72,12 +79,37 @@ def _pickled(answer: Any) -> bytes:
         or not _is_own(module)
         or module.__name__ in cloudpickle.list_registry_pickle_by_value()
     ):
-        return bytes(cloudpickle.dumps(answer))
+        return _dumped(answer)
     cloudpickle.register_pickle_by_value(module)
     try:
-        return bytes(cloudpickle.dumps(answer))
+        return _dumped(answer)
     finally:
         cloudpickle.unregister_pickle_by_value(module)
+
+
+def _dumped(answer: Any) -> bytes:
+    file = io.BytesIO()
+    _Pickler(file).dump(answer)
+    return file.getvalue()
+
+
+class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+    """Takes along functions under `functools.cache`, and leaves the notebook's own shell behind."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, functools._lru_cache_wrapper):
+            return _cached, (obj.__wrapped__, obj.cache_parameters())
+        if type(obj).__module__.startswith("IPython."):  # `exit`, `quit`, the shell itself
+            return getattr, (builtins, "exit")
+        if isinstance(obj, MethodType) and type(obj.__self__).__module__.startswith(
+            ("IPython.", "ipykernel.")
+        ):
+            return getattr, (builtins, "get_ipython")
+        return super().reducer_override(obj)
+
+
+def _cached(function: Callable[..., Any], parameters: dict[str, Any]) -> Any:
+    return functools.lru_cache(**parameters)(function)
 
 
 def _is_own(module: ModuleType) -> bool:

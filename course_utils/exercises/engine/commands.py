@@ -1,4 +1,4 @@
-"""What a learner calls: check, hint, solution, progress, reset, quiz. None of them raises."""
+"""What a learner calls: check, failing, hint, solution, progress, reset, quiz. None of them raises."""
 
 from __future__ import annotations
 
@@ -7,30 +7,42 @@ import functools
 import inspect
 import textwrap
 from collections.abc import Callable
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, TypeVar
 
 from course_utils import markup
 from course_utils.exercises.engine import cards, progress_file, quizzes
 from course_utils.exercises.engine.ask import verdict_on
 from course_utils.exercises.engine.cards import Row, Standing
 from course_utils.exercises.engine.catalogue import Unknown, find_exercise, find_quiz, lessons, load
+from course_utils.exercises.engine.outcomes import build_inputs
 from course_utils.exercises.engine.progress_file import Record
 
 P = ParamSpec("P")
+T = TypeVar("T")
+_failing: dict[str, int] = {}  # exercise -> the input that its last wrong answer failed on
 
 
-def _never_raises(function: Callable[P, None]) -> Callable[P, None]:
+def _never_raises(function: Callable[P, T]) -> Callable[P, T | None]:
     """A lesson runs top to bottom whatever happens here; an interrupt by the learner still gets through."""
+    signature = inspect.signature(function)
 
     @functools.wraps(function)
-    def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> T | None:
+        name = function.__name__
         try:
-            function(*args, **kwargs)
+            signature.bind(*args, **kwargs)
+        except TypeError as fault:
+            print(f"{name}({', '.join(signature.parameters)}): {fault}")
+            return None
+        try:
+            return function(*args, **kwargs)
         except Unknown as unknown:
             print(unknown)
         except Exception as fault:
-            name = f"{function.__name__}()"
-            print(f"{name} could not do this: {type(fault).__name__}: {fault}\nYour answer is not to blame.")
+            print(
+                f"{name}() could not do this: {type(fault).__name__}: {fault}\nYour answer is not to blame."
+            )
+        return None
 
     return guarded
 
@@ -48,12 +60,29 @@ def check(id: str, answer: object = ...) -> None:
     """
     exercise = find_exercise(id)
     verdict = verdict_on(exercise, answer)
+    _failing.pop(id, None)
+    if verdict.failing is not None:
+        _failing[id] = verdict.failing
     notes: list[str] = []
     if verdict.state not in ("not attempted", "failed"):
         change = functools.partial(_attempted, state=verdict.state, source=_source(answer))
         _, notes = progress_file.update(id, change)
     first, *rest = verdict.lines
     markup.show(cards.verdict(id, verdict, notes), "\n".join([f"{id}: {first}", *rest, *notes]))
+
+
+@_never_raises
+def failing(id: str) -> tuple[Any, ...] | None:
+    """The arguments on which the answer last checked went wrong: `your_function(*failing("05.x"))`.
+
+    Made anew for every call, so that nothing is lost where your function changes them. None, and a line
+    that says why, where there are none.
+    """
+    exercise = find_exercise(id)
+    if id not in _failing:
+        print(f'{id}: no answer has failed since this notebook started; check("{id}", ...) tries one.')
+        return None
+    return build_inputs(exercise)[_failing[id]]
 
 
 @_never_raises
@@ -84,13 +113,14 @@ def solution(id: str) -> None:
 
 @_never_raises
 def progress(lesson: str | None = None) -> None:
-    """Show a bar for each lesson, or one lesson ("05") with its exercises; then what comes next."""
+    """Show one lesson ("05"; the last tried by default), or a bar for each ("all"); then what comes next."""
     records, notes = progress_file.read()
     known = lessons()
-    if lesson is not None and lesson not in known:
-        raise Unknown(f"there is no lesson {lesson!r} with exercises; lessons: {', '.join(known)}")
+    if lesson not in (None, "all", *known):
+        raise Unknown(f"there is no lesson {lesson!r} with exercises; lessons: all, {', '.join(known)}")
+    chosen = lesson or _latest(records) or min(known)
     standings = [_standing(number, module, records) for number, module in known.items()]
-    shown = [one for one in standings if lesson in (None, one.number)]
+    shown = [one for one in standings if chosen in ("all", one.number)]
     ahead = _ahead(standings, shown[0].number if len(shown) == 1 else _latest(records))
     lines = [line for one in shown for line in (_table(one) if len(shown) == 1 else [_line(one)])]
     markup.show(cards.progress(shown, ahead, notes), "\n".join([*lines, ahead, *notes]))
@@ -108,12 +138,18 @@ def reset(id: str) -> None:
 
 @_never_raises
 def quiz(id: str, choice: str | None = None) -> None:
-    """Show a question to answer before running anything; `choice` ("a", "b", ...) shows what it hides."""
+    """Show a question to answer before running anything; `choice` ("a", "b", ...) is kept and opened."""
     question = find_quiz(id)
-    if choice is not None:
-        markup.show(quizzes.note_as_html(question, choice), quizzes.note(question, choice))
-    else:
-        markup.show(quizzes.as_html(question), quizzes.as_text(question))
+    if choice is None:
+        kept = progress_file.read()[0].get(id, {}).get("choice", "")
+        markup.show(quizzes.as_html(question, kept), quizzes.as_text(question, kept))
+        return
+    letter = str(choice).strip().lower()
+    notes: list[str] = []
+    if letter in quizzes.letters(question):
+        _, notes = progress_file.update(id, lambda record: record.update(choice=letter))
+    page, text = quizzes.note_as_html(question, letter), quizzes.note(question, letter)
+    markup.show(page, "\n".join([text, *notes]))
 
 
 def _unannotated(source: str) -> str:
@@ -175,7 +211,8 @@ def _standing(number: str, module: str, records: dict[str, Record]) -> Standing:
 
 def _latest(records: dict[str, progress_file.Record]) -> str:
     """The last lesson with an exercise that was tried, "" before the first."""
-    return max((id[:2] for id, record in records.items() if record.get("attempts")), default="")
+    tried = (id[:2] for id, record in records.items() if record.get("attempts"))
+    return max((lesson for lesson in tried if lesson in lessons()), default="")
 
 
 def _ahead(standings: list[Standing], lesson: str) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import cmath
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -15,6 +16,14 @@ if TYPE_CHECKING:
 
 _SHOWN = 8  # elements: a longer tensor is named by its shape
 _PLAIN = (bool, int, float, complex, str)
+_WIDTH = {
+    "b": 0,
+    "u": 1,
+    "i": 1,
+    "f": 2,
+    "c": 3,
+}  # NumPy's kinds of numbers: a later one holds an earlier one
+_ITERATED = ("generator", "range", "map", "zip", "filter", "set", "frozenset", "dict_keys", "dict_values")
 
 
 @dataclass(frozen=True)
@@ -43,11 +52,12 @@ class Difference:
 def difference(expected: Any, got: Any, *, rtol: float, atol: float, where: str = "") -> Difference | None:
     """The first difference of two snapshots, looking into tuples, lists and dicts; None where there is none.
 
-    A Python int passes for a float, a 0-d tensor or array for the number in it, NaN equals NaN, and tensors
-    and arrays must agree in dtype and shape.
+    A Python int passes for a float, a 0-d tensor or array for the number in it, NaN equals NaN. A list, a
+    tuple, an array or a tensor of the same items passes for another of them; tensors and arrays must agree
+    in dtype and shape.
     """
     at = f"in {where}: " if where else ""
-    got = _number_in(got) if isinstance(expected, int | float | complex) else got
+    got = _in_form_of(expected, got)
     if not _same_kind(expected, got):
         return Difference("form", _kind(expected), _kind(got), at, _type_note(expected, got))
     if is_tensor(expected) or isinstance(expected, np.ndarray):
@@ -63,9 +73,15 @@ def difference(expected: Any, got: Any, *, rtol: float, atol: float, where: str 
     elif not isinstance(expected, _PLAIN) or _same_plain(expected, got, rtol, atol):
         return None
     else:
-        return Difference("value", *_two(expected, got), at, _nan_words(expected, got))
-    differences = (difference(e, g, rtol=rtol, atol=atol, where=place) for place, e, g in pairs)
-    return next((one for one in differences if one is not None), None)
+        return Difference("value", *_two(expected, got), at, _number_note(expected, got))
+    found = (difference(e, g, rtol=rtol, atol=atol, where=place) for place, e, g in pairs)
+    first = next((one for one in found if one is not None), None)
+    if first is None or not isinstance(expected, tuple) or len(expected) > 4:
+        return first
+    orders = (zip(expected, order, strict=True) for order in itertools.permutations(got))
+    if any(all(not difference(e, g, rtol=rtol, atol=atol) for e, g in order) for order in orders):
+        return replace(first, note=": the right results, in another order")
+    return first
 
 
 def close(expected: complex, got: complex, rtol: float, atol: float) -> bool:
@@ -75,10 +91,35 @@ def close(expected: complex, got: complex, rtol: float, atol: float) -> bool:
     return cmath.isfinite(expected) and abs(got - expected) <= atol + rtol * abs(expected)
 
 
-def _number_in(value: Any) -> Any:
-    """The number in a 0-d tensor or array, of torch or NumPy; anything else as it is."""
-    holds_one = (is_tensor(value) or isinstance(value, np.ndarray)) and value.ndim == 0
-    return value.item() if holds_one else value
+def _in_form_of(expected: Any, got: Any) -> Any:
+    """`got` in the container that is expected, where it holds the same items in another; else as it is."""
+    array = is_tensor(got) or isinstance(got, np.ndarray)
+    if isinstance(expected, int | float | complex):
+        return got.item() if array and got.ndim == 0 else got
+    if isinstance(expected, list | tuple) and (isinstance(got, list | tuple) or (array and got.ndim > 0)):
+        return type(expected)(got.tolist() if array else got)
+    if is_tensor(expected) and isinstance(got, np.ndarray):
+        return loaded_torch().from_numpy(got)
+    if isinstance(expected, np.ndarray) and is_tensor(got):
+        return got.numpy()
+    if (is_tensor(expected) or isinstance(expected, np.ndarray)) and isinstance(got, list | tuple):
+        return _stacked(expected, got)
+    return got
+
+
+def _stacked(expected: Any, got: list[Any] | tuple[Any, ...]) -> Any:
+    """Numbers, however nested, as a tensor or array of the expected dtype; anything else as it is."""
+    try:
+        array = np.array(got)
+    except (ValueError, TypeError, RuntimeError):  # rows of different lengths
+        return got
+    dtype = str(expected.dtype).removeprefix("torch.").replace("bfloat16", "float32")
+    wanted, kind = np.dtype(dtype).kind, array.dtype.kind
+    if kind not in _WIDTH or _WIDTH[kind] > _WIDTH[wanted] or (kind == "b") != (wanted == "b"):
+        return got
+    if is_tensor(expected):
+        return loaded_torch().as_tensor(array, dtype=expected.dtype)
+    return array.astype(expected.dtype)
 
 
 def _same_plain(expected: Any, got: Any, rtol: float, atol: float) -> bool:
@@ -117,12 +158,14 @@ def snapshot(value: Any, *, grads: bool = False) -> Any:
 def text(value: Any, digits: int = 6) -> str:
     """A value in a few words: no addresses, `digits` significant digits, long tensors by their shape."""
     if is_tensor(value) or isinstance(value, np.ndarray):
-        kind, dtype = _kind(value).split()[-1], str(value.dtype).removeprefix("torch.")
+        dtype = str(value.dtype).removeprefix("torch.")
         if _size(value) > _SHOWN:
             return f"{_kind(value)} of shape {tuple(value.shape)}, {dtype}"
-        plain = ("float32", "int64", "bool") if is_tensor(value) else ("float64", "int64", "bool")
+        usual = str(loaded_torch().get_default_dtype())[6:] if is_tensor(value) else "float64"
+        plain = (usual, "int64", "bool")
         values = value.detach() if is_tensor(value) else value
-        return f"{kind}({text(values.tolist(), digits)}{'' if dtype in plain else f', {dtype}'})"
+        name, home = ("torch.tensor", "torch") if is_tensor(value) else ("np.array", "np")
+        return f"{name}({text(values.tolist(), digits)}{'' if dtype in plain else f', dtype={home}.{dtype}'})"
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float):
@@ -200,6 +243,15 @@ def _nan_words(expected: Any, got: Any) -> str:
     )
 
 
+def _number_note(expected: Any, got: Any) -> str:
+    """What usually causes two numbers to differ so: NaN, or the seven digits of float32."""
+    near = isinstance(got, float) and isinstance(expected, float)
+    near = near and 0 < abs(got - expected) < 1e-3 * abs(expected)
+    if near and got == float(np.float32(got)) and got != round(got, 5):
+        return " (a float32 on the way? It holds seven digits: compute in float64)"
+    return _nan_words(expected, got)
+
+
 def _same_kind(expected: Any, got: Any) -> bool:
     if is_tensor(expected):
         return is_tensor(got)
@@ -222,6 +274,12 @@ def _type_note(expected: Any, got: Any) -> str:
         return ": .item() takes the number out of a tensor"
     if is_tensor(expected) and isinstance(got, int | float):
         return ": was .item() or float() one call too many?"
+    if isinstance(expected, int) and isinstance(got, float):
+        return ": int(...) makes a whole number of it"
+    if isinstance(got, Opaque) and got.type == "coroutine":
+        return ": write the function without `async`"
+    if isinstance(got, Opaque) and got.type in _ITERATED and isinstance(expected, list | tuple):
+        return f": {type(expected).__name__}(...) makes one of it"
     if isinstance(got, Opaque) and got.called and not (isinstance(expected, Opaque) and expected.called):
         return ": is it a function that was not called?"
     return ""

@@ -6,6 +6,7 @@ import linecache
 import re
 import traceback
 from types import CodeType
+from typing import Any
 
 # (type name, pattern in the message) -> what it usually means. First match wins.
 _NONE = "Something here is None: a function without `return`, or a `.grad` before backward."
@@ -110,7 +111,8 @@ def explain(error: BaseException, code: CodeType | None) -> list[str]:
 
     Args:
         error: what was raised.
-        code: the answer's code; of the traceback, the last line in the same file is quoted.
+        code: the answer's code; of the traceback, the last line that was typed in is quoted: in the same
+            file, or in another cell.
     """
     name, text = type(error).__name__, _message(error)
     message = _ADDRESS.sub("0x...", (text.strip().splitlines() or [""])[0])[:200]
@@ -133,8 +135,20 @@ def _place(error: BaseException, code: CodeType | None) -> str:
     if isinstance(error, SyntaxError) or code is None:
         return ""
     frames = traceback.walk_tb(error.__traceback__)
-    own = [line for frame, line in frames if frame.f_code.co_filename == code.co_filename]
+    own = [(frame.f_code, line) for frame, line in frames if _typed_in(frame.f_code.co_filename, code)]
     if not own:
         return " when it was called"
-    source = linecache.getline(code.co_filename, own[-1]).strip()
-    return f" in line {own[-1]}" + (f", `{source}`" if source else "")
+    inner, line = own[-1]
+    source = linecache.getline(inner.co_filename, line).strip()
+    where = "" if inner.co_filename == code.co_filename else f" of `{inner.co_name}`"
+    return f" in line {line}{where}" + (f", `{source}`" if source else "")
+
+
+def of_cell(entry: Any) -> bool:
+    """Whether an entry of linecache is the text of a cell: complete, and of no file."""
+    return isinstance(entry, tuple) and len(entry) == 4 and entry[1] is None
+
+
+def _typed_in(file: str, code: CodeType) -> bool:
+    """Whether code is the learner's: in the answer's file, or in a cell."""
+    return file == code.co_filename or of_cell(linecache.cache.get(file))

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from types import CodeType
 from typing import Any
 
-from course_utils.exercises.engine import verdict
+from course_utils.exercises.engine import stub, verdict
 from course_utils.exercises.engine.model import Exercise
 from course_utils.exercises.engine.outcomes import outcomes
+from course_utils.exercises.engine.surroundings import Surroundings
 from course_utils.exercises.engine.verdict import Verdict
 
 
@@ -26,6 +27,7 @@ def judge_function(
     code: CodeType | None = None,
     before_call: Callable[[int], None] = lambda _: None,
     after_calls: Callable[[], None] = lambda: None,
+    surroundings: Surroundings | None = None,
 ) -> Verdict:
     """The verdict on the answer to a function exercise.
 
@@ -33,19 +35,32 @@ def judge_function(
         code: the answer's code object, to find its lines in a traceback.
         before_call: given the number of the input, from 0, before the answer runs on it.
         after_calls: called when the answer has run on all of them.
+        surroundings: as they were before the answer was read; what it has replaced there is told.
     """
     expected = outcomes(exercise, exercise.solution)
     printed = _Printed()
     with printed.kept():
         got = outcomes(exercise, answer, before_call, code=code)
     after_calls()
-    known = ((wrong.diagnosis, outcomes(exercise, wrong.answer)) for wrong in exercise.wrong)
-    result = verdict.of_function(exercise, expected, got, known)
-    return _with_help(exercise, result.add(f"It printed: {printed.summary()}" if printed.summary() else ""))
+    replaced = surroundings.replaced() if surroundings is not None else []
+    # where something is replaced the known mistakes would not be themselves
+    mistakes = () if replaced else exercise.wrong
+    known = ((wrong.diagnosis, outcomes(exercise, wrong.answer)) for wrong in mistakes)
+    result = verdict.of_function(exercise, expected, got, known, stub.parameters_of(answer))
+    return _with_help(
+        exercise,
+        result.add(
+            f"It replaces `{replaced[0]}` for everything that comes after." if replaced else "",
+            verdict.BORROWED if stub.borrows(answer) else "",
+            f"It printed: {printed.summary()}" if printed.summary() else "",
+        ),
+    )
 
 
 def _with_help(exercise: Exercise, result: Verdict) -> Verdict:
-    return result.add(f'hint("{exercise.id}") helps.') if result.unknown else result
+    again = f'failing("{exercise.id}") returns these arguments.' if result.failing is not None else ""
+    helps = f'hint("{exercise.id}") helps' if result.unknown else ""
+    return result.add(f"{helps}; {again}" if helps and again else again or f"{helps}." * bool(helps))
 
 
 class _Printed(io.StringIO):

@@ -42,9 +42,9 @@ class Exercise:
 
     A *function exercise* has a function as `solution`; the answer is called on each of `inputs` and must
     return what the solution returns: tensors (dtype and shape too), floats, ints, bools, strings, None, and
-    tuples, lists and dicts of these. A Python int passes for a float, and a 0-d tensor or array for the
-    number in it. Before each call the random generators are seeded alike. A *value exercise* has anything
-    else as `solution` and no `inputs`.
+    tuples, lists and dicts of these. A Python int passes for a float, a 0-d tensor or array for the number
+    in it, and a list, tuple, array or tensor of the same items for another of them. Before each call the
+    random generators are seeded alike. A *value exercise* has anything else as `solution` and no `inputs`.
 
     Args:
         id: "NN.slug", permanent: the lesson's two digits, a dot, lower-case words joined by underscores.
@@ -66,7 +66,7 @@ class Exercise:
         mutates: whether the answer should change its arguments. False: changing them is wrong. True: the
             arguments after the call (and their `.grad`) are compared with the solution's as well.
         note: a sentence or two shown with a right answer and with the solution: why it is so.
-        seconds: how long an answer may take over all inputs.
+        seconds: how long an answer may take on one input.
         fewest_wrong: how many known wrong answers the tests ask for.
     Raises: ValueError if an id, kind, number or stub is out of form.
     """

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import importlib.util
 import random
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import CodeType
 from typing import Any
@@ -48,14 +49,16 @@ def outcomes(
 ) -> list[Outcome]:
     """What `function` does on each input: fresh arguments, the same seeds and settings before every call.
 
+    torch's default dtype is the one that is set when this is called, whatever a call makes of it.
+
     Args:
         before_call: given the number of the input, from 0, before the function runs on it.
         code: the function's code object, to find its lines in a traceback.
     """
-    results = []
+    results, dtype = [], default_dtype()
     for i, arguments in enumerate(build_inputs(exercise)):
         before_call(i)
-        _reset()
+        _reset(dtype)
         value, error = None, None
         try:
             with warnings.catch_warnings():
@@ -65,15 +68,16 @@ def outcomes(
             kind = type(raised)
             error = Raised(f"{kind.__module__}.{kind.__qualname__}", tuple(explain(raised, code)))
         finally:
-            _reset()
+            _reset(dtype)
         results.append(Outcome(value, _afterwards(arguments, grads=exercise.mutates), error))
     return results
 
 
 def build_inputs(exercise: Exercise) -> Inputs:
-    """The exercise's argument tuples, made anew."""
-    _seed()
-    return exercise.inputs() if callable(exercise.inputs) else copy.deepcopy(exercise.inputs)
+    """The exercise's argument tuples, made anew; the random generators are left where they were."""
+    with _generators_kept():
+        _seed()
+        return exercise.inputs() if callable(exercise.inputs) else copy.deepcopy(exercise.inputs)
 
 
 def same(exercise: Exercise, one: list[Outcome], other: list[Outcome], *, strict: bool = True) -> bool:
@@ -95,11 +99,29 @@ def differs(exercise: Exercise, expected: Any, got: Any) -> Difference | None:
 
 
 def import_torch() -> None:
-    """Load torch, with one thread, where it is installed: before the time of answers counts."""
+    """Load torch where it is installed, with one thread, and what its first optimizer step loads: 2 seconds.
+
+    Before the time of answers counts.
+    """
     if importlib.util.find_spec("torch"):
         import torch
 
         torch.set_num_threads(1)
+        weight = torch.nn.Parameter(torch.ones(1))
+        weight.grad = torch.ones(1)
+        torch.optim.SGD([weight], lr=1.0).step()
+
+
+def default_dtype() -> str:
+    """The name of torch's default dtype, "" where torch is not loaded."""
+    torch = loaded_torch()
+    return str(torch.get_default_dtype()).removeprefix("torch.") if torch else ""
+
+
+def set_default_dtype(name: str) -> None:
+    """Set torch's default dtype by its name; "" leaves it."""
+    if name and (torch := loaded_torch()):
+        torch.set_default_dtype(getattr(torch, name))
 
 
 def _afterwards(arguments: tuple[Any, ...], *, grads: bool) -> Any:
@@ -107,6 +129,21 @@ def _afterwards(arguments: tuple[Any, ...], *, grads: bool) -> Any:
         return snapshot(arguments, grads=grads)
     except RecursionError:  # an answer has put a list into itself
         return tuple(Opaque("endless list") for _ in arguments)
+
+
+@contextlib.contextmanager
+def _generators_kept() -> Iterator[None]:
+    """Python's, NumPy's and torch's global generators come back to where they were."""
+    torch, numpy = loaded_torch(), sys.modules.get("numpy")
+    before = random.getstate(), numpy and numpy.random.get_state(), torch and torch.get_rng_state()
+    try:
+        yield
+    finally:
+        random.setstate(before[0])
+        if numpy:
+            numpy.random.set_state(before[1])
+        if torch:
+            torch.set_rng_state(before[2])
 
 
 def _seed() -> None:
@@ -117,9 +154,9 @@ def _seed() -> None:
         sys.modules["numpy"].random.seed(0)
 
 
-def _reset() -> None:
+def _reset(dtype: str) -> None:
     """The settings and generators that an answer may have changed, as every call finds them."""
+    set_default_dtype(dtype)
     if torch := loaded_torch():
-        torch.set_default_dtype(torch.float32)
         torch.set_grad_enabled(True)
     _seed()

@@ -42,7 +42,7 @@ class Worker:
         """The verdict on one request.
 
         Args:
-            seconds: of the child's own time, for the answer on all inputs.
+            seconds: of the child's own time, for the answer on one input.
         Raises: Stopped if the answer ran longer than `seconds` or ended the process; Unavailable if the
             process could not be had.
         """
@@ -56,10 +56,7 @@ class Worker:
             while (event := child.next(until)) is not None:
                 if event["event"] == "verdict":
                     return event
-                if event["event"] == "called":
-                    until = child.seconds() + _START
-                elif index < 0:
-                    until = child.seconds() + seconds
+                until = child.seconds() + (_START if event["event"] == "called" else seconds)
                 index = event.get("index", index)
         except TimeoutError:
             if index >= 0:

@@ -1,8 +1,8 @@
 """A learner's progress: one JSON file, written whole, shared by several notebooks, never thrown away.
 
 `$COURSE_PROGRESS_DIR/progress.json` (by default `.course/` in the current folder) holds for each exercise
-its state, attempts, hints shown and the source last submitted. Under COURSE_HEADLESS=1 it
-is neither read nor written.
+its state, attempts, hints shown and the source last submitted, and for each quiz the choice that was made.
+Under COURSE_HEADLESS=1 it is neither read nor written.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from filelock import FileLock, Timeout
 from course_utils._files import write_whole
 from course_utils.profiles import headless
 
-Record = dict[str, Any]  # state, attempts, hints, source
+Record = dict[str, Any]  # state, attempts, hints, source; or choice
 T = TypeVar("T")
+_VERSION = 1
 _WAIT = 5.0  # seconds for another notebook to finish its write
 
 
@@ -29,10 +30,17 @@ def folder() -> Path:
 
 
 def read() -> tuple[dict[str, Record], list[str]]:
-    """All records by id, and lines to tell the learner (a damaged file, a folder that cannot be read)."""
+    """All records by id, and lines to tell the learner (a damaged file, a folder that cannot be read).
+
+    The file is written whole, so that no lock is needed to read it, unless it has to be set aside.
+    """
     if headless() or not (folder() / "progress.json").exists():
         return {}, []
-    return _locked(_load, {})
+    try:
+        records = _records(folder() / "progress.json")
+    except OSError as error:
+        return {}, [f"(progress cannot be read: {error.strerror or error} in {folder()})"]
+    return (records, []) if records is not None else _locked(_load, {})
 
 
 def update(id: str, change: Callable[[Record], None]) -> tuple[Record, list[str]]:
@@ -50,7 +58,7 @@ def update(id: str, change: Callable[[Record], None]) -> tuple[Record, list[str]
         records, notes = _load()
         record = records.setdefault(id, {})
         change(record)
-        content = {"version": 1, "exercises": records}
+        content = {"version": _VERSION, "exercises": records}
         write_whole(folder() / "progress.json", json.dumps(content, indent=1, sort_keys=True) + "\n")
         return record, notes
 
@@ -74,12 +82,9 @@ def _load() -> tuple[dict[str, Record], list[str]]:
     path = folder() / "progress.json"
     if not path.exists():
         return {}, []
-    try:
-        records = json.loads(path.read_text(encoding="utf-8"))["exercises"]
-        if isinstance(records, dict) and all(_sound(record) for record in records.values()):
-            return records, []
-    except (ValueError, KeyError, TypeError, RecursionError):
-        pass
+    records = _records(path)
+    if records is not None:
+        return records, []
     n = 1
     while (aside := path.with_name(f"progress.damaged-{n}.json")).exists():
         n += 1
@@ -87,7 +92,21 @@ def _load() -> tuple[dict[str, Record], list[str]]:
     return {}, [f"(progress.json could not be read; it is kept as {aside.name} and a new one begins)"]
 
 
+def _records(path: Path) -> dict[str, Record] | None:
+    """The records of a file, None where it cannot be understood: damaged, or of a later version."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        records = content["exercises"]
+        if content.get("version", _VERSION) == _VERSION and all(_sound(one) for one in records.values()):
+            return dict(records)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        pass
+    return None
+
+
 def _sound(record: Any) -> bool:
-    """A record whose known entries, where present, have their types."""
-    kinds = {"state": str, "attempts": int, "hints": int, "source": str}
-    return isinstance(record, dict) and all(isinstance(record.get(k, t()), t) for k, t in kinds.items())
+    """A record whose known entries, where present, have their types; no count is below zero."""
+    kinds = {"state": str, "attempts": int, "hints": int, "source": str, "choice": str}
+    if not isinstance(record, dict) or not all(isinstance(record.get(k, t()), t) for k, t in kinds.items()):
+        return False
+    return bool(min(record.get("attempts", 0), record.get("hints", 0)) >= 0)

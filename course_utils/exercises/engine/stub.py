@@ -1,10 +1,12 @@
-"""Whether an answer is still the notebook's stub, found by looking at its code, never by running it."""
+"""What is found by looking at an answer's code, never by running it: is it the stub, whose work is it?"""
 
 from __future__ import annotations
 
+import contextlib
 import dis
+import inspect
 from collections.abc import Iterator
-from types import CodeType
+from types import CodeType, ModuleType
 from typing import Any
 
 from course_utils.exercises.engine.model import Exercise
@@ -24,12 +26,59 @@ def not_attempted(exercise: Exercise, answer: Any) -> bool:
 
 
 def code_of(answer: Any) -> CodeType | None:
-    """The code object of a function, bound method, partial or callable object; None where there is none."""
+    """The code object of a function, bound method, partial or callable object; None where there is none.
+
+    Of a decorated function (`functools.cache`, `functools.wraps`) it is that of the function inside.
+    """
+    with contextlib.suppress(ValueError):  # a circle of wrappers
+        answer = inspect.unwrap(answer)
     for one in (answer, getattr(answer, "func", None), getattr(type(answer), "__call__", None)):  # noqa: B004
         code = getattr(one, "__code__", None)
         if isinstance(code, CodeType):
             return code
     return None
+
+
+def parameters_of(answer: Any) -> tuple[str, ...] | None:
+    """The names of a function's arguments in their order, where all can be given by name; else None."""
+    try:
+        parameters = inspect.signature(answer).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    named = all(one.kind is one.POSITIONAL_OR_KEYWORD for one in parameters)
+    return tuple(one.name for one in parameters) if named else None
+
+
+def borrows(answer: Any) -> bool:
+    """Whether an answer, or a function that it calls, takes something out of the course's exercises."""
+    todo, seen = [answer], set()
+    while todo:
+        one = todo.pop()
+        code = code_of(one)
+        if getattr(one, "__module__", "") != "__main__" and _of_exercises(one):
+            return True
+        if code is None or id(code) in seen:
+            continue
+        seen.add(id(code))
+        inner = [code, *_inner(code)]
+        words = [name for c in inner for name in (*c.co_names, *filter(_is_text, c.co_consts))]
+        if any(_EXERCISES in word for word in words):
+            return True
+        around = getattr(inspect.unwrap(one), "__globals__", {})
+        todo += [around[name] for c in inner for name in c.co_names if name in around]
+    return False
+
+
+_EXERCISES = "course_utils.exercises"
+
+
+def _is_text(constant: Any) -> bool:
+    return isinstance(constant, str)
+
+
+def _of_exercises(value: Any) -> bool:
+    name = getattr(value, "__name__" if isinstance(value, ModuleType) else "__module__", None)
+    return isinstance(name, str) and name.startswith(f"{_EXERCISES}.lesson_")
 
 
 def _empty(code: CodeType) -> bool:

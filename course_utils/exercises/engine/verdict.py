@@ -28,6 +28,8 @@ class Verdict:
         facts: (name, text) each, for a table beside the lines: the input, what was expected, what came out.
         in_table: how many of the first lines say no more than the table does.
         unknown: whether no line names the mistake: what it did is described, and a hint may help.
+        cause: the diagnosis of a known mistake, "" where there is none.
+        failing: the input that shows it, from 0; None where there is none.
     """
 
     state: State
@@ -35,23 +37,31 @@ class Verdict:
     facts: tuple[tuple[str, str], ...] = ()
     in_table: int = 0
     unknown: bool = False
+    cause: str = ""
+    failing: int | None = None
 
     def add(self, *lines: str) -> Verdict:
         """The same with more lines at the end; empty ones are left out."""
         return replace(self, lines=(*self.lines, *filter(None, lines)))
 
 
+BORROWED = "It takes something from `course_utils.exercises`, where the solutions are: is it your own answer?"
 NOT_ATTEMPTED = Verdict("not attempted", ("not attempted yet.",))
 
 
 def of_function(
-    exercise: Exercise, expected: Sequence[Outcome], got: Sequence[Outcome], known: Iterable[Known]
+    exercise: Exercise,
+    expected: Sequence[Outcome],
+    got: Sequence[Outcome],
+    known: Iterable[Known],
+    parameters: Sequence[str] | None = None,
 ) -> Verdict:
     """The verdict on the answer to a function exercise.
 
     Args:
         expected, got: what the solution and the answer did, input by input.
         known: the known mistakes, in their order; not looked at where the answer is correct.
+        parameters: the names of the answer's own arguments, where they are known.
     """
     expected, got = list(expected), list(got)
     if any(one.value is ... for one in got):
@@ -60,27 +70,31 @@ def of_function(
     if all(agree):
         return _correct(exercise)
     changed = _changed(exercise, expected, got)
-    also = f"Also, {changed}" if changed else ""
     first = agree.index(False)
-    facts = _facts(exercise, first, expected[first], got[first])
+    call = call_text(exercise, first, parameters)
+    facts = _facts(exercise, call, expected[first], got[first])
     mistakes = list(known)
-    for diagnosis, outcomes in mistakes:
-        if same(exercise, outcomes, got):
-            return Verdict("wrong", (f"wrong: {diagnosis}",), facts)
-    if changed and same(exercise, expected, got, strict=False):
+    cause = next((words for words, outcomes in mistakes if same(exercise, outcomes, got)), "")
+    if not cause and changed and same(exercise, expected, got, strict=False):
         words = f"wrong: the result is right, but {changed} Work on a copy (`{_copy(expected)}`)."
-        return Verdict("wrong", (words,), facts)
-    for diagnosis, outcomes in mistakes:
-        if changed and same(exercise, outcomes, got, strict=False):
-            return Verdict("wrong", (f"wrong: {diagnosis}", also), facts)
-    call = call_text(exercise, first)
+        return Verdict("wrong", (words,), facts, failing=first)
+    if not cause and changed:
+        cause = next((w for w, outcomes in mistakes if same(exercise, outcomes, got, strict=False)), "")
     some = f"Right on {sum(agree)} of {len(agree)} inputs." if any(agree) else ""
+    state: State
     if error := got[first].error:
+        state, in_table = "raised", 0
         lines = (*error.lines, f"This was on {call}. {some}".rstrip())
-        return Verdict("raised", lines, facts, unknown=True).add(also)
-    difference = _first_difference(exercise, expected[first], got[first])
-    lines = (f"wrong on {call}:", f"  {difference.words if difference else ''}")
-    return Verdict("wrong", lines, facts, in_table=2, unknown=True).add(some, also)
+    else:
+        state, in_table = "wrong", 2
+        difference = _first_difference(exercise, expected[first], got[first])
+        lines = (f"wrong on {call}:", f"  {difference.words if difference else ''}")
+        lines += (some,) if some and not cause else ()
+    why = f"Likely cause: {cause}" if cause else ""
+    order = _other_order(exercise, parameters)
+    also = f"Also, {changed}" if changed else ""
+    result = Verdict(state, lines, facts, in_table, not cause, cause, first)
+    return result.add(why, order, also)
 
 
 def of_value(exercise: Exercise, answer: Any) -> Verdict:
@@ -94,14 +108,15 @@ def of_value(exercise: Exercise, answer: Any) -> Verdict:
     facts = (("Got", text(answer)),)
     for wrong in exercise.wrong:
         if _value_difference(exercise, wrong.answer, answer) is None:
-            return Verdict("wrong", (f"wrong: {wrong.diagnosis}",), facts)
+            return Verdict("wrong", (f"wrong: {wrong.diagnosis}",), facts, cause=wrong.diagnosis)
     words = mismatch.words if mismatch.kind == "form" else f"got {text(answer)}, which is not it"
     return Verdict("wrong", (f"wrong: {words}{'' if words.endswith('?') else '.'}",), facts, unknown=True)
 
 
 def of_no_function(kind: str) -> Verdict:
     """The verdict on a value of type `kind` where a function is asked for."""
-    words = f"wrong: a function is asked for, got a value of type {kind}. Pass its name alone."
+    cure = "Pass its name without quotes." if kind == "str" else "Pass its name alone."
+    words = f"wrong: a function is asked for, got a value of type {kind}. {cure}"
     return Verdict("wrong", (words,))
 
 
@@ -109,14 +124,22 @@ def of_stopped(exercise: Exercise, why: str, index: int) -> Verdict:
     """The verdict on an answer that was stopped on input `index`, from 0: it `why`."""
     advice = "Look for an exit, for memory that runs out, or a crash inside a library."
     if why.startswith("did not finish"):
-        advice = "Look for a loop that never ends."
-    return Verdict("raised", (f"stopped: it {why} on {call_text(exercise, index)}.", advice))
+        advice = "Look for a loop that never ends, or for work that grows fast with the size of the input."
+    lines = (f"stopped: it {why} on {call_text(exercise, index)}.", advice)
+    return Verdict("raised", (*lines, f'failing("{exercise.id}") returns these arguments.'), failing=index)
 
 
-def call_text(exercise: Exercise, index: int) -> str:
-    """The call on one input, as the learner would write it."""
-    arguments = build_inputs(exercise)[index]
-    shown = ", ".join(f"{n}={text(a)}" for n, a in zip(_names(exercise), arguments, strict=False))
+def call_text(exercise: Exercise, index: int, parameters: Sequence[str] | None = None) -> str:
+    """The call on one input, as the learner would write it.
+
+    With the arguments' names, unless the answer (with these `parameters`) has given them other ones or
+    another order: it is called by position.
+    """
+    arguments, names = build_inputs(exercise)[index], _names(exercise)
+    by_name = parameters is None or list(parameters[: len(names)]) == names
+    shown = ", ".join(
+        f"{n}={text(a)}" if by_name else text(a) for n, a in zip(names, arguments, strict=False)
+    )
     short = shown if len(shown) <= 300 else shown[:297] + "..."
     return f"{exercise.solution.__name__}({short})"
 
@@ -142,9 +165,17 @@ def _first_difference(exercise: Exercise, expected: Outcome, got: Outcome) -> Di
     return None
 
 
-def _facts(exercise: Exercise, index: int, expected: Outcome, got: Outcome) -> tuple[tuple[str, str], ...]:
+def _other_order(exercise: Exercise, parameters: Sequence[str] | None) -> str:
+    """Words for an answer that has the stub's arguments in another order, else ""."""
+    names = _names(exercise)
+    if parameters is None or list(parameters) == names or sorted(parameters) != sorted(names):
+        return ""
+    return f"It is called with ({', '.join(names)}), in this order; yours takes ({', '.join(parameters)})."
+
+
+def _facts(exercise: Exercise, call: str, expected: Outcome, got: Outcome) -> tuple[tuple[str, str], ...]:
     """Input, expected, got, for a table."""
-    facts = [("Input", call_text(exercise, index))]
+    facts = [("Input", call)]
     if got.error is not None:
         wanted = expected.error.short if expected.error else text(expected.value)
         return (*facts, ("Expected", wanted), ("Got", got.error.short))

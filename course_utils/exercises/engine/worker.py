@@ -2,11 +2,13 @@
 
 Requests come in on stdin (pickled dicts), events go out (`child.Line`): `ready`, then for each request
 `input` before every call of the answer, `called` after the last, and `verdict`. The process ends when the
-parent does (end of file), and ends itself when an answer runs far past its time and the parent is gone.
+parent does (end of file), and ends itself when an answer runs far past its time and the parent is gone, and
+after an answer that has replaced what others use, as by `torch.sqrt = ...`.
 """
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import faulthandler
 import importlib
@@ -20,8 +22,9 @@ from typing import Any
 
 from course_utils.exercises.engine.child import Line
 from course_utils.exercises.engine.judge import judge_function
-from course_utils.exercises.engine.outcomes import import_torch
+from course_utils.exercises.engine.outcomes import import_torch, set_default_dtype
 from course_utils.exercises.engine.stub import code_of
+from course_utils.exercises.engine.surroundings import Surroundings
 from course_utils.exercises.engine.verdict import Verdict
 
 _GRACE = 20  # times an answer's limit, after which the process ends itself: its parent, if any, knows better
@@ -32,40 +35,50 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupted notebook ends this process itself
     line = Line()
     import_torch()
+    for name in ("display", "get_ipython"):  # a notebook has them without an import
+        setattr(builtins, name, lambda *shown, **how: None)
     line.tell("ready")
     while True:
         try:
             request = pickle.load(line.requests)
         except EOFError:
             return
+        surroundings = None
         try:
-            verdict = _serve(request, line)
+            verdict, surroundings = _serve(request, line)
         except Exception as error:  # a fault of the lesson's module, or an answer that cannot be read here
             verdict = Verdict("failed", (f"{type(error).__name__}: {error}",))
         faulthandler.cancel_dump_traceback_later()
         line.tell("verdict", **asdict(verdict))
+        if surroundings is not None and surroundings.replaced():
+            return
 
 
-def _serve(request: dict[str, Any], line: Line) -> Verdict:
+def _serve(request: dict[str, Any], line: Line) -> tuple[Verdict, Surroundings]:
     sys.path[:] = request["path"]
     with contextlib.suppress(OSError):
         os.chdir(request["folder"])
     module = importlib.import_module(request["module"])
     exercise = next(one for one in module.EXERCISES if one.id == request["id"])
+    surroundings = Surroundings()
     answer = pickle.loads(request["answer"])
-    code = code_of(answer)
-    if code is not None and request["source"]:
-        source = request["source"]
-        linecache.cache[code.co_filename] = (sum(map(len, source)), None, source, code.co_filename)
+    for file, source in request["sources"].items():
+        linecache.cache[file] = (sum(map(len, source)), None, source, file)
+    set_default_dtype(request["dtype"] or "float32")
 
     def before_call(index: int) -> None:
-        if index == 0:
-            faulthandler.dump_traceback_later(_GRACE * exercise.seconds, exit=True, file=line.nowhere)
+        faulthandler.dump_traceback_later(_GRACE * exercise.seconds, exit=True, file=line.nowhere)
         line.tell("input", index=index)
 
-    return judge_function(
-        exercise, answer, code=code, before_call=before_call, after_calls=lambda: line.tell("called")
+    verdict = judge_function(
+        exercise,
+        answer,
+        code=code_of(answer),
+        before_call=before_call,
+        after_calls=lambda: line.tell("called"),
+        surroundings=surroundings,
     )
+    return verdict, surroundings
 
 
 if __name__ == "__main__":

@@ -18,8 +18,8 @@ from course_utils.exercises.engine.catalogue import find_exercise
 from course_utils.exercises.engine.child import Line
 from course_utils.exercises.engine.compare import snapshot
 from course_utils.exercises.engine.explain import explain
-from course_utils.exercises.engine.outcomes import import_torch, outcomes
-from course_utils.exercises.engine.stub import code_of, not_attempted
+from course_utils.exercises.engine.outcomes import default_dtype, import_torch, outcomes
+from course_utils.exercises.engine.stub import borrows, code_of, not_attempted, parameters_of
 from course_utils.tools.grading.values import encode, encode_outcome
 
 
@@ -101,7 +101,14 @@ def _try(shell: Any, line: Line, id: str, expression: str, problem: str) -> None
         done = outcomes(
             exercise, answer, lambda index: line.tell("input", id=id, index=index), code=code_of(answer)
         )
-        line.tell("answer", id=id, outcomes=[encode_outcome(one) for one in done])
+        line.tell(
+            "answer",
+            id=id,
+            outcomes=[encode_outcome(one) for one in done],
+            parameters=parameters_of(answer),
+            borrows=borrows(answer),
+            dtype=default_dtype(),
+        )
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ owns nothing.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import functools
 import io
@@ -26,8 +27,15 @@ from course_utils._files import write_whole
 from course_utils.exercises.engine import catalogue
 from course_utils.exercises.engine.child import Event
 from course_utils.exercises.engine.model import Exercise
-from course_utils.exercises.engine.outcomes import Outcome, build_inputs, outcomes
+from course_utils.exercises.engine.outcomes import (
+    Outcome,
+    build_inputs,
+    default_dtype,
+    outcomes,
+    set_default_dtype,
+)
 from course_utils.exercises.engine.verdict import (
+    BORROWED,
     NOT_ATTEMPTED,
     Known,
     Verdict,
@@ -176,32 +184,57 @@ def verdict_of(exercise: Exercise, event: Event | None) -> Verdict:
         if not exercise.asks_for_function:
             return of_value(exercise, decode(event.get("value")))
         got = [decode_outcome(one) for one in event["outcomes"]]
-        if len(got) != len(_expected(exercise.id)):
+        dtype = "float64" if event.get("dtype") == "float64" else "float32"
+        if len(got) != len(_expected(exercise.id, dtype)):
             raise ValueError("not as many results as inputs")
     except (ValueError, KeyError, TypeError):
         return Verdict("raised", ("what it returned cannot be read.",))
-    return of_function(exercise, _expected(exercise.id), got, _known(exercise.id))
+    expected, known = _expected(exercise.id, dtype), _known(exercise.id, dtype)
+    verdict = of_function(exercise, expected, got, known, _names(event.get("parameters")))
+    return verdict.add(BORROWED if event.get("borrows") is True else "")
+
+
+def _names(said: object) -> list[str] | None:
+    """The names of a function's arguments, as a student's process says; None where it says something else."""
+    if not isinstance(said, list) or not all(isinstance(name, str) and name.isidentifier() for name in said):
+        return None
+    return said if len(said) <= 20 and max(map(len, said), default=0) <= 80 else None
 
 
 def diagnosis(verdict: Verdict) -> str:
-    """A verdict's reason in one line, without the state, "" for a correct answer."""
+    """A verdict's reason in one line, without the state; "" for a correct answer of one's own."""
     if verdict.state == "correct":
-        return ""
+        return BORROWED if BORROWED in verdict.lines else ""
+    if verdict.cause:
+        return verdict.cause
     first, *more = verdict.lines
     first = re.sub("^(wrong:? ?|not attempted yet[.:] ?)", "", first)
     return " ".join([first, *(line.strip() for line in more)]).strip()
 
 
-@functools.lru_cache(maxsize=256)
-def _expected(id: str) -> list[Outcome]:
+@functools.lru_cache(maxsize=512)
+def _expected(id: str, dtype: str) -> list[Outcome]:
     exercise = catalogue.find_exercise(id)
-    return outcomes(exercise, exercise.solution)
+    with _default(dtype):
+        return outcomes(exercise, exercise.solution)
 
 
-@functools.lru_cache(maxsize=256)
-def _known(id: str) -> list[Known]:
+@functools.lru_cache(maxsize=512)
+def _known(id: str, dtype: str) -> list[Known]:
     exercise = catalogue.find_exercise(id)
-    return [(wrong.diagnosis, outcomes(exercise, wrong.answer)) for wrong in exercise.wrong]
+    with _default(dtype):
+        return [(wrong.diagnosis, outcomes(exercise, wrong.answer)) for wrong in exercise.wrong]
+
+
+@contextlib.contextmanager
+def _default(dtype: str) -> Iterator[None]:
+    """torch's default dtype as the student's notebook has set it."""
+    before = default_dtype()
+    set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        set_default_dtype(before)
 
 
 def table(rows: list[Row]) -> str:
