@@ -224,6 +224,21 @@ def _last_that_worked(rates: list[float], losses: Losses, guess: float) -> float
     return max(rate for rate in rates if rate < 2.999 * found) / 3
 
 
+def _failing_best(rates: list[float], losses: Losses, guess: float) -> float | None:
+    bad = [k for k in range(_best_of(losses) + 1, len(rates)) if not _worst(losses[k]) < guess / 2]
+    return rates[bad[0]] / 3 if bad else None
+
+
+def _nan_passes(rates: list[float], losses: Losses, guess: float) -> float | None:
+    best = _best_of(losses)
+    bad = [k for k in range(best, len(rates)) if any(loss >= guess / 2 for loss in losses[k])]
+    return rates[bad[0]] / 3 if bad and bad[0] > best else None
+
+
+def _bound_passes(rates: list[float], losses: Losses, guess: float) -> float | None:
+    return choose_rate(rates, losses, math.nextafter(guess, math.inf))
+
+
 def _widen_forgotten(rates: list[float], losses: Losses, guess: float) -> float | None:
     found = choose_rate(rates, losses, guess)
     return rates[-1] / 3 if found is None else found
@@ -255,6 +270,8 @@ def _sweeps() -> Inputs:
         # by the mean the third is best
         ([1.0, 2.0, 3.0, 4.0], [[0.5, 0.5], [0.8, 1.2], [0.0, 0.9], [2.0, 2.0]], 2.0),
         ([0.3, 1.0, 3.0], [[0.01, 0.02], [0.3, 0.4], [0.9, 0.3]], 0.69),  # the best is the first
+        ([0.1, 0.3, 1.0], [[1.6, 1.5], [1.3, 1.2], [2.3, 2.4]], 2.3),  # the best fails, as does the next
+        ([1.0, 2.0, 4.0, 8.0], [[0.5, 0.4], [0.2, 0.3], [0.1, 1.0], [0.9, 1.5]], 2.0),  # one at the bound
     )
 
 
@@ -279,7 +296,7 @@ def check_gradient(f: Function, g: Tensor, p: Tensor, h: float) -> list[str]:
 
 def _checked(
     f: Function, g: Tensor, p: Tensor, h: float, *, kinks: bool = True, side: str = "both",
-    relative: bool = True, at: Callable[[Tensor, int], Tensor] | None = None,
+    relative: bool = True, floor: float = 1.0, steep: bool = False, at: Callable[[Tensor, int], Tensor] | None = None,
 ) -> list[str]:  # fmt: skip
     """The check with one thing left out; `at` makes the shift of a coordinate."""
     found = []
@@ -287,8 +304,9 @@ def _checked(
         shift = h * torch.eye(len(p), dtype=p.dtype)[i] if at is None else at(p, i)
         right, left = (f(p + shift) - f(p)) / h, (f(p) - f(p - shift)) / h
         slope = {"both": (right + left) / 2, "right": right, "double": right + left}[side]
-        size = max(1.0, float(abs(slope))) if relative else 1.0
-        if kinks and abs(right - left) > 0.1:
+        size = max(floor, float(abs(slope))) if relative else 1.0
+        bend = 0.1 * max(1.0, float(abs(slope))) if steep else 0.1
+        if kinks and abs(right - left) > bend:
             found.append("kink")
         else:
             found.append("right" if abs(slope - g[i]) <= 1e-5 * size else "wrong")
@@ -309,6 +327,14 @@ def _twice(f: Function, g: Tensor, p: Tensor, h: float) -> list[str]:
 
 def _absolute(f: Function, g: Tensor, p: Tensor, h: float) -> list[str]:
     return _checked(f, g, p, h, relative=False)
+
+
+def _only_relative(f: Function, g: Tensor, p: Tensor, h: float) -> list[str]:
+    return _checked(f, g, p, h, floor=0.0)
+
+
+def _kinks_by_size(f: Function, g: Tensor, p: Tensor, h: float) -> list[str]:
+    return _checked(f, g, p, h, steep=True)
 
 
 def _all_at_once(f: Function, g: Tensor, p: Tensor, h: float) -> list[str]:
@@ -341,6 +367,14 @@ def _rectified(p: Tensor) -> Tensor:
     return (p.clamp(min=0) * torch.arange(1, len(p) + 1)).sum() + (p**2).sum()
 
 
+def _leaning(p: Tensor) -> Tensor:
+    return 1000 * p.sum() + p.clamp(min=0).sum() + (p**2).sum()
+
+
+def _square(p: Tensor) -> Tensor:
+    return (p**2).sum()
+
+
 def _gradients() -> Inputs:
     def exact(f: Function, p: Tensor) -> Tensor:
         gradient: Tensor = torch.func.grad(f)(p)
@@ -363,6 +397,8 @@ def _gradients() -> Inputs:
         (_steep, exact(_steep, three) + vector(0.01, 0.0, 100.0), three, 1e-6),
         (_rectified, vector(0.5, -1.0, 4.6, 0.0), bent, 1e-5),
         (_rectified, vector(0.5, 0.0, 4.6, 2.0), bent, 1e-5),  # 0.5: between the two slopes
+        (_leaning, vector(1000.5, 1002.0, 1000.5), vector(0.0, 0.5, 0.0), 1e-5),  # a kink in a steep slope
+        (_square, vector(5e-6, 0.002, 2.0), vector(0.0, 0.001, 1.0), 1e-5),  # off by less than 10⁻⁵
     )
 
 
@@ -516,7 +552,16 @@ EXERCISES = (
                 "Only NaN and infinity count as failed here. A run that stays at a guess has failed, too.",
             ),
             Wrong(_mean_run, "The mean over the runs decides here. One run that fails is enough."),
-            Wrong(_best_by_the_mean, "The best rate is that whose worst loss is the lowest, not its mean."),
+            Wrong(
+                _best_by_the_mean,
+                "The rates are ranked by something else than the worst loss of each, as the mean or the median.",
+            ),
+            Wrong(_failing_best, "Where a run fails at the best rate as well, return None: no rate is safe."),
+            Wrong(
+                _nan_passes,
+                "A NaN passes here: nan >= x is False. Ask whether the loss is not below the bound.",
+            ),
+            Wrong(_bound_passes, "A loss of exactly guess / 2 is not below it: that run has failed."),
             Wrong(_all_must_fail, "All runs must fail here. One is enough."),
             Wrong(_last_that_worked, "This is a third of the highest rate that worked, not of the next."),
             Wrong(
@@ -560,6 +605,14 @@ EXERCISES = (
             Wrong(
                 _absolute,
                 "The error is not divided by the size of the slope. A steep function has a large one.",
+            ),
+            Wrong(
+                _only_relative,
+                "The error allowed is 1e-5 times the slope, even where the slope is below one: max(1, |m|) is left out.",
+            ),
+            Wrong(
+                _kinks_by_size,
+                "The two sides may differ by more on a steep slope here. Asked for is 0.1 everywhere.",
             ),
             Wrong(_all_at_once, "All coordinates move at once. Shift one at a time."),
             Wrong(_sign_passes, "An entry with the wrong sign passes as right."),
@@ -640,12 +693,12 @@ QUIZZES = (
     ),
     Quiz(
         "02.failing_net",
-        "A small ReLU net learns ten digits by full-batch descent on cross-entropy. You raise the rate until training fails. What does the "
-        "loss of the failing net do?",
+        "A small ReLU net learns ten digits by full-batch descent on cross-entropy. You raise the rate until every seed fails. What does the "
+        "loss of the failing nets do?",
         (
             (
                 "It grows without end, to infinity or NaN",
-                "So it does on a quadratic. Watch what the net of this lesson does at the first rates that fail.",
+                "So it does on a quadratic. Watch what the net of this lesson does a little beyond the cliff.",
                 False,
             ),
             (

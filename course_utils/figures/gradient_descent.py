@@ -41,22 +41,23 @@ PACE = (
 )
 STEPS_AGAINST_KAPPA = (
     "Steps to 0.001 of the distance, many quadratics, two panels. Against the condition number the "
-    "dots lie along a straight line of slope one; against the largest curvature they form a cloud."
+    "dots lie along a straight line of slope one, a little below that of theory for a start along a slowest "
+    "direction; against the largest curvature they form a cloud."
 )
 UNITS = (
     "Loss above the lowest against the step on the diabetes data, both logarithmic, each at its best rate. "
     "In its own units it falls as fast at first and then hardly moves; with standardised columns it bends "
-    "down and falls to rounding error."
+    "down and falls below 10⁻¹² of the start."
 )
 MISLED = (
-    "Left, steps to leave a saddle against the distance from its ridge, on a logarithmic axis: a straight "
-    "line. Right, steps to cross a plateau against the distance, steps on a logarithmic axis: a line that "
-    "bends upwards. Dots lie on thin lines of theory."
+    "Left, steps to leave the saddle x² − y² against the distance from its ridge, on a logarithmic axis: a "
+    "straight line. Right, steps to cross the plateau of 1 − exp(−r²/2) against the distance, steps on a "
+    "logarithmic axis: a line that bends upwards. Dots lie on thin lines of theory."
 )
 NET_SWEEP = (
     "A net trained with many rates. Left, the loss after 100 steps: it falls along a gentle slope as the "
     "rate grows, then jumps within a factor of two to that of a guess. Right, steps to a loss of 0.5: they "
-    "fall along a line of slope minus one, level off, and end where nets fail."
+    "fall along a line of slope minus one, level off, rise at the last rate, and end where nets fail."
 )
 CLIFFS = (
     "Five nets, one row each, the rate on a logarithmic axis. In each row are marked 2/λ at the start, "
@@ -64,12 +65,13 @@ CLIFFS = (
 )
 NO_CLIFF = (
     "Loss after 100 steps against the rate, logarithmic. The net's dots fall and then jump to that of a "
-    "guess or above. The linear model's dots fall all the way, far past its own 2/λ at the start. With wrong "
-    "labels they fall first and then rise above a guess."
+    "guess or above. The linear model's dots fall all the way, far past its own 2/λ at the start. With two "
+    "labels for each digit they hardly fall, and then rise above a guess."
 )
 BASIN_MAPS = (
     "Three maps of where descent from each start ends, for three rates. At 0.01 each of the four minima has "
-    "its basin; at 0.0165 the basin of the sharpest is dark, since nothing settles there; at 0.0195 two are."
+    "its basin; at 0.0165 nearly all of the sharpest one's is dark, since starts there do not settle; at "
+    "0.0195 two are."
 )
 RATE_AND_PATH = (
     "Left, the factor against the curvature: a V that touches zero in the middle, with both ends, μ and L, "
@@ -130,7 +132,7 @@ def which_way() -> Figure:
     plotting.log_ticks(right, "x")
     plotting.measured(right, RADII, angles, label="_angle", color=plotting.BLUE)
     right.set_ylim(-3, 90)
-    title = "Short steps: −g is best. Long ones: it is not"
+    title = "Short steps: along −g. Long ones: not"
     plotting.finish(right, title=title, x="length of the step", y="angle from −g, in degrees", names=False)
     return figure
 
@@ -157,7 +159,7 @@ def pace(shares: ArrayLike, measured: Mapping[float, ArrayLike]) -> Figure:
     axes.axvspan(2, x[-1], color=plotting.VERMILION, alpha=0.12, linewidth=0)
     axes.text(2.02, 2.5, "diverges", color=plotting.VERMILION, rotation=90, va="bottom")
     axes.set(xlim=(x[0], x[-1]), ylim=(1.5, 8000))
-    title = "The larger κ, the nearer the best rate (star) is to one that diverges"
+    title = "The larger κ, the nearer the best rate (star) is to 2/L"
     plotting.finish(axes, title=title, x="rate η, in units of 1/L", y="steps to a tenth", names=False)
     return figure
 
@@ -179,7 +181,7 @@ def steps_against_kappa(kappa: Tensor, L: Tensor, steps: Tensor, tolerance: floa
     plotting.finish(
         left, title="Steps grow with κ", x="condition number κ = L/μ", y="steps needed", names=False
     )
-    title = "How steep it is does not matter"
+    title = "At its best rate, not with L"
     plotting.finish(right, title=title, x="largest curvature L", y="", names=False)
     return figure
 
@@ -189,7 +191,9 @@ def units(gaps: Mapping[str, Tensor]) -> Figure:
     figure, axes = plotting.subplots(size=(6.6, 3.7))
     plotting.log_ticks(axes)
     for (name, gap), color in zip(gaps.items(), (plotting.BLUE, plotting.VERMILION), strict=True):
-        axes.plot(np.arange(1, len(gap) + 1), gap.clamp(min=1e-16), color=color, label=name)
+        # the line ends above the axis, so that its name stands clear of it
+        shown = gap[: int((gap > 1e-12).sum())]
+        axes.plot(np.arange(1, len(shown) + 1), shown, color=color, label=name)
     axes.set_ylim(1e-13, 3)
     title = "Diabetes, in its own units: slow after the first steps"
     plotting.finish(axes, title=title, x="step + 1", y="loss above the lowest (start: 1)")
@@ -216,13 +220,13 @@ def misled(
     plotting.theory(left, eps, np.log(1 / eps) / np.log(1.1), label="_theory")
     left.set_ylim(0)
     left.invert_xaxis()
-    title = "A saddle costs a logarithm"
+    title = "Saddle ½(x² − y²): a logarithm"
     plotting.finish(left, title=title, x="distance ε from the ridge", y="steps to leave", names=False)
     plotting.log_ticks(right, "y")
     plotting.measured(right, distances, crossings, label="_plateau", color=plotting.VERMILION)
     dense = np.linspace(float(np.min(distances)), float(np.max(distances)), 60)
     plotting.theory(right, dense, crossing_time(dense, lr=1.0, goal=0.1), label="_theory")
-    title = "A plateau costs more than an exponential"
+    title = "Plateau 1 − exp(−r²/2): far more"
     plotting.finish(right, title=title, x="distance from the hole", y="steps to reach it", names=False)
     return figure
 
@@ -255,7 +259,7 @@ def net_sweep(rates: ArrayLike, ends: Tensor, steps: Tensor, *, guess: float) ->
     plotting.theory(right, x[reached], line[reached], label="_theory")
     right.set_xlim(left.get_xlim())
     right.set_ylim(3, 150)
-    title = "Twice the rate, half the steps (thin line), up to a point"
+    title = "Steps fall as 1/η (dashed), at first"
     plotting.finish(right, title=title, x="rate η", y="steps to a loss of 0.5", names=False)
     return figure
 
@@ -297,7 +301,9 @@ def no_cliff(rates: ArrayLike, ends: Mapping[str, Tensor], starts: Mapping[str, 
         axes.plot(x, middle, "o-", color=color, linewidth=1, markersize=5, label=name)
         if name in starts:
             axes.axvline(starts[name], color=color, linewidth=1.1, linestyle=(0, (5, 3)))
-    axes.set_ylim(1e-4, 12)
+    axes.axhline(np.log(10), color=plotting.GREY, linewidth=0.9)
+    axes.text(x[0], np.log(10) * 1.1, "a guess", color=plotting.GREY, va="bottom")
+    axes.set_ylim(1e-4, 200)
     axes.text(float(max(starts.values())) * 1.1, 2e-4, "dashed: 2/λ at the start", va="bottom")
     title = "A linear model on the same digits has no cliff here"
     plotting.finish(axes, title=title, x="rate η", y="loss after 100 steps")
