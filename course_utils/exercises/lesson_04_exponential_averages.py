@@ -49,6 +49,21 @@ def _gap_as_zero(values: list[float], beta: float) -> list[float]:
     return _divided(values, beta, count_gaps=True)
 
 
+def _gap_as_zero_nan_first(values: list[float], beta: float) -> list[float]:
+    """The same with NaN before the first reading, as asked."""
+    readings = _gap_as_zero(values, beta)
+    return [a if math.isnan(a) else b for a, b in zip(average_with_gaps(values, beta), readings, strict=True)]
+
+
+def _from_first_value(values: list[float], beta: float) -> list[float]:
+    m, readings = math.nan, []
+    for x in values:
+        if not math.isnan(x):
+            m = x if math.isnan(m) else beta * m + (1 - beta) * x
+        readings.append(m)
+    return readings
+
+
 def _readings_counted(values: list[float], beta: float) -> list[float]:
     return _divided(values, beta, count_gaps=False)
 
@@ -224,6 +239,17 @@ def _one_over_memory(share: float, late: float) -> float | None:
     return _chosen(share, late, beta=lambda share: 1 - share**2)
 
 
+def _memory_for_lag_at_zero(share: float, late: float) -> float | None:
+    """Without a case of its own for share >= 1: at beta = 0 the memory is 1, and that counts as late."""
+    beta = max(0.0, (1 - share**2) / (1 + share**2))
+    return beta if 1 / (1 - beta) <= late else None
+
+
+def _window_for_lag_at_zero(share: float, late: float) -> float | None:
+    beta = max(0.0, (1 - share**2) / (1 + share**2))
+    return beta if (1 + beta) / (1 - beta) <= late else None
+
+
 def _lag_passed(share: float, late: float) -> float | None:
     return _chosen(share, late, lag=lambda beta: 0.0)
 
@@ -352,6 +378,15 @@ EXERCISES = (
                 "is not 1 - beta**t there.",
             ),
             Wrong(
+                _gap_as_zero_nan_first,
+                "You divide by 1 - beta**t with t the number of days. A day without a reading adds no weight, so "
+                "after it the weights add up to less.",
+            ),
+            Wrong(
+                _from_first_value,
+                "These start at the first reading, which then has too much weight, and a day without one is no step.",
+            ),
+            Wrong(
                 _readings_counted,
                 "These are divided by 1 - beta**t with t the number of readings. That is the sum of the weights "
                 "only as long as no day was missed.",
@@ -463,6 +498,16 @@ EXERCISES = (
                 _window_for_lag,
                 "None came out too often. The window is the number of values in a plain mean that is equally late; that "
                 "mean is late by the mean age of its values, about half of their number.",
+            ),
+            Wrong(
+                _memory_for_lag_at_zero,
+                "None came out too often, for share >= 1, too. You compare the memory 1 / (1 - beta); the lag on a steady "
+                "rise is beta / (1 - beta), one less.",
+            ),
+            Wrong(
+                _window_for_lag_at_zero,
+                "None came out too often, for share >= 1, too. You compare the window (1 + beta) / (1 - beta); a plain "
+                "mean of so many values is late by the mean age of its values, about half of their number.",
             ),
             Wrong(
                 _half_life_for_lag,
@@ -642,7 +687,7 @@ QUIZZES = (
             ),
             (
                 "The corrected one",
-                "It weighs all 50 values nearly alike. The other gives one of them more than a third of the weight.",
+                "None of the 50 values has more than 4% of its weight. The other gives one of them more than a third.",
                 True,
             ),
         ),

@@ -128,11 +128,11 @@ def three_lengths(response: Tensor, beta: float) -> Figure:
         (3, 0.094, "half of the weight: the half-life", plotting.BLUE),
         (7.3, 0.062, "the time constant 1 / (1 − β)", plotting.SKY),
         (window + 0.4, 1 / window, f"plain mean of {window} values: same lag, same noise", plotting.INK),
-        (19.6, 0.021, "about a third of the weight is older than that", plotting.GREY),
+        (window + 0.4, 0.024, f"older than {constant:.0f} steps: about a third of the weight", plotting.GREY),
     ):
         axes.text(x, y, text, color=color, va="center")
     axes.set(xlim=(0, 45), ylim=(0, 0.108))
-    title = f"β = {beta:g} has no end: its memory has several lengths"
+    title = f"Weights at β = {beta:g} never end: memory has several lengths"
     plotting.finish(axes, title=title, x="age of a value, steps", y="weight", names=False)
     return figure
 
@@ -261,6 +261,7 @@ def variance_left(betas: ArrayLike, measured: Mapping[str, ArrayLike], theory: S
         plotting.measured(axes, longer, mean, label=name, color=color)
         plotting.theory(axes, longer, line, label="_theory")
     axes.set_xticks(longer, [f"{k:.3g}\n{b:g}" for k, b in zip(longer, np.asarray(betas), strict=True)])
+    axes.set_yticks([0.001, 0.01, 0.1, 1], ["0.001", "0.01", "0.1", "1"])
     title = "The formula is for independent noise: weather leaves more, shuffled epochs leave less"
     plotting.finish(
         axes, title=title, x="memory 1 / (1 − β), and β below it", y="variance left, one value = 1"
