@@ -375,6 +375,11 @@ def _square(p: Tensor) -> Tensor:
     return (p**2).sum()
 
 
+def _hat(p: Tensor) -> Tensor:
+    """A kink that bends down, one of 0.15, and two slopes without."""
+    return -p[0].abs() + 0.075 * p[1].abs() - 5 * p[2] + p[3] / 2
+
+
 def _gradients() -> Inputs:
     def exact(f: Function, p: Tensor) -> Tensor:
         gradient: Tensor = torch.func.grad(f)(p)
@@ -399,6 +404,7 @@ def _gradients() -> Inputs:
         (_rectified, vector(0.5, 0.0, 4.6, 2.0), bent, 1e-5),  # 0.5: between the two slopes
         (_leaning, vector(1000.5, 1002.0, 1000.5), vector(0.0, 0.5, 0.0), 1e-5),  # a kink in a steep slope
         (_square, vector(5e-6, 0.002, 2.0), vector(0.0, 0.001, 1.0), 1e-5),  # off by less than 10⁻⁵
+        (_hat, vector(0.0, 0.0, -5.00003, 0.500015), vector(0.0, 0.0, 1.0, 1.0), 1e-5),
     )
 
 

@@ -209,7 +209,8 @@ def _cutmix_inputs() -> Inputs:
     y, partner = torch.eye(3, dtype=torch.float64), torch.tensor([1, 2, 0])
     inside = torch.tensor([[1, 2, 4, 8], [0, 0, 6, 3], [2, 2, 2, 5]])
     outside = torch.tensor([[-2, -2, 3, 4], [4, 5, 9, 12], [0, 1, 6, 8]])
-    return (y, partner, inside, 6, 8), (y, partner, outside, 6, 8)
+    beyond = torch.tensor([[-3, 2, -1, 5], [0, -4, 6, -2], [7, 2, 9, 5]])
+    return (y, partner, inside, 6, 8), (y, partner, outside, 6, 8), (y, partner, beyond, 6, 8)
 
 
 def _share(boxes: Tensor, height: int, width: int) -> Tensor:

@@ -237,6 +237,10 @@ def _boards() -> Inputs:
         shared = 0.85 + 0.03 * torch.randn(1, 16, generator=generator, dtype=torch.float64)
         own = 0.004 * torch.randn(len(gains), 16, generator=generator, dtype=torch.float64)
         boards.append((shared + own + torch.tensor(gains, dtype=torch.float64)[:, None], 3.5))
+    # three methods, four seeds: one near the edge of its interval, from either side, one the winner's double
+    best = torch.tensor([0.9, 0.7, 0.8, 0.6], dtype=torch.float64)
+    few = torch.stack([best, best - torch.tensor([0.01, 0.02, 0.03, 0.02], dtype=torch.float64), best])
+    boards += [(few, 5.2), (few, 4.5)]
     return tuple(boards)
 
 
@@ -329,7 +333,7 @@ EXERCISES = (
         "of which at least one is good enough with the given probability.",
         kind="core",
         minutes=8,
-        inputs=((0.05, 0.95), (0.1, 0.9), (0.5, 0.7), (0.01, 0.5), (0.2, 0.99)),
+        inputs=((0.05, 0.95), (0.1, 0.9), (0.5, 0.7), (0.01, 0.5), (0.2, 0.99), (0.5, 0.75), (0.75, 0.5)),
         solution=trials_needed,
         wrong=(
             Wrong(

@@ -13,17 +13,21 @@ import ast
 import copy
 import functools
 import inspect
+import math
+import random
 import signal
 import sys
 import textwrap
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
+from course_utils._checks import is_tensor
 from course_utils.exercises.engine.model import Exercise
-from course_utils.exercises.engine.outcomes import outcomes, same
+from course_utils.exercises.engine.outcomes import build_inputs, outcomes, same
 
-SECONDS = 5  # a change may make a loop endless
+SECONDS = 2  # a change may make a loop endless
 Change = tuple[str, Callable[..., Any]]
 _ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.Pow: ast.Mult,
@@ -35,9 +39,10 @@ _COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
 }  # fmt: skip
 _NAMES = {
     "min": "max", "max": "min", "any": "all", "all": "any", "argmin": "argmax", "argmax": "argmin",
-    "sum": "mean", "mean": "sum", "floor": "ceil", "ceil": "floor", "zeros": "ones", "ones": "zeros", "sin": "cos",
-    "cos": "sin", "zeros_like": "ones_like", "amin": "amax", "amax": "amin", "cumsum": "cumprod",
+    "sum": "mean", "mean": "sum", "floor": "ceil", "ceil": "floor", "zeros": "ones", "ones": "zeros",
+    "sin": "cos", "cos": "sin", "zeros_like": "ones_like", "amin": "amax", "amax": "amin", "cumsum": "cumprod",
 }  # fmt: skip
+_FORMS = ("item", "tolist", "double")  # left out, the same numbers come out in another form, which passes
 
 
 def changes(function: Callable[..., Any]) -> Iterator[Change]:
@@ -53,7 +58,7 @@ def changes(function: Callable[..., Any]) -> Iterator[Change]:
             if not _put(changed, node, number):
                 continue
             text = ast.unparse(ast.fix_missing_locations(changed))
-            if text == ast.unparse(tree):
+            if text == ast.unparse(tree) or "strict=False" in text:
                 continue
             words = _difference(ast.unparse(tree), text) or before
             made = _compiled(text, function)
@@ -70,6 +75,55 @@ def survivors(exercise: Exercise, *, every: int = 1, first: int = 0) -> Iterator
         got = _in_time(functools.partial(outcomes, exercise, function))
         if got is not None and same(exercise, expected, got):
             yield words
+
+
+def misdiagnosed(exercise: Exercise) -> Iterator[str]:
+    """The changes that get the diagnosis of a known mistake and do something else than it nearby.
+
+    Nearby are the exercise's inputs with every floating-point number moved by up to a fifth, where the
+    solution still gives numbers.
+    """
+    expected = outcomes(exercise, exercise.solution)
+    known = [(wrong, outcomes(exercise, wrong.answer)) for wrong in exercise.wrong]
+    moved = replace(exercise, inputs=functools.partial(_moved, exercise))
+    if not all(_is_number(one.value) and one.error is None for one in outcomes(moved, exercise.solution)):
+        return
+    elsewhere = {id(wrong): outcomes(moved, wrong.answer) for wrong, _ in known}
+    for words, function in changes(exercise.solution):
+        got = _in_time(functools.partial(outcomes, exercise, function))
+        if got is None or same(exercise, expected, got):
+            continue
+        wrong = next((wrong for wrong, its in known if same(exercise, its, got)), None)
+        if wrong is not None:
+            there = _in_time(functools.partial(outcomes, moved, function))
+            if there is not None and not same(moved, elsewhere[id(wrong)], there):
+                yield f"{words}   gets: {wrong.diagnosis}"
+
+
+def _moved(exercise: Exercise) -> Any:
+    generator = random.Random(0)
+
+    def move(value: Any) -> Any:
+        if isinstance(value, float):
+            return value * (1 + 0.2 * generator.uniform(-1, 1))
+        if is_tensor(value) and value.is_floating_point() and value.is_leaf and not value.requires_grad:
+            factors = [1 + 0.2 * generator.uniform(-1, 1) for _ in range(value.numel())]
+            return value * value.new_tensor(factors).reshape(value.shape)
+        if type(value) in (list, tuple):
+            return type(value)(map(move, value))
+        return {key: move(one) for key, one in value.items()} if type(value) is dict else value
+
+    return tuple(tuple(map(move, arguments)) for arguments in build_inputs(exercise))
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if is_tensor(value):
+        return bool(value.isfinite().all()) if value.is_floating_point() else True
+    if isinstance(value, list | tuple):
+        return all(map(_is_number, value))
+    return not isinstance(value, dict) or all(map(_is_number, value.values()))
 
 
 class _TooLong(BaseException):
@@ -132,12 +186,12 @@ def _variants(node: ast.AST) -> Iterator[ast.AST | None]:
                 yield ast.Call(ast.Attribute(value, _NAMES[name], context), arguments, keywords)
             if len(arguments) == 1 and not keywords and isinstance(value, ast.Name):  # math.sqrt(x)
                 yield arguments[0]
-            elif not arguments:  # x.abs()
+            elif not arguments and name not in _FORMS:  # x.abs()
                 yield value
         case ast.Call(ast.Name(name, context), arguments, keywords):
             if name in _NAMES:
                 yield ast.Call(ast.Name(_NAMES[name], context), arguments, keywords)
-            if name in ("min", "max", "abs", "round", "int", "float", "sorted", "reversed"):
+            if name in ("min", "max", "abs", "round", "sorted", "reversed"):
                 yield from arguments
         case ast.AugAssign(target, op, value):
             if type(op) in _ARITHMETIC:
