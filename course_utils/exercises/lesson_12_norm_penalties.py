@@ -341,11 +341,13 @@ def _squared_l2(x: torch.Tensor, y: torch.Tensor, l2: float) -> torch.Tensor:
 
 def _ridge_on_product(x: torch.Tensor, y: torch.Tensor, l2: float) -> torch.Tensor:
     n, d = x.shape
-    return torch.linalg.solve(x.T @ x / n + l2 * torch.eye(d, dtype=x.dtype), x.T @ y / n)
+    theta: torch.Tensor = torch.linalg.solve(x.T @ x / n + l2 * torch.eye(d, dtype=x.dtype), x.T @ y / n)
+    return theta
 
 
 def _no_penalty(x: torch.Tensor, y: torch.Tensor, l2: float) -> torch.Tensor:
-    return torch.linalg.lstsq(x, y[:, None]).solution[:, 0]
+    theta: torch.Tensor = torch.linalg.lstsq(x, y[:, None]).solution[:, 0]
+    return theta
 
 
 def _from_zero(x: torch.Tensor, y: torch.Tensor, l2: float) -> torch.Tensor:

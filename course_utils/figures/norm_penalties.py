@@ -71,6 +71,10 @@ BALL = (
     "before the first."
 )
 
+SLIDERS = {  # of `ball`
+    "strength": [0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0],
+    "l1_share": [0.0, 0.25, 0.5, 0.75, 1.0],
+}
 BALL_AT = {1.0: 0.7, 0.0: 0.5}  # share of L1 -> strength
 
 

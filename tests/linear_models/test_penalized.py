@@ -10,7 +10,7 @@ from sklearn.linear_model import ElasticNet, Ridge
 from torch import Tensor
 
 from course_utils import linear_models
-from course_utils.linear_models import elastic_net, ridge, ridge_zeros, strongest_l1
+from course_utils.linear_models import elastic_net, ridge, ridge_zeros, scikit_learn_path, strongest_l1
 from tests.mutants import mistakes
 
 STRENGTHS = torch.tensor([0.0, 0.02, 0.3, 1.5], dtype=torch.float64)
@@ -120,6 +120,14 @@ MUTANTS = [
 
 
 test_mistakes_are_caught = mistakes("course_utils.linear_models.penalized", MUTANTS)
+
+
+def test_scikit_learns_path_has_the_strengths_mapped() -> None:
+    x, y = (part[0] for part in tables())
+    one, two = torch.tensor([0.3, 0.0, 0.3]).double(), torch.tensor([0.0, 0.2, 0.2]).double()
+    torch.testing.assert_close(
+        scikit_learn_path(x, y, one, two), elastic_net(x, y, one, two), rtol=1e-7, atol=1e-9
+    )
 
 
 def test_without_an_l1_strength_it_is_ridge() -> None:
