@@ -142,7 +142,7 @@ def ridge_and_lasso(
         axes, (ridge, lasso), titles, ("λ₂", "λ₁"), strict=True
     ):
         plotting.log_ticks(ax, "x")
-        ax.axhline(0, color=plotting.GREY, linewidth=0.8, zorder=1)
+        ax.plot(strengths, 0 * strengths, color=plotting.GREY, linewidth=0.8, zorder=1, label="_axis")
         for j, name in enumerate(features):
             known = name in FOLLOWED
             color = FOLLOWED.get(name, plotting.LIGHT)
