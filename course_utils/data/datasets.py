@@ -14,6 +14,7 @@ import functools
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations_with_replacement
 from pathlib import Path
 from typing import NamedTuple
 
@@ -158,6 +159,26 @@ class Dataset:
         border = (left // 2, left - left // 2, top // 2, top - top // 2)
         pad = torch.nn.functional.pad
         return replace(self, x=pad(self.x, border), test_x=pad(self.test_x, border))
+
+    def with_products(self, degree: int) -> Dataset:
+        """The columns of a table, standardised over the pool, and all products of two to `degree` of them.
+
+        A column may be in a product several times. d columns give C(d + degree, degree) - 1; the first d are
+        the table's own.
+
+        Raises: ValueError where the data are no table, or the degree is below 1.
+        """
+        require(self.x.ndim == 2, "a table", data=self.name)
+        require(is_whole(degree) and degree >= 1, "degree >= 1", degree=degree)
+        x, test_x = (_standardise(_floating(part), _floating(self.x), (0,)) for part in (self.x, self.test_x))
+        chosen = [
+            list(columns)
+            for size in range(1, degree + 1)
+            for columns in combinations_with_replacement(range(x.shape[1]), size)
+        ]
+        x, test_x = (torch.stack([part[:, of].prod(1) for of in chosen], 1) for part in (x, test_x))
+        features = tuple("·".join(self.features[j] for j in of) for of in chosen) if self.features else ()
+        return replace(self, x=x, test_x=test_x, features=features)
 
 
 def noisy_labels(y: Tensor, share: float, *, classes: int, generator: torch.Generator) -> Tensor:

@@ -5,374 +5,430 @@ Losses are means of squared residuals, without 1/2; penalties are l1 * sum |p| a
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-from torch import Tensor
 
 from course_utils.exercises.engine.model import Exercise, Inputs, Quiz, Wrong
 
 
-def _draw(*shape: int, seed: int = 12) -> Tensor:
+def _draw(*shape: int, seed: int = 12) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-# --- 1 · the soft threshold ------------------------------------------------------------------------
-
-
-def soft(x: Tensor, t: float) -> Tensor:
+def _soft(x: torch.Tensor, t: float) -> torch.Tensor:
     return x.sign() * (x.abs() - t).clamp(min=0)
 
 
-def _hard(x: Tensor, t: float) -> Tensor:
-    return torch.where(x.abs() > t, x, torch.zeros_like(x))
+# --- 1 · the elastic net's step --------------------------------------------------------------------
 
 
-def _one_sided(x: Tensor, t: float) -> Tensor:
-    return (x - t).clamp(min=0)
-
-
-def _no_sign(x: Tensor, t: float) -> Tensor:
-    return (x.abs() - t).clamp(min=0)
-
-
-def _overshoots(x: Tensor, t: float) -> Tensor:
-    return x - t * x.sign()
-
-
-def _clipped(x: Tensor, t: float) -> Tensor:
-    return x.clamp(-t, t)
-
-
-def _ridge_shrinks(x: Tensor, t: float) -> Tensor:
-    return x / (1 + 2 * t)
-
-
-def _numbers() -> Inputs:
-    x = torch.tensor([-2.0, -0.3, 0.0, 0.1, 0.5, 3.0], dtype=torch.float64)
-    return ((x, 0.5), (x, 1.5), (x, 0.0))
-
-
-# --- 2 · one proximal step -------------------------------------------------------------------------
-
-
-def ista_step(p: Tensor, g: Tensor, lr: float, l1: float) -> Tensor:
-    q = p - lr * g
-    return q.sign() * (q.abs() - lr * l1).clamp(min=0)
-
-
-def _without_rate(p: Tensor, g: Tensor, lr: float, l1: float) -> Tensor:
-    return soft(p - lr * g, l1)
-
-
-def _subgradient(p: Tensor, g: Tensor, lr: float, l1: float) -> Tensor:
-    return p - lr * (g + l1 * p.sign())
-
-
-def _threshold_first(p: Tensor, g: Tensor, lr: float, l1: float) -> Tensor:
-    return soft(p, lr * l1) - lr * g
-
-
-def _twice(p: Tensor, g: Tensor, lr: float, l1: float) -> Tensor:
-    return soft(p - lr * (g + l1 * p.sign()), lr * l1)
-
-
-def _gradient_only(p: Tensor, g: Tensor, lr: float, l1: float) -> Tensor:
-    return p - lr * g
-
-
-def _hard_step(p: Tensor, g: Tensor, lr: float, l1: float) -> Tensor:
-    return _hard(p - lr * g, lr * l1)
-
-
-def _steps() -> Inputs:
-    p, g = _draw(2, 8)
-    p[:2] = 0
-    return ((p, g, 0.1, 2.0), (p, g, 0.5, 1.0), (p, g, 0.01, 5.0))
-
-
-# --- 3 · conventions -------------------------------------------------------------------------------
-
-
-def sklearn_alphas(l1: float, l2: float, n: int) -> tuple[float, float]:
-    return l1 / 2, n * l2
-
-
-# --- 4 · the bias ----------------------------------------------------------------------------------
-
-
-def ridge_with_bias(x: Tensor, y: Tensor, l2: float) -> tuple[Tensor, Tensor]:
-    x_mean, y_mean = x.mean(0), y.mean()
-    x, y = x - x_mean, y - y_mean
-    n, d = x.shape
-    w = torch.linalg.solve(x.T @ x / n + l2 * torch.eye(d, dtype=x.dtype), x.T @ y / n)
-    return w, y_mean - x_mean @ w
-
-
-def _bias_penalised(x: Tensor, y: Tensor, l2: float) -> tuple[Tensor, Tensor]:
-    n, d = x.shape
-    x = torch.cat([x, torch.ones(n, 1, dtype=x.dtype)], 1)
-    w = torch.linalg.solve(x.T @ x / n + l2 * torch.eye(d + 1, dtype=x.dtype), x.T @ y / n)
-    return w[:-1], w[-1]
-
-
-def _without_n(x: Tensor, y: Tensor, l2: float) -> tuple[Tensor, Tensor]:
-    return ridge_with_bias(x, y, l2 / len(x))
-
-
-def _halved(x: Tensor, y: Tensor, l2: float) -> tuple[Tensor, Tensor]:
-    return ridge_with_bias(x, y, l2 / 2)
-
-
-def _doubled(x: Tensor, y: Tensor, l2: float) -> tuple[Tensor, Tensor]:
-    return ridge_with_bias(x, y, 2 * l2)
-
-
-def _mean_as_bias(x: Tensor, y: Tensor, l2: float) -> tuple[Tensor, Tensor]:
-    return ridge_with_bias(x, y, l2)[0], y.mean()
-
-
-def _not_penalised(x: Tensor, y: Tensor, l2: float) -> tuple[Tensor, Tensor]:
-    return ridge_with_bias(x, y, 0.0)
-
-
-def _tables() -> Inputs:
-    tables = []
-    for seed, l2 in ((1, 0.1), (2, 2.0), (3, 0.5)):
-        x = _draw(12, 3, seed=seed) + 1.0
-        y = x @ torch.tensor([1.0, -2.0, 0.5], dtype=x.dtype) + 5 + _draw(12, seed=seed + 10)
-        tables.append((x, y, l2))
-    return tuple(tables)
-
-
-# --- 5 · is it the minimum? ------------------------------------------------------------------------
-
-
-def violation(p: Tensor, g: Tensor, l1: float) -> float:
-    moved = (g + l1 * p.sign()).abs()
-    resting = (g.abs() - l1).clamp(min=0)
-    return torch.where(p == 0, resting, moved).max().item()
-
-
-def _sign_at_zero(p: Tensor, g: Tensor, l1: float) -> float:
-    return (g + l1 * p.sign()).abs().max().item()
-
-
-def _gradient_alone(p: Tensor, g: Tensor, l1: float) -> float:
-    return g.abs().max().item()
-
-
-def _slack_everywhere(p: Tensor, g: Tensor, l1: float) -> float:
-    return (g.abs() - l1).clamp(min=0).max().item()
-
-
-def _zeros_ignored(p: Tensor, g: Tensor, l1: float) -> float:
-    return torch.where(p == 0, torch.zeros_like(g), (g + l1 * p.sign()).abs()).max().item()
-
-
-def _minus_sign(p: Tensor, g: Tensor, l1: float) -> float:
-    resting = (g.abs() - l1).clamp(min=0)
-    return torch.where(p == 0, resting, (g - l1 * p.sign()).abs()).max().item()
-
-
-def _points() -> Inputs:
-    p = torch.tensor([1.0, -2.0, 0.0, 0.0], dtype=torch.float64)
-    gradients = ([-1.0, 1.0, 0.3, -0.9], [-1.0, 1.0, 0.3, -1.5], [-0.8, 1.0, 0.9, 0.0], [-1.0, 1.3, 0.1, 1.1])
-    return tuple((p, torch.tensor(g, dtype=torch.float64), 1.0) for g in gradients)
-
-
-# --- 6 · towards research: the elastic net's step --------------------------------------------------
-
-
-def elastic_step(p: Tensor, g: Tensor, lr: float, l1: float, l2: float) -> Tensor:
+def elastic_step(p: torch.Tensor, g: torch.Tensor, lr: float, l1: float, l2: float) -> torch.Tensor:
     q = p - lr * g
     q = q.sign() * (q.abs() - lr * l1).clamp(min=0)
     return q / (1 + 2 * lr * l2)
 
 
-def _two_missing(p: Tensor, g: Tensor, lr: float, l1: float, l2: float) -> Tensor:
-    return soft(p - lr * g, lr * l1) / (1 + lr * l2)
+def _two_missing(p: torch.Tensor, g: torch.Tensor, lr: float, l1: float, l2: float) -> torch.Tensor:
+    return _soft(p - lr * g, lr * l1) / (1 + lr * l2)
 
 
-def _linearised(p: Tensor, g: Tensor, lr: float, l1: float, l2: float) -> Tensor:
-    return soft(p - lr * g, lr * l1) * (1 - 2 * lr * l2)
+def _linearised(p: torch.Tensor, g: torch.Tensor, lr: float, l1: float, l2: float) -> torch.Tensor:
+    return _soft(p - lr * g, lr * l1) * (1 - 2 * lr * l2)
 
 
-def _shrunk_first(p: Tensor, g: Tensor, lr: float, l1: float, l2: float) -> Tensor:
-    return soft((p - lr * g) / (1 + 2 * lr * l2), lr * l1)
+def _shrunk_first(p: torch.Tensor, g: torch.Tensor, lr: float, l1: float, l2: float) -> torch.Tensor:
+    return _soft((p - lr * g) / (1 + 2 * lr * l2), lr * l1)
 
 
-def _no_rate_in_l2(p: Tensor, g: Tensor, lr: float, l1: float, l2: float) -> Tensor:
-    return soft(p - lr * g, lr * l1) / (1 + 2 * l2)
+def _no_rate_in_l2(p: torch.Tensor, g: torch.Tensor, lr: float, l1: float, l2: float) -> torch.Tensor:
+    return _soft(p - lr * g, lr * l1) / (1 + 2 * l2)
 
 
-def _in_the_gradient(p: Tensor, g: Tensor, lr: float, l1: float, l2: float) -> Tensor:
-    return soft(p - lr * (g + 2 * l2 * p), lr * l1)
+def _no_rate_in_l1(p: torch.Tensor, g: torch.Tensor, lr: float, l1: float, l2: float) -> torch.Tensor:
+    return _soft(p - lr * g, l1) / (1 + 2 * lr * l2)
+
+
+def _in_the_gradient(p: torch.Tensor, g: torch.Tensor, lr: float, l1: float, l2: float) -> torch.Tensor:
+    return _soft(p - lr * (g + 2 * l2 * p), lr * l1)
+
+
+def _without_l2(p: torch.Tensor, g: torch.Tensor, lr: float, l1: float, l2: float) -> torch.Tensor:
+    return _soft(p - lr * g, lr * l1)
+
+
+def _sign_lost(p: torch.Tensor, g: torch.Tensor, lr: float, l1: float, l2: float) -> torch.Tensor:
+    return elastic_step(p, g, lr, l1, l2).abs()
+
+
+def _one_sided(p: torch.Tensor, g: torch.Tensor, lr: float, l1: float, l2: float) -> torch.Tensor:
+    return (p - lr * g - lr * l1).clamp(min=0) / (1 + 2 * lr * l2)
 
 
 def _net_steps() -> Inputs:
     p, g = _draw(2, 8, seed=7)
-    return ((p, g, 0.1, 2.0, 1.0), (p, g, 0.5, 0.5, 3.0), (p, g, 0.02, 10.0, 0.3))
+    small = 1e-3 * _draw(2, 3, seed=8)
+    edge = torch.tensor([0.5, -0.5, 0.0, 0.25], dtype=torch.float64)  # on the threshold, and zero
+    return (
+        (p, g, 0.1, 2.0, 1.0),
+        (p, g, 0.5, 0.5, 3.0),
+        (p, g, 0.02, 10.0, 0.3),
+        (p, g, 0.2, 1.0, 0.0),
+        (p, g, 0.2, 0.0, 1.0),
+        (edge, 0 * edge, 0.25, 2.0, 2.0),
+        (100 * p.view(2, 4), g.view(2, 4), 2.0, 3.0, 0.01),
+        (small[0], small[1], 1e-3, 0.5, 40.0),
+    )
+
+
+# --- 2 · is it the minimum? ------------------------------------------------------------------------
+
+
+def violation(p: torch.Tensor, g: torch.Tensor, l1: float) -> float:
+    moved = (g + l1 * p.sign()).abs()
+    resting = (g.abs() - l1).clamp(min=0)
+    return torch.where(p == 0, resting, moved).max().item()
+
+
+def _sign_at_zero(p: torch.Tensor, g: torch.Tensor, l1: float) -> float:
+    return (g + l1 * p.sign()).abs().max().item()
+
+
+def _gradient_alone(p: torch.Tensor, g: torch.Tensor, l1: float) -> float:
+    return g.abs().max().item()
+
+
+def _slack_everywhere(p: torch.Tensor, g: torch.Tensor, l1: float) -> float:
+    return (g.abs() - l1).clamp(min=0).max().item()
+
+
+def _zeros_ignored(p: torch.Tensor, g: torch.Tensor, l1: float) -> float:
+    return torch.where(p == 0, torch.zeros_like(g), (g + l1 * p.sign()).abs()).max().item()
+
+
+def _minus_sign(p: torch.Tensor, g: torch.Tensor, l1: float) -> float:
+    resting = (g.abs() - l1).clamp(min=0)
+    return torch.where(p == 0, resting, (g - l1 * p.sign()).abs()).max().item()
+
+
+def _below_zero(p: torch.Tensor, g: torch.Tensor, l1: float) -> float:
+    return torch.where(p == 0, g.abs() - l1, (g + l1 * p.sign()).abs()).max().item()
+
+
+def _added_up(p: torch.Tensor, g: torch.Tensor, l1: float) -> float:
+    resting = (g.abs() - l1).clamp(min=0)
+    return torch.where(p == 0, resting, (g + l1 * p.sign()).abs()).sum().item()
+
+
+def _points() -> Inputs:
+    def case(p: list[float], g: list[float], l1: float) -> tuple[Any, ...]:
+        return torch.tensor(p, dtype=torch.float64), torch.tensor(g, dtype=torch.float64), l1
+
+    return (
+        case([1.0, -2.0, 0.0, 0.0], [-1.0, 1.0, 0.3, -0.9], 1.0),
+        case([1.0, -2.0, 0.0, 0.0], [-1.0, 1.0, 0.3, -1.5], 1.0),
+        case([1.0, -2.0, 0.0, 0.0], [-0.75, 1.0, 0.9, 0.0], 1.0),
+        case([1.0, -2.0, 0.0, 0.0], [-1.0, 1.25, 0.1, 1.125], 1.0),
+        case([0.0, 0.0], [0.2, -0.1], 0.5),  # all zero, and the loss pulls with less
+        case([0.0, 0.0], [0.5, -0.5], 0.5),
+        case([0.0, 0.0, 0.0], [-30.0, 8.0, 20.0], 5.0),
+        case([1e-9, -1e-9], [-2.0, -2.0], 2.0),  # small is not zero
+        case([3.0], [-0.01], 0.0),
+        case([-4.0, 0.5, 0.0], [0.002, 0.001, 0.004], 0.003),
+    )
+
+
+# --- 3 · name the fault ----------------------------------------------------------------------------
+
+
+def name_fault(points: list[float], grads: list[float], lr: float, l1: float) -> str:
+    def soft(a: float, s: float) -> float:
+        return a - s if a > s else a + s if a < -s else 0.0
+
+    def following(fault: str, p: float, g: float) -> float:
+        q, t = p - lr * g, lr * l1
+        sign = (p > 0) - (p < 0)
+        return {
+            "none": soft(q, t),
+            "no rate": soft(q, l1),
+            "hard": q if abs(q) > t else 0.0,
+            "threshold first": soft(p, t) - lr * g,
+            "subgradient": q - t * sign,
+        }[fault]
+
+    def gap(fault: str) -> float:
+        steps = zip(points, points[1:], grads, strict=False)
+        return sum(abs(after - following(fault, before, g)) for before, after, g in steps)
+
+    return min(("none", "no rate", "hard", "threshold first", "subgradient"), key=gap)
+
+
+def _by(points: list[float], grads: list[float], lr: float, l1: float, steps: slice) -> str:
+    """The fault that a few of the steps suggest."""
+    k = range(len(grads))[steps]
+    return name_fault(points[k[0] : k[-1] + 2], grads[k[0] : k[-1] + 1], lr, l1)
+
+
+def _by_first_step(points: list[float], grads: list[float], lr: float, l1: float) -> str:
+    return _by(points, grads, lr, l1, slice(0, 1))
+
+
+def _by_last_step(points: list[float], grads: list[float], lr: float, l1: float) -> str:
+    return _by(points, grads, lr, l1, slice(-1, None))
+
+
+def _zero_is_right(points: list[float], grads: list[float], lr: float, l1: float) -> str:
+    return "none" if 0.0 in points[1:] else "subgradient"
+
+
+def _own_path(points: list[float], grads: list[float], lr: float, l1: float) -> str:
+    """Each fault followed along its own path, from the first point."""
+    names = ("none", "no rate", "hard", "threshold first", "subgradient")
+
+    def gap(fault: str) -> float:
+        p, total = points[0], 0.0
+        for g, after in zip(grads, points[1:], strict=True):
+            p = _following(fault, p, g, lr, l1)
+            total += abs(after - p)
+        return total
+
+    return min(names, key=gap)
+
+
+def _following(fault: str, p: float, g: float, lr: float, l1: float) -> float:
+    def soft(a: float, s: float) -> float:
+        return a - s if a > s else a + s if a < -s else 0.0
+
+    q, t = p - lr * g, lr * l1
+    return {
+        "none": soft(q, t), "no rate": soft(q, l1), "hard": q if abs(q) > t else 0.0,
+        "threshold first": soft(p, t) - lr * g, "subgradient": q - t * ((p > 0) - (p < 0)),
+    }[fault]  # fmt: skip
+
+
+def _signed_gaps(points: list[float], grads: list[float], lr: float, l1: float) -> str:
+    names = ("none", "no rate", "hard", "threshold first", "subgradient")
+
+    def gap(fault: str) -> float:
+        steps = zip(points, points[1:], grads, strict=False)
+        return abs(sum(after - _following(fault, before, g, lr, l1) for before, after, g in steps))
+
+    return min(names, key=gap)
+
+
+def _only_above(points: list[float], grads: list[float], lr: float, l1: float) -> str:
+    """A threshold that does not know negative numbers."""
+    found = name_fault([max(p, 0.0) for p in points], grads, lr, l1)
+    return found if any(p > 0 for p in points) else "none"
+
+
+def _traces() -> Inputs:
+    def trace(fault: str, a: float, p: float, lr: float, l1: float, count: int) -> tuple[Any, ...]:
+        """The loss is (p - a)**2, shaken a little, as by a batch."""
+        points, grads = [p], []
+        for t in range(count):
+            grads.append(2 * (p - a) + 0.1 * (-1) ** t)
+            p = _following(fault, p, grads[-1], lr, l1)
+            points.append(round(p, 10))
+        return points, grads, lr, l1
+
+    return (
+        trace("none", 0.3, 2.0, 0.2, 1.0, 8),
+        trace("none", -3.0, 1.0, 0.1, 2.0, 6),
+        trace("no rate", 2.0, 3.0, 0.1, 0.5, 6),
+        trace("no rate", -2.0, -3.0, 0.1, 0.5, 6),
+        trace("hard", 0.3, -1.0, 0.3, 1.5, 8),
+        trace("hard", 2.0, 4.0, 0.1, 2.0, 5),
+        trace("threshold first", 0.3, 1.0, 0.2, 1.5, 9),
+        trace("threshold first", -2.0, 0.2, 0.1, 1.0, 7),
+        trace("subgradient", 0.2, 1.0, 0.2, 1.0, 8),
+        trace("subgradient", -0.1, -0.4, 0.25, 2.0, 9),
+        trace("subgradient", 0.0, 2.0, 0.1, 0.4, 14),  # at first it steps as the proximal run would
+        trace("none", 0.0, 2.0, 0.1, 0.4, 30),
+        trace("none", 40.0, -90.0, 0.05, 30.0, 5),
+        trace("no rate", 0.002, 0.01, 0.3, 0.001, 5),
+        trace("hard", -1.0, -0.5, 0.25, 1.0, 4),
+        trace("threshold first", 1.0, 0.0, 0.5, 3.0, 3),
+        trace("subgradient", 1.0, 0.0, 0.5, 3.0, 3),
+    )
+
+
+# --- 4 · choose the strength -----------------------------------------------------------------------
+
+
+def smallest_l1(x: torch.Tensor, y: torch.Tensor, k: int) -> float:
+    pull = (2 * x.T @ y / len(x)).abs().sort(descending=True).values
+    return pull[k].item() if k < len(pull) else 0.0
+
+
+def _kth_itself(x: torch.Tensor, y: torch.Tensor, k: int) -> float:
+    pull = (2 * x.T @ y / len(x)).abs().sort(descending=True).values
+    return pull[k - 1].item() if k > 0 else pull[0].item()
+
+
+def _half(x: torch.Tensor, y: torch.Tensor, k: int) -> float:
+    return smallest_l1(x, y, k) / 2
+
+
+def _not_a_mean(x: torch.Tensor, y: torch.Tensor, k: int) -> float:
+    return smallest_l1(x, y, k) * len(x)
+
+
+def _signed_pull(x: torch.Tensor, y: torch.Tensor, k: int) -> float:
+    pull = (2 * x.T @ y / len(x)).sort(descending=True).values
+    return max(pull[k].item(), 0.0) if k < len(pull) else 0.0
+
+
+def _smallest_first(x: torch.Tensor, y: torch.Tensor, k: int) -> float:
+    pull = (2 * x.T @ y / len(x)).abs().sort().values
+    return pull[k].item() if k < len(pull) else 0.0
+
+
+def _largest_l1(x: torch.Tensor, y: torch.Tensor, k: int) -> float:
+    return smallest_l1(x, y, 0)
+
+
+def _different_ones(x: torch.Tensor, y: torch.Tensor, k: int) -> float:
+    pull = sorted({round(v, 9) for v in (2 * x.T @ y / len(x)).abs().tolist()}, reverse=True)
+    return pull[k] if k < len(pull) else 0.0
+
+
+def _orthonormal() -> Inputs:
+    def table(n: int, weights: list[float], seed: int, noise: float = 0.0) -> tuple[Any, ...]:
+        q = torch.linalg.qr(_draw(n, len(weights), seed=seed)).Q * n**0.5
+        y = q @ torch.tensor(weights, dtype=torch.float64)
+        return q, y + noise * _draw(n, seed=seed + 1)
+
+    first = table(12, [2.0, -0.5, 1.0, -3.0], 1)
+    noisy = table(40, [0.3, -0.2, 0.0, 4.0, -1.0, 0.5], 3, noise=1.0)
+    # signs as columns: here ties are exact
+    signs = torch.tensor([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]], dtype=torch.float64)
+    tied = (signs, signs @ torch.tensor([1.0, -1.0, 0.5], dtype=torch.float64))
+    small = table(7, [-1e-3, 2e-3, -5e-4], 5)
+    return (
+        *((*first, k) for k in range(5)),
+        *((*noisy, k) for k in (0, 2, 3, 5, 6)),
+        *((*tied, k) for k in range(4)),
+        *((*small, k) for k in (0, 1, 2)),
+    )
+
+
+# --- 5 · towards research: two weights for one -----------------------------------------------------
+
+
+def factored(x: torch.Tensor, y: torch.Tensor, l2: float) -> torch.Tensor:
+    n = len(x)
+    lr = 1 / (2 * torch.linalg.eigvalsh(x.T @ x / n)[-1])
+    theta = x.new_zeros(x.shape[1])
+    # For a given product u**2 + v**2 is least at |u| = |v|, where it is 2 * |u * v|: this is the lasso.
+    for _ in range(1000):
+        a = theta - lr * 2 * x.T @ (x @ theta - y) / n
+        theta = a.sign() * (a.abs() - lr * 2 * l2).clamp(min=0)
+    return theta
+
+
+def _lasso(x: torch.Tensor, y: torch.Tensor, l1: float) -> torch.Tensor:
+    return factored(x, y, l1 / 2)
+
+
+def _one_l2(x: torch.Tensor, y: torch.Tensor, l2: float) -> torch.Tensor:
+    return _lasso(x, y, l2)
+
+
+def _squared_l2(x: torch.Tensor, y: torch.Tensor, l2: float) -> torch.Tensor:
+    return _lasso(x, y, 4 * l2)
+
+
+def _ridge_on_product(x: torch.Tensor, y: torch.Tensor, l2: float) -> torch.Tensor:
+    n, d = x.shape
+    theta: torch.Tensor = torch.linalg.solve(x.T @ x / n + l2 * torch.eye(d, dtype=x.dtype), x.T @ y / n)
+    return theta
+
+
+def _no_penalty(x: torch.Tensor, y: torch.Tensor, l2: float) -> torch.Tensor:
+    theta: torch.Tensor = torch.linalg.lstsq(x, y[:, None]).solution[:, 0]
+    return theta
+
+
+def _from_zero(x: torch.Tensor, y: torch.Tensor, l2: float) -> torch.Tensor:
+    return x.new_zeros(x.shape[1])
+
+
+def _half_loss(x: torch.Tensor, y: torch.Tensor, l2: float) -> torch.Tensor:
+    return _lasso(x, y, 8 * l2)
+
+
+def _regressions() -> Inputs:
+    tables = []
+    for seed, n, weights, l2 in (
+        (21, 30, [2.0, -1.0, 0.0, 0.0, 0.3], 0.2),
+        (22, 50, [-0.5, 0.0, 1.5, 0.0], 0.1),
+        (23, 20, [3.0, 0.0, 0.0, -2.0, 0.0, 1.0], 0.5),
+    ):
+        x = _draw(n, len(weights), seed=seed)
+        x[:, 1] += 0.5 * x[:, 0]
+        y = x @ torch.tensor(weights, dtype=torch.float64) + 0.3 * _draw(n, seed=seed + 100)
+        tables.append((x, y, l2))
+    return tuple(tables)
 
 
 EXERCISES = (
     Exercise(
-        "12.soft_threshold",
-        title="The soft threshold",
-        prompt="Return, for each entry of x, the z that minimises (z - x)**2 / 2 + t * |z|.",
-        kind="core",
-        minutes=5,
-        inputs=_numbers,
-        solution=soft,
-        wrong=(
-            Wrong(_hard, "This is hard thresholding: what survives should move towards zero by t as well."),
-            Wrong(_one_sided, "Negative entries are all lost: the threshold works on the size, both ways."),
-            Wrong(
-                _no_sign, "The sizes are right, but negative entries come back positive: the sign is gone."
-            ),
-            Wrong(
-                _overshoots,
-                "Entries smaller than t cross zero and come out with the other sign; stop them there.",
-            ),
-            Wrong(
-                _clipped,
-                "This keeps the small entries and cuts the large ones: it is clipping, the other way round.",
-            ),
-            Wrong(
-                _ridge_shrinks, "This is the minimum with t * z**2: it shrinks every entry and zeroes none."
-            ),
-        ),
-        hints=(
-            "Solve it for x > t, for x < -t, and say what is left between.",
-            "The size becomes |x| - t where that is positive, and zero elsewhere. The sign stays.",
-            "x.sign() * (x.abs() - t).clamp(min=0)",
-        ),
-        stub='''def soft(x, t):
-    """x with every entry moved by t towards zero, and stopped there."""
-    ...
-''',
-        note="`torch.nn.functional.softshrink(x, t)` does this.",
-    ),
-    Exercise(
-        "12.ista_step",
-        title="One proximal step",
-        prompt="Return the point after one proximal gradient step on loss + l1 * sum |p|; g is the loss's gradient at p.",
-        kind="core",
-        minutes=6,
-        inputs=_steps,
-        solution=ista_step,
-        wrong=(
-            Wrong(
-                _without_rate, "The threshold is l1 without the rate: your penalty is 1 / lr times as strong."
-            ),
-            Wrong(
-                _subgradient, "This is the subgradient step: it passes zero, and almost never lands on it."
-            ),
-            Wrong(
-                _threshold_first,
-                "You threshold first and step afterwards, so the step moves the zeros away again.",
-            ),
-            Wrong(
-                _twice, "The penalty is in twice: once as a sign in the gradient and once as the threshold."
-            ),
-            Wrong(_gradient_only, "The gradient step is right; the second half, the threshold, is missing."),
-            Wrong(_hard_step, "Weights above the threshold must shrink by it too; yours are kept whole."),
-        ),
-        hints=(
-            "Two halves: a gradient step on the loss alone, then exercise 1.",
-            "The threshold is how far the penalty pulls in one step: its slope times the rate.",
-            "soft(p - lr * g, lr * l1)",
-        ),
-        stub='''def ista_step(p, g, lr, l1):
-    """The next point: a gradient step on the loss, then a threshold."""
-    ...
-''',
-        note="In the package: `optimizer.step()` on the loss alone, then `proximal_l1_(model, lr * l1)`.",
-    ),
-    Exercise(
-        "12.sklearn_alphas",
-        title="The same penalty in another library",
-        prompt="You minimise a mean of n squared residuals plus a penalty. Return scikit-learn's alpha for `Lasso`, where "
-        "your penalty is l1 * sum |p|, and its alpha for `Ridge`, where it is l2 * sum p**2.",
-        kind="core",
-        minutes=6,
-        inputs=((0.2, 0.1, 100), (1.0, 0.5, 7), (0.03, 2.0, 353)),
-        solution=sklearn_alphas,
-        wrong=(
-            Wrong(
-                lambda l1, l2, n: (l1, n * l2),
-                "Lasso's loss is sum / (2n): half of yours, so its penalty is half too.",
-            ),
-            Wrong(
-                lambda l1, l2, n: (l1 / 2, l2), "Ridge's loss is the sum over examples, n times your mean."
-            ),
-            Wrong(
-                lambda l1, l2, n: (l1, l2),
-                "Neither alpha is yours: look up each loss in the table, and rescale.",
-            ),
-            Wrong(
-                lambda l1, l2, n: (n * l1, n * l2), "Lasso's loss does not sum over examples as Ridge's does."
-            ),
-            Wrong(
-                lambda l1, l2, n: (l1 / 2, n * l2 / 2),
-                "Ridge has no 1/2 on either side, so none is to be made up for.",
-            ),
-            Wrong(
-                lambda l1, l2, n: (2 * l1, n * l2),
-                "The wrong way round: a loss of half the size needs a smaller penalty.",
-            ),
-        ),
-        hints=(
-            "Multiply your whole objective by one number until its loss is the library's. What is the penalty now?",
-            "Lasso: multiply by 1/2. Ridge: multiply by n.",
-            "(l1 / 2, n * l2)",
-        ),
-        stub='''def sklearn_alphas(l1, l2, n):
-    """(alpha of Lasso, alpha of Ridge) for penalties beside a mean squared error."""
-    ...
-''',
-        note="The minimum stays where it is when the whole objective is multiplied by a positive number.",
-    ),
-    Exercise(
-        "12.ridge_with_bias",
-        title="Ridge that spares the bias",
-        prompt="Return the weights and the bias that minimise the mean squared error plus l2 * sum w**2, the bias free.",
+        "12.elastic_step",
+        title="The elastic net's step",
+        prompt="Return the point after a gradient step on the loss and the exact proximal step of both penalties: the z that "
+        "minimises (z - q)**2 / (2 * lr) + l1 * |z| + l2 * z**2, entry by entry, with q = p - lr * g. p and g are tensors of "
+        "one shape; leave them as they are.",
         kind="core",
         minutes=10,
-        inputs=_tables,
-        solution=ridge_with_bias,
+        inputs=_net_steps,
+        solution=elastic_step,
         wrong=(
+            Wrong(_two_missing, "The slope of l2 * z**2 is 2 * l2 * z: the 2 is missing."),
             Wrong(
-                _bias_penalised,
-                "The column of ones is penalised too, so all predictions are pulled towards zero.",
+                _linearised,
+                "This multiplies by 1 - 2 lr l2, the first order of 1 / (1 + 2 lr l2); for a strong l2 it turns the sign.",
             ),
-            Wrong(_without_n, "The loss is a mean: divide x^T x and x^T y by n, or multiply l2 by n."),
             Wrong(
-                _halved, "Your l2 counts half: the factor 2 of both gradients cancels, so there is no 1/2."
+                _shrunk_first,
+                "This divides first and thresholds then: after dividing, the threshold would have to shrink as well.",
             ),
-            Wrong(_doubled, "Your l2 counts twice: the factor 2 of both gradients cancels."),
+            Wrong(_no_rate_in_l2, "The rate is missing in the division: a smaller step must shrink less."),
             Wrong(
-                _mean_as_bias,
-                "The mean of y is the bias only where the columns of x have mean zero; here they do not.",
+                _no_rate_in_l1,
+                "The threshold is l1 without the rate: your penalty is 1 / lr times as strong.",
             ),
-            Wrong(_not_penalised, "This is plain least squares: l2 takes no part."),
+            Wrong(
+                _in_the_gradient,
+                "The L2 part is in the gradient here. That is a method too, but not the one asked for.",
+            ),
+            Wrong(_without_l2, "This is the lasso's step: l2 takes no part."),
+            Wrong(
+                _sign_lost, "The sizes are right, but negative entries come back positive: the sign is gone."
+            ),
+            Wrong(
+                _one_sided,
+                "Negative entries all come out as zero: the threshold works on the size, both ways.",
+            ),
         ),
         hints=(
-            "Set the derivative with respect to the bias to zero: what does the bias have to be, given the weights?",
-            "Centre x and y; then the bias drops out, and the closed form of the lesson gives the weights.",
-            "w = solve(x^T x / n + l2 I, x^T y / n) on centred data; bias = y_mean - x_mean @ w.",
+            "For z > 0 the objective is smooth: set its derivative to zero.",
+            "(z - q) / lr + l1 + 2 * l2 * z = 0 for z > 0. Solve for z, and ask when it is positive.",
+            "The soft threshold of q by lr * l1, divided by 1 + 2 * lr * l2.",
         ),
-        stub='''def ridge_with_bias(x, y, l2):
-    """(weights (d,), bias ()) for inputs x (n, d) and targets y (n,)."""
+        stub='''def elastic_step(p, g, lr, l1, l2):
+    """The next point, a tensor, under loss + l1 * sum |p| + l2 * sum p**2."""
     ...
 ''',
-        note="scikit-learn's `Ridge` spares the bias in the same way: it centres first.",
+        note="With l2 = 0 this is ISTA: `optimizer.step()` on the loss, then `proximal_l1_(model, lr * l1)`.",
     ),
     Exercise(
         "12.violation",
         title="Is it the minimum?",
         prompt="g is the loss's gradient at p. Return how far p is from the lasso's condition: 0 where it holds, else the "
-        "largest amount by which one weight breaks it.",
+        "largest amount by which one weight breaks it, a float.",
         kind="core",
-        minutes=10,
+        minutes=8,
         inputs=_points,
         solution=violation,
         wrong=(
@@ -382,7 +438,7 @@ EXERCISES = (
             ),
             Wrong(
                 _gradient_alone,
-                "At the lasso's minimum the loss's gradient is not zero: the penalty holds against it.",
+                "This is max |g|. At the lasso's minimum the loss's gradient is not zero: the penalty holds against it.",
             ),
             Wrong(
                 _slack_everywhere,
@@ -390,53 +446,147 @@ EXERCISES = (
             ),
             Wrong(_zeros_ignored, "A zero weight breaks the condition as well, where |g| is larger than l1."),
             Wrong(_minus_sign, "Where p is not zero both slopes add up to zero: g plus l1 * sign(p)."),
+            Wrong(
+                _below_zero,
+                "Where all is well you return less than 0: |g| below l1 at a zero weight breaks nothing.",
+            ),
+            Wrong(_added_up, "You add the violations up. The largest one is asked for."),
         ),
         hints=(
-            "Two cases: p_j = 0 and p_j ≠ 0. What does the penalty's slope do in each?",
-            "p_j ≠ 0: |g_j + l1 sign(p_j)|. p_j = 0: by how much |g_j| exceeds l1.",
+            "Two cases: p_j = 0 and p_j ≠ 0. Which |g_j| are allowed in each?",
+            "p_j = 0: by how much |g_j| exceeds l1, and 0 if it does not.",
             "torch.where(p == 0, (g.abs() - l1).clamp(min=0), (g + l1 * p.sign()).abs()).max().item()",
         ),
         stub='''def violation(p, g, l1):
-    """The largest violation of the lasso's condition, a float >= 0."""
+    """The largest violation of the lasso's condition, a float >= 0; p, g: tensors (d,), l1: a float >= 0."""
     ...
 ''',
         note="It is the stopping test to use with a proximal method: the size of g alone never goes to zero.",
     ),
     Exercise(
-        "12.elastic_step",
-        title="The elastic net's proximal step",
-        prompt="Return the point after a gradient step on the loss and the exact proximal step of both penalties: the z that "
-        "minimises (z - q)**2 / (2 * lr) + l1 * |z| + l2 * z**2, entry by entry, with q = p - lr * g.",
-        kind="extra",
-        minutes=15,
-        inputs=_net_steps,
-        solution=elastic_step,
+        "12.name_fault",
+        title="This run is broken: find why",
+        prompt="One weight was to take proximal steps. Given the points it went through and the gradient of the loss at each, "
+        'return the fault: "none", "no rate" (the threshold is l1), "hard" (what is larger than lr * l1 is kept whole, the '
+        'rest is zero), "threshold first" (threshold, then the gradient step) or "subgradient". Return the fault whose next '
+        "points, each worked out from the point before in the run, are nearest by the sum of the distances.",
+        kind="core",
+        minutes=12,
+        inputs=_traces,
+        solution=name_fault,
         wrong=(
-            Wrong(_two_missing, "The slope of l2 * z**2 is 2 * l2 * z: the 2 is missing."),
             Wrong(
-                _linearised,
-                "This is the first order of 1 / (1 + 2 lr l2); for a strong l2 it turns the sign.",
+                _by_first_step,
+                "These are the names that the first step alone suggests. Far from zero several faults step alike.",
             ),
             Wrong(
-                _shrunk_first,
-                "Thresholding comes first: after shrinking, the threshold would have to shrink as well.",
+                _by_last_step,
+                "These are the names that the last step alone suggests. A weight at zero moves alike under several.",
             ),
-            Wrong(_no_rate_in_l2, "The rate is missing in the shrinking: a smaller step must shrink less."),
             Wrong(
-                _in_the_gradient,
-                "The L2 part is in the gradient here. That is a method too, but not the one asked for.",
+                _zero_is_right,
+                "You call a run sound once it has been at zero, and a subgradient run else. Faulty runs reach zero, too, "
+                "and where the minimum is not zero a sound one need not.",
+            ),
+            Wrong(
+                _signed_gaps,
+                "These are the names that differences with their signs suggest: they cancel. Add up their sizes.",
+            ),
+            Wrong(
+                _only_above,
+                "Points below zero seem to count as zero in yours. A threshold works on the size.",
             ),
         ),
         hints=(
-            "For z > 0 the objective is smooth: set its derivative to zero.",
-            "(z - q) / lr + l1 + 2 * l2 * z = 0 for z > 0. Solve for z.",
-            "soft(p - lr * g, lr * l1) / (1 + 2 * lr * l2)",
+            "Write one function that gives the next point from p, g and the name of a fault.",
+            "Start each step from the point that the run was at, not from where the fault would have led.",
+            "For each name: the sum of abs(points[t + 1] - following(name, points[t], grads[t])); return the name of the "
+            "smallest.",
         ),
-        stub='''def elastic_step(p, g, lr, l1, l2):
-    """The next point under loss + l1 * sum |p| + l2 * sum p**2."""
+        stub='''def name_fault(points, grads, lr, l1):
+    """The fault, a string; points: T + 1 floats, grads: T floats, lr and l1: floats > 0."""
     ...
 ''',
-        note="Zou & Hastie (2005) call it the naive elastic net: the L1 zeros, shrunk once more by L2.",
+        note='A sound run is the fault "none": test it like the others, so that it has to win.',
+    ),
+    Exercise(
+        "12.smallest_l1",
+        title="Choose the strength",
+        prompt="The columns of x are orthonormal: x.T @ x = n * I. Return the smallest l1 >= 0 at which the lasso (mean of "
+        "squared residuals plus l1 * sum |p|) has at most k weights that are not zero, as a float; k from 0 to d.",
+        kind="core",
+        minutes=10,
+        inputs=_orthonormal,
+        solution=smallest_l1,
+        wrong=(
+            Wrong(
+                _kth_itself,
+                "At this strength fewer weights are left than k allows: you take one pull too early.",
+            ),
+            Wrong(
+                _half, "The slope of a square has a factor 2: half of the strength that is needed came out."
+            ),
+            Wrong(_not_a_mean, "The loss is a mean over n examples: your strength is n times too large."),
+            Wrong(_signed_pull, "Columns that pull downwards count as well: sort by size, without the sign."),
+            Wrong(
+                _smallest_first, "You sort the pulls from below, but weights with the weakest pull go first."
+            ),
+            Wrong(_largest_l1, "At this strength all weights are zero, whatever k is."),
+            Wrong(
+                _different_ones,
+                "You count equal pulls once. They belong to several weights, which go together.",
+            ),
+        ),
+        hints=(
+            "With orthonormal columns g_j = 2 p_j - 2 x_j^T y / n: no weight knows of the others.",
+            "Weight j is zero if and only if |2 x_j^T y / n| <= l1.",
+            "Sort these sizes from the largest down. The one at index k must be zero; for k = d none must.",
+        ),
+        stub='''def smallest_l1(x, y, k):
+    """The smallest l1, a float; x: (n, d) with x.T @ x = n I and y: (n,), float64 tensors, k: an int."""
+    ...
+''',
+        note="Columns that are not orthonormal help each other: then one fits the whole path and counts.",
+    ),
+    Exercise(
+        "12.factored",
+        title="Two weights for one",
+        prompt="theta = u * v, entry by entry. Return theta at the lowest minimum of mean (x theta - y)**2 + l2 * (sum u**2 + "
+        "sum v**2), a tensor (d,), to within 0.001 in each entry.",
+        kind="extra",
+        minutes=25,
+        inputs=_regressions,
+        solution=factored,
+        rtol=0.0,
+        atol=1e-3,
+        wrong=(
+            Wrong(_one_l2, "This is what half of the penalty gives: u and v cost l2 each."),
+            Wrong(
+                _squared_l2,
+                "This is what twice the penalty gives. What do u**2 + v**2 cost at least for a product?",
+            ),
+            Wrong(
+                _half_loss,
+                "This is what a loss of a quarter of the size gives: the loss is the mean of squares.",
+            ),
+            Wrong(_ridge_on_product, "This is ridge on theta. But u**2 + v**2 is not theta**2."),
+            Wrong(_no_penalty, "This is least squares: the penalty takes no part."),
+            Wrong(
+                _from_zero,
+                "All entries are zero. At u = v = 0 the gradient is zero, whatever the data say: start elsewhere.",
+            ),
+        ),
+        hints=(
+            "Gradient descent on u and v works, from a start that is not zero. But first: fix a product t = u * v. How small "
+            "can u**2 + v**2 be?",
+            "(|u| - |v|)**2 >= 0. So u**2 + v**2 >= 2 |t|, and it is reached at |u| = |v|.",
+            "This is the lasso with l1 = 2 * l2: take proximal steps on theta.",
+        ),
+        stub='''def factored(x, y, l2):
+    """theta = u * v, a tensor (d,); x: (n, d) and y: (n,), float64 tensors, l2: a float > 0."""
+    ...
+''',
+        note="So weight decay on a product is L1 on what it multiplies out to, and a smooth penalty finds zeros.",
     ),
 )
 
@@ -465,19 +615,26 @@ QUIZZES = (
         ),
     ),
     Quiz(
-        "12.twins",
-        "Two columns of x are copies of each other, and useful. Which weights does the lasso give them?",
+        "12.one_ridge_weight",
+        "Least squares on ten columns gives one of them a small positive weight. You add l2 * sum p**2 and raise l2 from "
+        "zero. What can happen to this weight?",
         (
             (
-                "The same to both",
-                "That is ridge. For the lasso 1 + 0 costs as much as ½ + ½, so nothing asks for equal shares.",
+                "It shrinks towards zero without getting there",
+                "That is what happens to a single weight, and to all weights where the columns are not correlated. Here it "
+                "need not.",
                 False,
             ),
-            ("All to the first", "That is what coordinate descent does. It is one of many minima.", False),
             (
-                "It depends on the algorithm",
-                "All ways of sharing have the same loss and the same penalty. Where you end depends on how you get there.",
+                "It may grow, or change its sign",
+                "A weight is a sum of parts that shrink at different paces. Where they nearly cancelled, it grows; on the "
+                "diabetes data one becomes 2.4 times as large, with the other sign.",
                 True,
+            ),
+            (
+                "It is zero from some l2 on",
+                "It may pass through zero, but it does not stay: only a kink can hold it there.",
+                False,
             ),
         ),
     ),

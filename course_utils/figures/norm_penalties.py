@@ -7,22 +7,75 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from course_utils import intervals, plotting
+from course_utils import plotting
 from course_utils.linear_models import elastic_net
 from course_utils.regularizers import soft_threshold
 
 L1, L2, NONE = plotting.VERMILION, plotting.BLUE, plotting.GREY
-CYCLE = (plotting.BLUE, plotting.VERMILION, plotting.GREEN, plotting.PURPLE, plotting.ORANGE, plotting.SKY)
+FOLLOWED = {"s1": plotting.BLUE, "s2": plotting.GREEN, "s3": plotting.VERMILION, "s6": plotting.PURPLE}
 
 TARGET = torch.tensor([1.5, 0.6], dtype=torch.float64)  # where the plane's loss is least
 HALF = torch.tensor(
     [[1.0, 0.0], [0.4, 0.8]], dtype=torch.float64
 )  # its inputs; loss = mean (x (p - target))**2
 STRENGTHS = torch.logspace(-2, 0.6, 131, dtype=torch.float64)
+# Alt texts: what each figure says, at every profile.
+ONE_WEIGHT = (
+    "Left, a parabola with its minimum at 0.7; with z squared added the minimum moves part of the way "
+    "to zero, with the size of z added it sits on the kink at zero. Right, the best weight against a: "
+    "with the size of z it is zero for a from −1 to 1."
+)
+TWO_BALLS = (
+    "Elliptical contours of a loss, twice, and a line from the minimum of the loss towards zero. On a "
+    "diamond the lowest point is a corner, on an axis. On a disc it is beside the axis."
+)
+RIDGE_AND_LASSO = (
+    "Ten weights against strength, which weakens to the right; s1, s2, s3 and s6 in colour. Left, under"
+    " ridge, rings on the axis mark where weights cross zero; s3 goes down and turns, s1 and s2 run "
+    "apart at the end. Right, under the lasso, lines lie on zero over ranges of strengths."
+)
+ONE_OF_EACH = (
+    "Size of one weight against the step, logarithmic. Under proximal steps its line ends at a "
+    "triangle, where it is exactly zero. Under subgradient steps it goes up and down below a dashed "
+    "line at 2ηλ₁ and does not end."
+)
+RADII = (
+    "Left, the sum of sizes of the lasso's weights against the strength: it falls from that of least "
+    "squares to zero. Right, one weight against the strength: it falls slowly, drops at once from above"
+    " 1 to nearly zero, and stays there."
+)
+WIDE_ERRORS = (
+    "Error on new patients against the number of patients to learn from, logarithmic, with the mean's "
+    "error as 1. Least squares is above 1 and rises. Ridge and lasso are below 1, and ridge on ten "
+    "columns is lowest."
+)
+WHO_IS_NEARER = (
+    "Squared distance to the truth against the number of true weights that are not zero. Ridge and no "
+    "penalty are level below 1, and lie on one another. The lasso begins near zero, rises, and ends "
+    "above them."
+)
+CUT_OR_PENALISED = (
+    "Accuracy against the share of weights that are zero, which falls for all three ways to get there. "
+    "Proximal steps and cutting after subgradient steps lie on one another; cutting a net without a "
+    "penalty is at the right above both."
+)
+BALL = (
+    "Left, the elliptical contours of a loss and a diamond around zero; the solution is a corner of the"
+    " diamond, on an axis. Right, both weights against strength: the second reaches zero first, well "
+    "before the first."
+)
+
+SLIDERS = {  # of `ball`
+    "strength": [0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0],
+    "l1_share": [0.0, 0.25, 0.5, 0.75, 1.0],
+}
+BALL_AT = {1.0: 0.7, 0.0: 0.5}  # share of L1 -> strength
 
 
 def shrunk(a: Tensor, strength: float) -> tuple[Tensor, Tensor]:
@@ -61,134 +114,199 @@ def one_weight() -> Figure:
     return figure
 
 
-def small_weights(subgradient: ArrayLike, proximal: ArrayLike, *, bound: float) -> Figure:
-    """Size of the weights that the lasso sets to zero, step by step, for both methods.
-
-    Args: subgradient, proximal: (T, J). bound: the hovering height of theory.
-    """
-    figure, axes = plotting.subplots(size=(6.8, 3.9))
-    axes.set_yscale("log")
-    for values, color in ((subgradient, NONE), (proximal, L1)):
-        sizes = np.abs(np.asarray(values, float))
-        sizes[sizes == 0] = np.nan  # a logarithm has no place for it: the line ends
-        axes.plot(np.arange(1, len(sizes) + 1), sizes, color=color, linewidth=1.0, label="_weight")
-        for j in range(sizes.shape[1]):
-            last = np.flatnonzero(np.isfinite(sizes[:, j]))
-            if len(last) and last[-1] + 1 < len(sizes):
-                axes.plot(last[-1] + 1, sizes[last[-1], j], marker="v", color=color, label="_end")
-    steps = len(np.asarray(subgradient))
-    plotting.theory(axes, [1, steps], [bound, bound], label="2ηλ₁")
-    axes.set_ylim(1e-5, 2)
-    axes.text(0.3, 0.95, "proximal: a line ends where its weight is zero", color=L1, transform=axes.transAxes)
-    axes.text(0.3, 0.88, "subgradient: no line ends", color=NONE, transform=axes.transAxes)
-    title = "Proximal steps land on zero, subgradient steps hover"
-    plotting.finish(axes, title=title, x="step", y="size of the weight")
+def two_balls() -> Figure:
+    """The least loss on a diamond and on a disc that both keep the minimum of the loss out."""
+    figure, axes = plotting.subplots(1, 2, size=(8.2, 3.9), sharey=True)
+    for ax, share, name in zip(axes, (1.0, 0.0), ("Σ|θ|: a corner", "Σθ²: no corner"), strict=True):
+        _draw_ball(ax, BALL_AT[share], share)
+        plotting.finish(ax, title=name, x="θ₁", y="θ₂", names=False)
+    axes[0].text(TARGET[0] - 0.1, TARGET[1] + 0.17, "least loss", color=plotting.INK, ha="center")
+    axes[1].set_ylabel("")
     return figure
 
 
-def coefficient_paths(
-    ridge: tuple[ArrayLike, ArrayLike, ArrayLike],
-    lasso: tuple[ArrayLike, ArrayLike, ArrayLike],
-    names: Sequence[str],
-) -> Figure:
-    """Weights against strength, each argument (strengths (K,), ours (K, d), scikit-learn's (K, d))."""
-    figure, axes = plotting.subplots(1, 2, size=(9.6, 4.2), sharey=True)
-    titles = ("Ridge shrinks all and drops none", "The lasso drops one after another")
-    for ax, (strengths, ours, theirs), title, symbol in zip(
+def ridge_and_lasso(
+    ridge: tuple[Tensor, Tensor], lasso: tuple[Tensor, Tensor], zeros: Sequence[tuple[int, float]],
+    features: Sequence[str],
+) -> Figure:  # fmt: skip
+    """Weights against strength, four of them in colour; a ring where a ridge weight is zero.
+
+    Args:
+        ridge, lasso: strengths (K,) and weights (K, d) each.
+        zeros: (column, strength) of ridge.
+        features: names of the d columns.
+    """
+    figure, axes = plotting.subplots(1, 2, size=(9.4, 4.3), sharey=True)
+    titles = ("Ridge: weights cross zero and go on", "Lasso: weights rest at zero")
+    for ax, (strengths, weights), title, symbol in zip(
         axes, (ridge, lasso), titles, ("λ₂", "λ₁"), strict=True
     ):
-        x, p, q = (np.asarray(v, float) for v in (strengths, ours, theirs))
-        largest = np.argsort(-np.abs(p).max(0))
         plotting.log_ticks(ax, "x")
-        for rank, j in enumerate(largest):
-            color = CYCLE[rank] if rank < 4 else plotting.LIGHT
-            ax.plot(x, p[:, j], color=color, label=names[j] if rank < 4 else f"_{names[j]}", zorder=10 - rank)
+        ax.plot(strengths, 0 * strengths, color=plotting.GREY, linewidth=0.8, zorder=1, label="_axis")
+        for j, name in enumerate(features):
+            known = name in FOLLOWED
+            color = FOLLOWED.get(name, plotting.LIGHT)
             ax.plot(
-                x[::4], q[::4, j], marker=".", linestyle="", color=color, label="_theirs", zorder=10 - rank
+                strengths,
+                weights[:, j],
+                color=color,
+                label=name if known else f"_{name}",
+                zorder=3 if known else 2,
             )
         ax.invert_xaxis()
         plotting.finish(ax, title=title, x=f"strength {symbol} (weaker to the right)", y="weight")
-    axes[1].set_ylabel("")
-    return figure
-
-
-def risk_against_strength(
-    strengths: ArrayLike, worlds: Mapping[str, tuple[ArrayLike, ArrayLike]], *, prior: float
-) -> Figure:
-    """Squared distance to the truth for ridge and lasso in the dense and the sparse world.
-
-    Args: strengths: (K,). worlds: title -> (ridge (S, K), lasso (S, K)). prior: the first world's strength.
-    """
-    figure, axes = plotting.subplots(1, len(worlds), size=(9.2, 3.9), sharey=True)
-    x = np.asarray(strengths, float)
-    for k, (title, (ridge, lasso)) in enumerate(worlds.items()):
-        plotting.log_ticks(axes[k], "x")
-        plotting.band(axes[k], x, ridge, label="_ridge", color=L2)
-        plotting.band(axes[k], x, lasso, label="_lasso", color=L1)
-        if k == 0:
-            axes[k].axvline(prior, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
-            axes[k].text(prior * 0.9, 0.6, "σ²/(nτ²)", ha="right", color=plotting.INK)
-        for values, color in ((ridge, L2), (lasso, L1)):
-            mean = intervals.band(values)[0]
-            j = int(mean.argmin())
-            axes[k].plot(x[j], mean[j], marker="o", color=color)
-        axes[k].set_ylim(0, None)
-        plotting.finish(
-            axes[k], title=title, x="strength λ₁ or λ₂", y="squared distance to the truth", names=False
+    for column, strength in zeros:
+        color = FOLLOWED.get(features[column], plotting.GREY)
+        axes[0].plot(
+            strength, 0, "o", mfc="white", mec=color, markersize=6.5, mew=1.6, label="_zero", zorder=6
         )
-    axes[0].text(0.03, 0.94, "ridge", color=L2, transform=axes[0].transAxes)
-    axes[0].text(0.03, 0.86, "lasso", color=L1, transform=axes[0].transAxes)
     axes[1].set_ylabel("")
     return figure
 
 
-def kept_against_ratio(ratios: ArrayLike, kept: ArrayLike) -> Figure:
-    """How many of six size features are kept against scikit-learn's l1_ratio. Args: (K,) and (S, K)."""
-    figure, axes = plotting.subplots(size=(6.4, 3.7))
-    x = np.asarray(ratios, float)
-    plotting.band(axes, x, kept, label="_kept", color=L1)
-    axes.plot(x, np.asarray(kept, float).mean(0), marker="o", linestyle="", color=L1, label="_points")
-    axes.set(ylim=(0, 6.2), yticks=range(7))
-    axes.invert_xaxis()
-    title = "The lasso keeps one size feature, the elastic net more"
-    plotting.finish(
-        axes, title=title, x="l1_ratio (1 is the lasso)", y="size features kept, of 6", names=False
-    )
+def one_of_each(subgradient: ArrayLike, proximal: ArrayLike, *, bound: float) -> Figure:
+    """Size of one weight that the lasso sets to zero, step by step, for both methods.
+
+    Args:
+        subgradient, proximal: (T,).
+        bound: twice the rate times the strength.
+    """
+    figure, axes = plotting.subplots(size=(6.6, 3.7))
+    axes.set_yscale("log")
+    for values, color, name in ((subgradient, L2, "subgradient"), (proximal, L1, "proximal")):
+        size = np.abs(np.asarray(values, float))
+        size[size == 0] = np.nan  # a logarithm has no place for it: the line ends
+        axes.plot(np.arange(1, len(size) + 1), size, color=color, linewidth=1.3, label=f"_{name}")
+        last = np.flatnonzero(np.isfinite(size))[-1]
+        if last + 1 < len(size):
+            axes.plot(last + 1, size[last], marker="v", markersize=9, color=color, label="_end")
+            axes.text(last + 4, 0.3, "proximal: from the triangle on it is zero", color=color, va="center")
+    steps = len(np.asarray(subgradient))
+    plotting.theory(axes, [1, steps], [bound, bound], label="_2ηλ₁")
+    axes.text(steps, bound * 1.25, "2ηλ₁", color=plotting.INK, ha="right", va="bottom")
+    axes.text(steps, bound / 60, "subgradient", color=L2, ha="right")
+    axes.set_ylim(bound / 1e3, 3)
+    title = "One lands on zero, the other keeps stepping over it"
+    plotting.finish(axes, title=title, x="step", y="size of the weight", names=False)
     return figure
 
 
-def zeros_and_accuracy(
-    strengths: ArrayLike, zeros: Mapping[str, ArrayLike], accuracy: Mapping[str, ArrayLike], none: ArrayLike
-) -> Figure:
-    """A net under L1: share of exact zeros, and validation accuracy, by proximal and subgradient steps.
+def radii(strengths: Tensor, lasso: Tensor, dented: tuple[Tensor, Tensor], least_squares: float) -> Figure:
+    """The radius of the ball that does the same as a strength: on the diabetes data, and under a dented loss.
 
-    Args: strengths: (K,). zeros, accuracy: method -> (S, K). none: (S,), accuracies without penalty.
+    Args:
+        strengths, lasso: (K,), and the sum of sizes of the lasso's weights at each.
+        dented: strengths (M,), and the one weight of least penalised loss at each.
+        least_squares: the sum of sizes without a penalty.
     """
-    figure, (left, right) = plotting.subplots(1, 2, size=(9.2, 3.8))
-    x, colors = np.asarray(strengths, float), {"proximal": L1, "subgradient": NONE}
-    for method, color in colors.items():
-        plotting.band(left, x, 100 * np.asarray(zeros[method]), label=f"_{method}", color=color)
-        plotting.band(right, x, 100 * np.asarray(accuracy[method]), label=f"_{method}", color=color)
-    left.text(x[1], 55, "proximal", color=L1, ha="center")
-    left.text(x[-1], 4, "subgradient", color=NONE, ha="right")
-    level = 100 * float(np.asarray(none).mean())
-    right.axhline(level, color=plotting.INK, linewidth=1.0, linestyle=(0, (5, 3)))
-    right.text(x[-1], level + 0.15, "no penalty", ha="right", color=plotting.INK)
-    left.set_ylim(-2, 100)
+    figure, (left, right) = plotting.subplots(1, 2, size=(9.2, 3.9))
+    for ax in (left, right):
+        plotting.log_ticks(ax, "x")
+    left.plot(strengths, lasso, color=L1, label="_radius")
+    left.axhline(least_squares, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
+    left.text(strengths[0], least_squares - 0.17, "least squares", color=plotting.INK, ha="right")
+    left.set_ylim(-0.08, 1.1 * least_squares)
     plotting.finish(
-        left,
-        title="Only the proximal step removes weights",
-        x="strength λ₁",
-        y="weights that are zero, %",
-        names=False,
+        left, title="A convex loss: each radius once", x="strength λ₁", y="radius Σ|θ|", names=False
     )
-    plotting.finish(
-        right,
-        title="Accuracy is nearly the same",
-        x="strength λ₁",
-        y="validation accuracy, %",
-        names=False,
+    x, z = dented
+    jump = int(z.diff().abs().argmax())
+    right.plot(x[: jump + 1], z[: jump + 1], color=L1, label="_radius")
+    right.plot(x[jump + 1 :], z[jump + 1 :], color=L1, label="_radius")
+    right.plot(
+        x[jump : jump + 2], z[jump : jump + 2], color=L1, linewidth=1, linestyle=(0, (1, 2)), label="_jump"
     )
+    right.text(x[jump] * 0.7, 0.5, "no strength\ngives these", color=plotting.INK, ha="right", va="center")
+    plotting.finish(right, title="A dented loss: a jump", x="strength λ₂", y="radius |z|", names=False)
+    return figure
+
+
+def wide_errors(sizes: Sequence[int], errors: Mapping[str, Tensor]) -> Figure:
+    """Error on new patients, with that of the mean as 1, against the number of patients to learn from.
+
+    Args:
+        sizes: (N,).
+        errors: name -> (S, N), of "least squares", "ridge", "lasso" on all columns, "ridge, ten columns".
+    """
+    figure, axes = plotting.subplots(size=(6.8, 4.1))
+    plotting.log_ticks(axes)
+    colours = {"least squares": plotting.INK, "ridge": L2, "lasso": L1, "ridge, ten columns": plotting.GREEN}
+    for name, color in colours.items():
+        plotting.band(axes, sizes, errors[name], label=f"_{name}", color=color)
+        plotting.measured(axes, sizes, errors[name].mean(0), label="_mean", color=color)
+    axes.axhline(1, color=plotting.GREY, linewidth=1, linestyle=(0, (5, 3)))
+    middle = sizes[len(sizes) // 2]
+    axes.text(sizes[0], 1.07, "predicting the mean", color=plotting.GREY)
+    axes.text(middle * 0.97, 4.4, "least squares", color=plotting.INK, ha="right")
+    named = [name for name in colours if name != "least squares"]
+    handles = [Line2D([], [], color=colours[name], marker="o", markersize=5, label=name) for name in named]
+    axes.legend(handles=handles, frameon=False, loc="upper left")
+    axes.set_ylim(0.4, 20)
+    axes.set_yticks([0.5, 1, 2, 5, 10, 20], ["0.5", "1", "2", "5", "10", "20"])
+    axes.set_xticks(list(sizes), [str(size) for size in sizes])
+    title = "285 columns: with a penalty better than the mean, without one worse"
+    plotting.finish(axes, title=title, x="patients to learn from", y="error, the mean's = 1", names=False)
+    return figure
+
+
+def who_is_nearer(counts: Sequence[int], errors: Mapping[str, Tensor]) -> Figure:
+    """Squared distance to the true weights, zero weights' = 1, against how many of them are not zero.
+
+    Args:
+        counts: (K,).
+        errors: name -> (S, K), of "ridge", "lasso" and "no penalty".
+    """
+    figure, axes = plotting.subplots(size=(6.6, 3.9))
+    plotting.log_ticks(axes, "x")
+    for name, color in (("no penalty", plotting.INK), ("ridge", L2), ("lasso", L1)):
+        plotting.band(axes, counts, errors[name], label=f"_{name}", color=color)
+        plotting.measured(axes, counts, errors[name].mean(0), label="_mean", color=color)
+    axes.axhline(1, color=plotting.GREY, linewidth=1, linestyle=(0, (5, 3)))
+    axes.text(counts[0], 1.03, "all weights zero", color=plotting.GREY)
+    axes.text(counts[1], 0.73, "ridge, and no penalty", color=L2, ha="center")
+    axes.text(counts[2] * 1.25, 0.3, "lasso", color=L1)
+    axes.set_ylim(0, 1.2)
+    axes.set_xticks(list(counts), [str(count) for count in counts])
+    title = "The lasso needs a truth with few weights"
+    x, y = "true weights that are not zero, of 400", "squared distance to the truth"
+    plotting.finish(axes, title=title, x=x, y=y, names=False)
+    return figure
+
+
+def cut_or_penalised(
+    shares: Sequence[Tensor], scores: Mapping[str, Sequence[Tensor]], none: Tensor
+) -> Figure:
+    """Accuracy of nets against the share of their weights that are zero, three ways to get there.
+
+    Args:
+        shares: of zeros under proximal steps, (S,) for each strength.
+        scores: name -> (S,) for each strength, of the three ways: "proximal", "subgradient, then cut",
+            "no penalty, then cut".
+        none: (S,), the accuracies of whole nets without a penalty.
+    """
+    figure, axes = plotting.subplots(size=(6.6, 4.0))
+    x = [100 * float(share.mean()) for share in shares]
+    colours = (plotting.ORANGE, L1, plotting.INK)
+    names = ("subgradient, then cut", "proximal", "no penalty, then cut")
+    widths = (5.0, 1.6, 1.6)  # the first two lie on one another
+    for name, color, width in zip(names, colours, widths, strict=True):
+        y = [100 * float(score.mean()) for score in scores[name]]
+        axes.plot(
+            x,
+            y,
+            color=color,
+            linewidth=width,
+            marker="o",
+            markersize=5,
+            label=name,
+            alpha=0.5 if width > 2 else 1,
+        )
+    axes.axhline(100 * float(none.mean()), color=plotting.GREY, linewidth=1, linestyle=(0, (5, 3)))
+    axes.text(x[-1], 100 * float(none.mean()) + 0.06, "the whole net", color=plotting.GREY, ha="right")
+    axes.margins(y=0.12)
+    axes.legend(frameon=False, loc="lower left")
+    title = "Cutting a net trained without a penalty is no worse"
+    plotting.finish(axes, title=title, x="weights that are zero, %", y="validation accuracy, %", names=False)
     return figure
 
 
@@ -202,28 +320,9 @@ def ball(strength: float, l1_share: float) -> Figure:
     """A penalised minimum among the loss's contours and on the penalty's ball, and both weights' paths."""
     figure, (left, right) = plotting.subplots(1, 2, size=(9.2, 3.9))
     path = plane_path(l1_share).numpy()
-    k = int((STRENGTHS - strength).abs().argmin())
-
-    def penalty(p: Tensor) -> Tensor:
-        return l1_share * p.abs().sum(-1) + (1 - l1_share) * p.square().sum(-1)
-
-    def loss(p: Tensor) -> Tensor:
-        return ((p - TARGET) @ HALF.T).square().mean(-1)
-
-    plotting.contours(left, loss, ((-1.3, 2.3), (-1.3, 1.5)))
-    axis = torch.linspace(-2.5, 2.5, 401, dtype=torch.float64)
-    grid = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1)
-    level = float(penalty(torch.from_numpy(path[k])))
-    if level > 1e-6:
-        left.contourf(axis, axis, penalty(grid), levels=[0, level], colors=[plotting.SKY], alpha=0.25)
-    left.plot(path[:, 0], path[:, 1], color=L1, label="_path")
-    left.plot(*path[k], marker="o", markersize=8, color=L1, markeredgecolor="white", label="_here")
-    left.plot(*TARGET.tolist(), marker="*", markersize=11, color=plotting.INK, label="_minimum")
-    left.axhline(0, color=plotting.LIGHT, linewidth=0.8)
-    left.axvline(0, color=plotting.LIGHT, linewidth=0.8)
-    left.set_aspect("equal")
-    zeros = int((path[k] == 0).sum())
+    zeros = int((path[_nearest(strength)] == 0).sum())
     zeros_text = ("no weight is zero", "one weight is zero", "both are zero")[zeros]
+    _draw_ball(left, strength, l1_share)
     plotting.finish(
         left, title=f"Strength {strength:g}, share {l1_share:g}: {zeros_text}", x="θ₁", y="θ₂", names=False
     )
@@ -236,3 +335,32 @@ def ball(strength: float, l1_share: float) -> Figure:
     title = "A line ends where its weight is zero" if (path == 0).any() else "No line ends: no weight is zero"
     plotting.finish(right, title=title, x="strength", y="weight", names=False)
     return figure
+
+
+def _nearest(strength: float) -> int:
+    return int((STRENGTHS - strength).abs().argmin())
+
+
+def _draw_ball(axes: Axes, strength: float, l1_share: float) -> None:
+    """The loss's contours, the path of solutions, and the ball of the one at this strength."""
+    path = plane_path(l1_share).numpy()
+    here = path[_nearest(strength)]
+
+    def penalty(p: Tensor) -> Tensor:
+        return l1_share * p.abs().sum(-1) + (1 - l1_share) * p.square().sum(-1)
+
+    def loss(p: Tensor) -> Tensor:
+        return ((p - TARGET) @ HALF.T).square().mean(-1)
+
+    plotting.contours(axes, loss, ((-1.3, 2.3), (-1.3, 1.5)))
+    axis = torch.linspace(-2.5, 2.5, 401, dtype=torch.float64)
+    grid = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1)
+    level = float(penalty(torch.from_numpy(here)))
+    if level > 1e-6:
+        axes.contourf(axis, axis, penalty(grid), levels=[0, level], colors=[plotting.SKY], alpha=0.25)
+    axes.plot(path[:, 0], path[:, 1], color=L1, label="_path")
+    axes.plot(*here, marker="o", markersize=8, color=L1, markeredgecolor="white", label="_here")
+    axes.plot(*TARGET.tolist(), marker="*", markersize=11, color=plotting.INK, label="_minimum")
+    axes.axhline(0, color=plotting.LIGHT, linewidth=0.8)
+    axes.axvline(0, color=plotting.LIGHT, linewidth=0.8)
+    axes.set_aspect("equal")

@@ -3,6 +3,7 @@
 lines          a line through points under a loss: least squares, absolute, Huber, Cauchy
 penalized      ridge, elastic net
 minimum_norm   least squares with more parameters than points, and its risk
+scikit_learn   the same solutions by scikit-learn, strengths mapped
 """
 
 from course_utils.linear_models.lines import (
@@ -13,7 +14,8 @@ from course_utils.linear_models.lines import (
     least_squares_line,
 )
 from course_utils.linear_models.minimum_norm import least_squares, minimum_norm_risk
-from course_utils.linear_models.penalized import elastic_net, ridge, strongest_l1
+from course_utils.linear_models.penalized import elastic_net, ridge, ridge_zeros, strongest_l1
+from course_utils.linear_models.scikit_learn import scikit_learn_path
 
 __all__ = [
     "cauchy_line",
@@ -25,5 +27,7 @@ __all__ = [
     "least_squares_line",
     "minimum_norm_risk",
     "ridge",
+    "ridge_zeros",
+    "scikit_learn_path",
     "strongest_l1",
 ]

@@ -27,12 +27,40 @@ def ridge(x: Tensor, y: Tensor, l2: Tensor) -> Tensor:
     Raises: ValueError if shapes do not fit or a strength is negative.
     Source: Hoerl & Kennard (1970). Agrees with: scikit-learn's `Ridge(alpha=n * l2)`.
     """
-    gram, pull = _moments(x, y, l2)
-    eye = torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)
-    system = gram[..., None, :, :] + l2[:, None, None] * eye
-    right = pull[..., None, :].expand(system.shape[:-1])
+    _check(x, y, l2)
+    n, d = x.shape[-2:]
+    # x^T (x x^T / n + l2 I)^-1 is the same matrix as (x^T x / n + l2 I)^-1 x^T: solve the smaller system
+    wide = d > n and bool((l2 > 0).all())
+    square, right = (x @ x.mT / n, y / n) if wide else (x.mT @ x / n, (x.mT @ y[..., None])[..., 0] / n)
+    eye = torch.eye(square.shape[-1], dtype=x.dtype, device=x.device)
+    system = square[..., None, :, :] + l2[:, None, None] * eye
+    right = right[..., None, :].expand(system.shape[:-1])
     solved: Tensor = torch.linalg.solve(system, right[..., None])[..., 0]
-    return solved
+    return solved @ x if wide else solved
+
+
+def ridge_zeros(x: Tensor, y: Tensor, l2: Tensor) -> list[tuple[int, float]]:
+    """Where ridge's weights pass through zero as the strength falls: (column, strength), weakest last.
+
+    Between two neighbouring strengths at which a weight has different signs its zero is found by bisection.
+    Two zeros between neighbours are not seen.
+
+    Args:
+        x: inputs (n, d). y: targets (n,).
+        l2: strengths (K,), > 0 and falling.
+    Raises: ValueError if shapes do not fit or strengths do not fall.
+    """
+    require(bool((l2 > 0).all()) and bool((l2.diff() < 0).all()), "strengths > 0 that fall")
+    sign = ridge(x, y, l2).sign()
+    found = []
+    for k, j in (sign[1:] * sign[:-1] < 0).nonzero().tolist():
+        high, low = l2[k], l2[k + 1]
+        for _ in range(60):
+            middle = (high * low).sqrt()
+            same = bool(ridge(x, y, middle[None])[0, j].sign() == sign[k, j])
+            high, low = (middle, low) if same else (high, middle)
+        found.append((int(j), float(middle)))
+    return found
 
 
 def elastic_net(x: Tensor, y: Tensor, l1: Tensor, l2: Tensor | None = None, *, steps: int = 2000) -> Tensor:
@@ -55,16 +83,20 @@ def elastic_net(x: Tensor, y: Tensor, l1: Tensor, l2: Tensor | None = None, *, s
     Source: Beck & Teboulle (2009), FISTA with constant step; O'Donoghue & Candes (2015), gradient restart.
     Agrees with: scikit-learn's `ElasticNet(alpha=l1 / 2 + l2, l1_ratio=(l1 / 2) / (l1 / 2 + l2))`.
     """
-    gram, pull = _moments(x, y, *((l1,) if l2 is None else (l1, l2)))
+    _check(x, y, *((l1,) if l2 is None else (l1, l2)))
     l2 = torch.zeros_like(l1) if l2 is None else l2
     require(steps >= 1, "steps >= 1", steps=steps)
-    pull = pull[..., None, :]
-    curvature = torch.linalg.eigvalsh(gram)[..., -1, None, None] + l2[:, None]
+    n, d = x.shape[-2:]
+    gram = x.mT @ x / n if d <= n else None  # with more columns than rows x itself is the smaller matrix
+    pull = (x.mT @ y[..., None] / n).mT
+    squares = x @ x.mT / n if gram is None else gram
+    curvature = torch.linalg.eigvalsh(squares)[..., -1, None, None] + l2[:, None]
     lr = 1 / (2 * curvature)
     p = torch.zeros_like(pull * l1[:, None])
     ahead, t = p, torch.ones_like(p[..., :1])
     for _ in range(steps):
-        g = 2 * (ahead @ gram - pull + l2[:, None] * ahead)
+        curved = ahead @ x.mT @ x / n if gram is None else ahead @ gram
+        g = 2 * (curved - pull + l2[:, None] * ahead)
         new = soft_threshold(ahead - lr * g, lr * l1[:, None])
         turns = ((ahead - new) * (new - p)).sum(-1, keepdim=True) > 0
         t = torch.where(turns, torch.ones_like(t), t)
@@ -83,11 +115,11 @@ def strongest_l1(x: Tensor, y: Tensor) -> Tensor:
         x, y: inputs (..., n, d) and targets (..., n), centred.
     Returns: (...).
     """
-    return 2 * _moments(x, y)[1].abs().amax(-1)
+    _check(x, y)
+    return 2 * (x.mT @ y[..., None])[..., 0].abs().amax(-1) / x.shape[-2]
 
 
-def _moments(x: Tensor, y: Tensor, *strengths: Tensor) -> tuple[Tensor, Tensor]:
-    """x^T x / n and x^T y / n."""
+def _check(x: Tensor, y: Tensor, *strengths: Tensor) -> None:
     for name, values in (("x", x), ("y", y), *(("strengths", one) for one in strengths)):
         check_float(name, values, cure="torch.tensor([...]) of decimals makes one")
     require(
@@ -96,5 +128,3 @@ def _moments(x: Tensor, y: Tensor, *strengths: Tensor) -> tuple[Tensor, Tensor]:
     for strength in strengths:
         require(strength.ndim == 1, "strengths of shape (K,)", shape=tuple(strength.shape))
         require(bool((strength >= 0).all()), "strengths >= 0", least=float(strength.min()))
-    n = x.shape[-2]
-    return x.mT @ x / n, (x.mT @ y[..., None])[..., 0] / n

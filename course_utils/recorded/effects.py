@@ -90,8 +90,8 @@ EFFECTS = (
         "labels are wrong, or few", "labels are clean and enough",
     ),
     Effect(
-        "L2", "no penalty", "digits", "12.net-l2",
-        "weights should be small, and a prior is known", "as a cure for everything",
+        "L2", "no penalty, both at one high rate", _NOISY, "12.net-l2",
+        "the rate is too high", "the rate is tuned: little is left to gain",
     ),
     Effect(
         "dropout", "plain net", _NOISY, "13.gain-noisy",

@@ -5,11 +5,13 @@ measurements   losses and metrics as it goes; the best weights of each seed
 stacked        nets as one module with a leading dimension for the seed
 rates          a learning rate for each run: sweeps over rates and seeds in one
 averages       averaged weights beside the runs
+zeros          share_of_zeros(), cut_smallest_(): the smallest weights of each seed set to zero
 sam, muon      SAMPerSeed, MuonPerSeed: optimizers that would mix the seeds, written for stacks
 """
 
 from course_utils.seeds.muon import MuonPerSeed
 from course_utils.seeds.sam import SAMPerSeed
 from course_utils.seeds.train import SeedRuns, train_seeds
+from course_utils.seeds.zeros import cut_smallest_, share_of_zeros
 
-__all__ = ["MuonPerSeed", "SAMPerSeed", "SeedRuns", "train_seeds"]
+__all__ = ["MuonPerSeed", "SAMPerSeed", "SeedRuns", "cut_smallest_", "share_of_zeros", "train_seeds"]

@@ -364,3 +364,21 @@ def test_the_readme_of_the_data_names_every_file() -> None:
     files = sorted(path.name for path in folder.glob("*.npz"))
     assert files
     assert all(f"`{name}`" in text for name in files)
+
+
+def test_products_are_those_of_scikit_learn() -> None:
+    from sklearn.preprocessing import PolynomialFeatures
+
+    plain, made = data.diabetes(), data.diabetes().with_products(3)
+    x = (plain.x - plain.x.mean(0)) / plain.x.std(0, correction=0)
+    wanted = torch.from_numpy(PolynomialFeatures(3, include_bias=False).fit_transform(x.numpy()))
+    assert made.x.shape == (354, 285)
+    torch.testing.assert_close(made.x, wanted)
+    assert made.test_x.shape == (88, 285)
+    assert made.features[:3] == ("age", "sex", "bmi")
+    column = made.features.index("bmi·s5")
+    torch.testing.assert_close(made.x[:, column], x[:, 2] * x[:, 8])
+    with pytest.raises(ValueError, match="need a table"):
+        data.digits().with_products(2)
+    with pytest.raises(ValueError, match="need degree >= 1"):
+        plain.with_products(0)

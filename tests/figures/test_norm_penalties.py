@@ -10,7 +10,7 @@ import torch
 
 from course_utils.figures import norm_penalties
 from course_utils.figures.norm_penalties import HALF, STRENGTHS, TARGET
-from tests.figures.reading import drawn, lines
+from tests.figures.reading import drawn, line, lines
 from tests.mutants import mistakes
 
 
@@ -57,29 +57,55 @@ def test_one_weight_marks_the_minima() -> None:
     assert places == pytest.approx([0.0, 0.7 / 3, 0.7])
 
 
-def test_small_weights_end_where_they_are_zero() -> None:
-    sub = np.array([[0.5], [-0.1], [0.1], [-0.1]])
-    prox = np.array([[0.5], [0.2], [0.0], [0.0]])
-    axes = drawn(norm_penalties.small_weights(sub, prox, bound=0.2)).axes[0]
-    assert [end.tolist() for end in lines(axes, "_end")] == [[[2.0, 0.2]]]
-    assert [np.isfinite(line[:, 1]).sum() for line in lines(axes, "_weight")] == [4, 2]
+def test_one_of_each_ends_where_it_is_zero() -> None:
+    sub, prox = np.array([0.5, -0.1, 0.1, -0.1]), np.array([0.5, 0.2, 0.0, 0.0])
+    axes = drawn(norm_penalties.one_of_each(sub, prox, bound=0.2)).axes[0]
+    assert line(axes, "_end").tolist() == [[2.0, 0.2]]
+    assert line(axes, "_subgradient")[:, 1] == pytest.approx(np.abs(sub))
+    assert np.isfinite(line(axes, "_proximal")[:, 1]).sum() == 2
 
 
-def test_bands_and_paths_hold_the_data() -> None:
+def test_the_balls_touch_on_an_axis_and_beside_it() -> None:
+    left, right = drawn(norm_penalties.two_balls()).axes
+    assert line(left, "_here")[0, 1] == 0
+    assert abs(line(right, "_here")[0, 1]) > 0.1
+
+
+def test_the_paths_show_each_zero_in_its_place() -> None:
+    x = torch.logspace(1, -2, 6, dtype=torch.float64)
+    p = torch.randn(6, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    figure = norm_penalties.ridge_and_lasso((x, p), (x, 0 * p), [(1, 0.3)], ["age", "s3", "s6"])
+    left, right = drawn(figure).axes
+    assert lines(left, "_zero")[0].tolist() == [[0.3, 0.0]]
+    assert line(left, "s3")[:, 1] == pytest.approx(p[:, 1].numpy())
+    assert line(right, "_age")[:, 1].tolist() == [0.0] * 6
+
+
+def test_the_jump_is_where_the_radius_jumps() -> None:
+    x = torch.logspace(-2, 1, 5, dtype=torch.float64)
+    z = torch.tensor([1.5, 1.4, 1.2, 0.1, 0.0], dtype=torch.float64)
+    left, right = drawn(norm_penalties.radii(x, z, (x, z), 2.0)).axes
+    assert line(left, "_radius")[:, 1] == pytest.approx(z.numpy())
+    assert line(right, "_jump")[:, 1].tolist() == [1.2, 0.1]
+
+
+def test_means_are_those_of_the_data() -> None:
     rng = np.random.default_rng(0)
-    x = np.geomspace(0.01, 1, 5)
-    ours = rng.normal(size=(5, 4))
-    figure = norm_penalties.coefficient_paths((x, ours, ours), (x, ours, ours), list("abcd"))
-    assert all(len(lines(ax, "_theirs")) == 4 for ax in drawn(figure).axes)
-    a, b = rng.random((12, 5)), rng.random((12, 5))
-    figure = drawn(norm_penalties.risk_against_strength(x, {"one": (a, b), "two": (b, a)}, prior=0.1))
-    assert np.array_equal(lines(figure.axes[0], "_ridge")[0], lines(figure.axes[1], "_lasso")[0])
-    axes = drawn(norm_penalties.kept_against_ratio(x, a)).axes[0]
-    assert lines(axes, "_kept")[0][:, 1] == pytest.approx(a.mean(0))
-    both = {"proximal": a, "subgradient": b}
-    left, right = drawn(norm_penalties.zeros_and_accuracy(x, both, both, a[:, 0])).axes
-    assert lines(left, "_proximal")[0][:, 1] == pytest.approx(100 * a.mean(0))
-    assert lines(right, "_subgradient")[0][:, 1] == pytest.approx(100 * b.mean(0))
+    some = {
+        name: torch.from_numpy(rng.random((12, 3)))
+        for name in ("least squares", "ridge", "lasso", "ridge, ten columns", "no penalty")
+    }
+    axes = drawn(norm_penalties.wide_errors([30, 60, 120], some)).axes[0]
+    assert line(axes, "_lasso")[:, 1] == pytest.approx(some["lasso"].mean(0).numpy())
+    axes = drawn(norm_penalties.who_is_nearer([1, 4, 400], some)).axes[0]
+    assert line(axes, "_ridge")[:, 1] == pytest.approx(some["ridge"].mean(0).numpy())
+    ways = ("proximal", "subgradient, then cut", "no penalty, then cut")
+    scores = {name: [torch.from_numpy(rng.random(12)) for _ in range(3)] for name in ways}
+    shares = [torch.full((12,), share) for share in (0.2, 0.4, 0.6)]
+    axes = drawn(norm_penalties.cut_or_penalised(shares, scores, torch.ones(12))).axes[0]
+    found = line(axes, "proximal")
+    assert found[:, 0] == pytest.approx([20, 40, 60])
+    assert found[:, 1] == pytest.approx([100 * float(score.mean()) for score in scores["proximal"]])
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from sklearn.linear_model import ElasticNet, Ridge
 from torch import Tensor
 
 from course_utils import linear_models
-from course_utils.linear_models import elastic_net, ridge, strongest_l1
+from course_utils.linear_models import elastic_net, ridge, ridge_zeros, scikit_learn_path, strongest_l1
 from tests.mutants import mistakes
 
 STRENGTHS = torch.tensor([0.0, 0.02, 0.3, 1.5], dtype=torch.float64)
@@ -54,6 +54,37 @@ def check_elastic_net(module: Any) -> None:
             assert (found[s, k] == 0).tolist() == (wanted == 0).tolist()
 
 
+def check_wide(module: Any) -> None:
+    """More columns than rows: the smaller system, and the product with x itself, find the same weights."""
+    x, y = tables(n=12, d=40)
+    two, one = STRENGTHS + 0.05, STRENGTHS[1:] + 0.05
+    wanted = torch.linalg.solve(
+        (x.mT @ x / 12)[:, None] + two[:, None, None] * torch.eye(40, dtype=x.dtype),
+        (x.mT @ y[..., None] / 12).mT[..., None],
+    )[..., 0]
+    torch.testing.assert_close(module.ridge(x, y, two), wanted, rtol=1e-9, atol=1e-11)
+    p = module.elastic_net(x, y, one, steps=6000)
+    g = 2 * (p @ x.mT - y[:, None]) @ x / 12
+    slack = torch.where(p == 0, (g.abs() - one[:, None]).clamp(min=0), (g + one[:, None] * p.sign()).abs())
+    assert float(slack.max()) < 1e-8
+
+
+def check_ridge_zeros(module: Any) -> None:
+    """A weight that changes sign once, at a strength known in closed form."""
+    h = torch.tensor([4.0, 0.25], dtype=torch.float64)  # eigenvalues, along (1, 1) and (1, -1)
+    turn = torch.tensor([[1.0, 1.0], [1.0, -1.0]], dtype=torch.float64) / 2**0.5
+    x = (2**0.5 * h.sqrt()[:, None]) * turn  # x^T x / 2 has these
+    y = x @ (turn @ torch.tensor([1.0, 3.0], dtype=torch.float64))
+    # the first weight is h1/(h1 + l) + 3 h2/(h2 + l) > 0, the second h1/(h1 + l) - 3 h2/(h2 + l)
+    # (both / sqrt 2), which is zero where h1 (h2 + l) = 3 h2 (h1 + l)
+    strength = 2 * 4 * 0.25 / (4 - 3 * 0.25)
+    l2 = torch.logspace(2, -3, 40, dtype=torch.float64)
+    zeros = module.ridge_zeros(x, y, l2)
+    assert [column for column, _ in zeros] == [1]
+    assert zeros[0][1] == pytest.approx(strength, rel=1e-12)
+    assert module.ridge_zeros(x @ turn, y, l2) == []
+
+
 def check_strongest(module: Any) -> None:
     x, y = tables()
     top = module.strongest_l1(x, y)
@@ -63,7 +94,7 @@ def check_strongest(module: Any) -> None:
         assert bool((found[1] != 0).any())
 
 
-CHECKS = [check_ridge, check_elastic_net, check_strongest]
+CHECKS = [check_ridge, check_elastic_net, check_wide, check_ridge_zeros, check_strongest]
 
 
 @pytest.mark.parametrize("check", CHECKS)
@@ -72,17 +103,31 @@ def test_against_scikit_learn(check: Any) -> None:
 
 
 MUTANTS = [
-    (check_ridge, "gram[..., None, :, :] + l2[", "gram[..., None, :, :] + 2 * l2["),
-    (check_ridge, "return x.mT @ x / n,", "return x.mT @ x,"),
+    (check_ridge, "square[..., None, :, :] + l2[", "square[..., None, :, :] + 2 * l2["),
+    (check_ridge, "else (x.mT @ x / n,", "else (x.mT @ x,"),
+    (check_wide, "(x @ x.mT / n, y / n) if wide", "(x @ x.mT, y / n) if wide"),
+    (check_wide, "(x @ x.mT / n, y / n) if wide", "(x @ x.mT / n, y) if wide"),
+    (check_wide, "curved = ahead @ x.mT @ x / n if", "curved = ahead @ x.mT @ x if"),
+    (check_wide, "squares = x @ x.mT / n if", "squares = x @ x.mT / n**2 if"),
     (check_elastic_net, "lr * l1[:, None])", "l1[:, None])"),
-    (check_elastic_net, "g = 2 * (ahead", "g = (ahead"),
+    (check_elastic_net, "g = 2 * (curved", "g = (curved"),
     (check_elastic_net, "pull + l2[:, None] * ahead)", "pull + l2[:, None] * ahead / 2)"),
-    (check_strongest, "return 2 * _moments(x, y)", "return _moments(x, y)"),
+    (check_ridge_zeros, "(middle, low) if same", "(middle, low) if not same"),
+    (check_ridge_zeros, "sign[:-1] < 0", "sign[:-1] > 0"),
+    (check_strongest, "return 2 * (x.mT", "return (x.mT"),
     (check_strongest, ".abs().amax(-1)", ".abs().mean(-1)"),
 ]
 
 
 test_mistakes_are_caught = mistakes("course_utils.linear_models.penalized", MUTANTS)
+
+
+def test_scikit_learns_path_has_the_strengths_mapped() -> None:
+    x, y = (part[0] for part in tables())
+    one, two = torch.tensor([0.3, 0.0, 0.3]).double(), torch.tensor([0.0, 0.2, 0.2]).double()
+    torch.testing.assert_close(
+        scikit_learn_path(x, y, one, two), elastic_net(x, y, one, two), rtol=1e-7, atol=1e-9
+    )
 
 
 def test_without_an_l1_strength_it_is_ridge() -> None:
@@ -98,6 +143,7 @@ def test_without_an_l1_strength_it_is_ridge() -> None:
         (lambda x, y: ridge(x, y, -STRENGTHS), r"need strengths >= 0"),
         (lambda x, y: elastic_net(x, y, STRENGTHS[0]), r"need strengths of shape"),
         (lambda x, y: elastic_net(x, y, STRENGTHS, steps=0), r"need steps >= 1, got steps=0"),
+        (lambda x, y: ridge_zeros(x[0], y[0], STRENGTHS), r"need strengths > 0 that fall"),
         (lambda x, y: strongest_l1(x, y[0]), r"need x of shape"),
         (lambda x, y: ridge(x, y, 0.1), r"need strengths as a tensor, got type=<class 'float'>"),
         (lambda x, y: elastic_net(x, y, 0.1), r"need strengths as a tensor"),
