@@ -198,7 +198,7 @@ def accuracy_by_rate(lrs: ArrayLike, worlds: Mapping[str, Mapping[str, ArrayLike
             plotting.band(axes, lrs, 100 * np.asarray(values, float), label=name, color=colour)
         lowest = min(float(np.asarray(values, float).mean(0).min()) for values in curves.values())
         axes.set(ylim=(max(5 * np.floor(20 * lowest - 0.5), 70), 100))
-        axes.set_xticks(list(np.asarray(lrs)), [f"{lr:g}" for lr in np.asarray(lrs)])
+        _rates(axes, lrs)
         plotting.finish(axes, title=title, x="", y="accuracy (%)", names=False)
         plotting.label_lines(axes, gap=0.09)
     both[-1].set_xlabel("learning rate")
@@ -257,7 +257,7 @@ def shifted(
     title = "The same nets: averaging hurts on clean images, helps on noisy ones"
     plotting.finish(above, title=title, x="", y="loss, average minus one pass", names=False)
     plotting.label_lines(above, gap=0.09)
-    title = f"… because noise makes the net too sure ({next(iter(gains))})"
+    title = "Noise makes the first of them too sure"
     plotting.finish(below, title=title, x="noise on the images, in deviations", y="share", names=False)
     plotting.label_lines(below, gap=0.09)
     return figure
@@ -275,12 +275,15 @@ def passes(lrs: ArrayLike, runs: Mapping[str, Mapping[str, ArrayLike]]) -> Figur
         for (name, values), colour in zip(curves.items(), (NONE, SOME), strict=True):
             y = np.asarray(values, float).mean(0)
             axes.plot(np.asarray(lrs), y, color=colour, marker="o", markersize=4, label=name)
-        axes.set_xticks(list(np.asarray(lrs)), [f"{lr:g}" for lr in np.asarray(lrs)])
-        _title(axes, title)
+        _rates(axes, lrs)
+        plotting.finish(axes, title=title, x="learning rate", y="", names=False)
     both[0].set_ylabel("validation loss")
+    # only now are the limits known that both share
+    for axes in both:
+        plotting.label_lines(axes, gap=0.08)
     return figure
 
 
-def _title(axes: Axes, title: str) -> None:
-    plotting.finish(axes, title=title, x="learning rate", y="", names=False)
-    plotting.label_lines(axes, gap=0.08)
+def _rates(axes: Axes, lrs: ArrayLike) -> None:
+    axes.set_xticks(list(np.asarray(lrs)), [f"{lr:g}" for lr in np.asarray(lrs)])
+    axes.minorticks_off()
