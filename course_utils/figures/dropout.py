@@ -45,8 +45,8 @@ FOUR_LOSSES = (
 )
 RATES = (
     "Validation accuracy against the rate, with and without dropout. With wrong labels the curve without "
-    "dropout falls early, that with dropout later; their tops differ little. With clean labels both are "
-    "close, and dropout falls first."
+    "dropout falls early, that with dropout later and then fast; their tops differ little. With clean labels "
+    "both are close, until dropout falls at the highest rate."
 )
 MAP = (
     "Nets as dots, overconfidence against softening. Those above the line of half the softening gained from "

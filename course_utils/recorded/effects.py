@@ -94,12 +94,12 @@ EFFECTS = (
         "weights should be small, and a prior is known", "as a cure for everything",
     ),
     Effect(
-        "dropout", "plain net", _NOISY, "13.gain-noisy",
-        "the net memorises: noise, few examples", "clean labels, short runs",
+        "dropout", "plain net, each at its best rate", _NOISY, "13.gain-tuned-noisy",
+        "the rate cannot be tuned; few examples seen many times", "examples seen once",
     ),
     Effect(
-        "dropout", "plain net", _CLEAN, "13.gain-clean",
-        "the net memorises: noise, few examples", "clean labels, short runs",
+        "dropout", "plain net, each at its best rate", _CLEAN, "13.gain-tuned-clean",
+        "the rate cannot be tuned; few examples seen many times", "examples seen once",
     ),
     Effect(
         "batch norm", "plain net, each at its best rate", _CLEAN, "14.gain-clean",
