@@ -309,9 +309,15 @@ def markov_chains(
     Returns: both parts; x (S, n, length), and y of the same shape: at each place the symbol that comes next.
     Raises: ValueError where a size is out of range.
     """
-    sizes = {"train": train, "validation": validation, "symbols": symbols, "length": length}
-    fits = all(map(is_whole, sizes.values())) and min(train, validation, length, symbols - 1) >= 1
-    require(fits, "whole numbers >= 1, symbols >= 2", **sizes)
+    fits = all(map(is_whole, (train, validation, symbols, length)))
+    require(
+        fits and min(train, validation, length, symbols - 1) >= 1,
+        "whole numbers >= 1, symbols >= 2",
+        train=train,
+        validation=validation,
+        symbols=symbols,
+        length=length,
+    )
     chains = []
     for seed in seeds:
         generator = torch.Generator().manual_seed(seed)
