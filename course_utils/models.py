@@ -1,7 +1,9 @@
 """The nets that experiments train: small ones, built by one call, so that seeds can be stacked.
 
-he_net    dense, ReLU, He's initial weights
-net       one hidden layer, with dropout and normalisation where they are asked for
+he_net              dense, ReLU, He's initial weights
+net                 one hidden layer, with dropout and normalisation where they are asked for
+TransformerBlock    causal attention and a small dense net, with dropout
+Transformer         embeddings, one block, and logits of the next symbol
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from course_utils._checks import require
 from course_utils.layers import Dropout
@@ -56,3 +58,71 @@ def net(
     return nn.Sequential(
         nn.Flatten(), nn.Linear(inputs, hidden), *between, nn.ReLU(), *after, nn.Linear(hidden, classes)
     )
+
+
+class TransformerBlock(nn.Module):
+    """One block of a transformer that looks back only, norms first, with dropout.
+
+        weights = softmax(q k' / sqrt(d / heads)), zero for later places
+        x <- x + drop(out(drop(weights) v)),    q, k, v linear in norm1(x)
+        x <- x + drop(mlp(norm2(x))),           mlp: d -> 2 d -> d with GELU
+
+    It uses no fused attention, so that `train_seeds` can stack it.
+
+    Args:
+        d: numbers per place, a multiple of `heads`.
+        heads: >= 1.
+        dropout: probability at the attention weights and at the end of both branches.
+    Shape: x (..., T, d), and the result.
+    Raises: ValueError where `heads` does not divide d.
+    Source: Vaswani et al. (2017), with the norms where Xiong et al. (2020) recommend them.
+    Agrees with: `torch.nn.TransformerEncoderLayer(norm_first=True, activation="gelu")` with a causal mask, up
+        to that one's further dropout between the two layers of the mlp.
+    """
+
+    def __init__(self, d: int, *, heads: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        require(heads >= 1 and d % heads == 0, "heads >= 1 that divide d", d=d, heads=heads)
+        self.heads = heads
+        self.norm1, self.norm2 = nn.LayerNorm(d), nn.LayerNorm(d)
+        self.qkv, self.out = nn.Linear(d, 3 * d), nn.Linear(d, d)
+        self.mlp = nn.Sequential(nn.Linear(d, 2 * d), nn.GELU(), nn.Linear(2 * d, d))
+        self.on_weights, self.on_branch = Dropout(dropout), Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        # each (..., heads, T, d / heads)
+        q, k, v = (
+            part.unflatten(-1, (self.heads, -1)).transpose(-2, -3)
+            for part in self.qkv(self.norm1(x)).chunk(3, -1)
+        )
+        places = torch.arange(x.shape[-2], device=x.device)
+        scores = q @ k.mT / q.shape[-1] ** 0.5
+        weights = scores.masked_fill(places > places[:, None], -torch.inf).softmax(-1)
+        seen = (self.on_weights(weights) @ v).transpose(-2, -3).flatten(-2)
+        x = x + self.on_branch(self.out(seen))
+        branch: Tensor = self.on_branch(self.mlp(self.norm2(x)))
+        return x + branch
+
+
+class Transformer(nn.Module):
+    """The smallest language model with attention: embeddings, one block, a norm, logits of the next symbol.
+
+        x <- drop(symbols[s] + places),    x <- block(x),    logits = head(norm(x))
+
+    Args:
+        symbols: size of the alphabet.
+        length: places of a sequence.
+        d, heads, dropout: as of `TransformerBlock`; dropout acts on the embeddings, too.
+    Shape: whole numbers (..., length) -> (..., length, symbols).
+    Source: Vaswani et al. (2017).
+    """
+
+    def __init__(self, symbols: int, length: int, *, d: int, heads: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.symbols, self.places = nn.Embedding(symbols, d), nn.Parameter(0.02 * torch.randn(length, d))
+        self.drop, self.block = Dropout(dropout), TransformerBlock(d, heads=heads, dropout=dropout)
+        self.norm, self.head = nn.LayerNorm(d), nn.Linear(d, symbols)
+
+    def forward(self, s: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.norm(self.block(self.drop(self.symbols(s) + self.places))))
+        return logits

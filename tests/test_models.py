@@ -1,4 +1,4 @@
-"""He's net has He's weights."""
+"""He's net has He's weights; the block of a transformer is torch's."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from course_utils import models
 from tests.mutants import mistakes
@@ -36,10 +37,80 @@ def test_one_width_is_no_net() -> None:
         models.he_net(3)
 
 
+def check_block(module: Any) -> None:
+    """Without dropout it is torch's encoder layer, norms first, with a causal mask: outputs and gradients."""
+    torch.manual_seed(1)
+    ours = module.TransformerBlock(12, heads=3).double()
+    theirs = nn.TransformerEncoderLayer(
+        12, 3, 24, 0.0, activation="gelu", batch_first=True, norm_first=True, dtype=torch.float64
+    )
+    pairs = {
+        "self_attn.in_proj_": ours.qkv, "self_attn.out_proj.": ours.out, "linear1.": ours.mlp[0],
+        "linear2.": ours.mlp[2], "norm1.": ours.norm1, "norm2.": ours.norm2,
+    }  # fmt: skip
+    for part in pairs.values():
+        nn.init.normal_(part.bias)
+    theirs.load_state_dict(
+        {name + kind: getattr(part, kind) for name, part in pairs.items() for kind in ("weight", "bias")}
+    )
+    x = torch.randn(5, 7, 12, dtype=torch.float64)
+    later = torch.ones(7, 7).triu(1).bool()
+    outs = [ours(x), theirs(x, src_mask=later)]
+    torch.testing.assert_close(outs[0], outs[1], rtol=1e-10, atol=1e-12)
+    for out in outs:
+        (out**3).mean().backward()
+    torch.testing.assert_close(
+        ours.qkv.weight.grad, theirs.self_attn.in_proj_weight.grad, rtol=1e-9, atol=1e-12
+    )
+
+
+def check_places(module: Any) -> None:
+    """Dropout is at the weights, at the end of both branches and, in the whole model, on the embeddings."""
+    torch.manual_seed(2)
+    seen: list[tuple[int, ...]] = []
+    net = module.Transformer(6, 5, d=8, heads=2, dropout=1.0)
+    for part in net.modules():
+        if type(part).__name__ == "Dropout":
+            part.register_forward_hook(lambda _, inputs, output: seen.append(tuple(output.shape)))
+    s = torch.randint(6, (3, 5))
+    assert net(s).shape == (3, 5, 6)
+    assert seen == [(3, 5, 8), (3, 2, 5, 5), (3, 5, 8), (3, 5, 8)]
+    # all of it dropped: nothing is left but what does not depend on s
+    assert torch.equal(net(s), net((s + 1) % 6))
+    with torch.no_grad():
+        net.eval()
+        other = s.clone()
+        other[:, 3] = (s[:, 3] + 1) % 6
+        same = (net(s) == net(other)).all(-1)
+    assert same[:, :3].all()  # no place sees a later one
+    assert not same[:, 3:].any()
+
+
+def test_the_block_is_torchs() -> None:
+    check_block(models)
+    check_places(models)
+
+
+def test_heads_that_do_not_divide() -> None:
+    with pytest.raises(ValueError, match="heads >= 1 that divide d, got d=8, heads=3"):
+        models.TransformerBlock(8, heads=3)
+
+
 MUTANTS = {
-    "gain-forgotten": ("linear.weight.mul_(gain)", "linear.weight.mul_(1.0)"),
-    "biases-kept": ("        nn.init.zeros_(linear.bias)\n", ""),
+    "gain-forgotten": ("linear.weight.mul_(gain)", "linear.weight.mul_(1.0)", check_weights),
+    "biases-kept": ("        nn.init.zeros_(linear.bias)\n", "", check_weights),
+    "sees-itself-not": ("places > places[:, None]", "places >= places[:, None]", check_block),
+    "sees-ahead": ("places > places[:, None]", "places < 0", check_block),
+    "not-scaled": ("q @ k.mT / q.shape[-1] ** 0.5", "q @ k.mT", check_block),
+    "norm-last": ("self.mlp(self.norm2(x))", "self.norm2(self.mlp(x))", check_block),
+    "heads-mixed": (".transpose(-2, -3).flatten(-2)", ".flatten(-2)", check_block),
+    "no-dropout-of-weights": ("(self.on_weights(weights) @ v)", "(weights @ v)", check_places),
+    "embeddings-kept": (
+        "self.drop(self.symbols(s) + self.places)",
+        "self.symbols(s) + self.places",
+        check_places,
+    ),
 }
 
 
-test_mistakes_are_caught = mistakes("course_utils.models", MUTANTS, check=check_weights)
+test_mistakes_are_caught = mistakes("course_utils.models", MUTANTS, also=(RuntimeError,))

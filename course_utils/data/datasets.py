@@ -314,6 +314,47 @@ def rare_features(
     return Examples(x, clean + noise * torch.randn(clean.shape, generator=generator, dtype=weights.dtype))
 
 
+def markov_chains(
+    seeds: Sequence[int], *, train: int, validation: int, symbols: int = 10, length: int = 8
+) -> tuple[Stacked, Stacked]:
+    """Sequences in which the next symbol depends on the last one, by a random table of each seed's own.
+
+        table = softmax(1.5 * N(0, 1)) over each row,    x_0 uniform,    x_(t + 1) ~ table[x_t]
+
+    Args:
+        seeds: one table each.
+        train, validation: sequences, >= 1. The validation sequences do not depend on `train`, and of two
+            training sets the smaller one is the beginning of the larger one.
+        symbols: >= 2.
+        length: of an input, >= 1.
+    Returns: both parts; x (S, n, length), and y of the same shape: at each place the symbol that comes next.
+    Raises: ValueError where a size is out of range.
+    """
+    fits = all(map(is_whole, (train, validation, symbols, length)))
+    require(
+        fits and min(train, validation, length, symbols - 1) >= 1,
+        "whole numbers >= 1, symbols >= 2",
+        train=train,
+        validation=validation,
+        symbols=symbols,
+        length=length,
+    )
+    chains = []
+    for seed in seeds:
+        generator = torch.Generator().manual_seed(seed)
+        shares = (1.5 * torch.randn(symbols, symbols, generator=generator)).softmax(1).cumsum(1)
+        draws = torch.rand(validation + train, length + 1, generator=generator)
+        places = [(draws[:, 0] * symbols).long()]
+        for t in range(1, length + 1):
+            # the symbol at which the shares so far pass the draw
+            passed = shares[places[-1]] < draws[:, t, None]
+            places.append(passed.sum(1).clamp(max=symbols - 1))
+        chains.append(torch.stack(places, 1))
+    whole = torch.stack(chains)
+    parts = [Stacked(part[..., :-1], part[..., 1:]) for part in whole.split([validation, train], 1)]
+    return parts[1], parts[0]
+
+
 def _stored(name: str) -> tuple[Tensor, Tensor, tuple[str, ...]]:
     with np.load(_FOLDER / f"{name}.npz") as file:
         names = tuple(str(n) for n in file["names"]) if "names" in file else ()

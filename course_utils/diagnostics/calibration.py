@@ -68,6 +68,46 @@ def overconfidence(probabilities: Tensor, target: Tensor) -> Tensor:
     return confidence.mean(-1) - right.mean(-1)
 
 
+def negative_log_likelihood(probabilities: Tensor, target: Tensor) -> Tensor:
+    """Mean over examples of -log of the probability of the true class: cross-entropy, from probabilities.
+
+    It is for averaged probabilities, which have no logits. A probability below 1e-30 counts as 1e-30.
+
+    Args and Shape: probabilities (..., N, C), target (..., N); the result (...).
+    Agrees with: `torch.nn.functional.cross_entropy` of their logarithms.
+    """
+    _top(probabilities, target)
+    return -widen(probabilities).gather(-1, target[..., None])[..., 0].clamp(min=1e-30).log().mean(-1)
+
+
+def with_temperature(probabilities: Tensor, temperature: Tensor | float) -> Tensor:
+    """The predictions at another temperature: above 1 softer, below 1 surer, answers unchanged.
+
+        q_c**(1 / T) / sum_k q_k**(1 / T),     the softmax of the logits divided by T
+
+    Args:
+        probabilities: (..., N, C), in [0, 1].
+        temperature: T > 0, one number or (...).
+    Raises: ValueError unless T > 0.
+    Source: Guo, Pleiss, Sun & Weinberger (2017).
+    """
+    t = torch.as_tensor(temperature, dtype=probabilities.dtype)
+    require(bool((t > 0).all()), "temperature > 0", temperature=temperature)
+    # (..., 1, 1) beside (..., N, C)
+    return (probabilities.clamp(min=1e-30).log() / t[..., None, None]).softmax(-1)
+
+
+def best_temperature(probabilities: Tensor, target: Tensor) -> Tensor:
+    """The temperature (...) at which these predictions have the lowest loss, of 65 between 0.16 and 6.3.
+
+    Args and Shape: probabilities (..., N, C), target (..., N); the result (...).
+    Source: Guo, Pleiss, Sun & Weinberger (2017), who minimise the same loss.
+    """
+    tried = torch.logspace(-0.8, 0.8, 65, dtype=probabilities.dtype)
+    losses = [negative_log_likelihood(with_temperature(probabilities, t), target) for t in tried]
+    return tried[torch.stack(losses).argmin(0)]
+
+
 def _top(probabilities: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     check_float("probabilities", probabilities, cure="softmax(logits, dim=-1) makes them")
     check_tensor("target", target)

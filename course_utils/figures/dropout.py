@@ -3,24 +3,65 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from course_utils import plotting
-from course_utils.diagnostics.calibration import Reliability
 from course_utils.layers import Dropout
 from course_utils.optimizers import Adam
 
 WIDTH = 64  # units behind the dropout of the crowd's net
 STEPS = 600
-FILM = (1, 2, 3, 4, 6, 8, 12, 16, 32, 64, 128, 256)
+MASKS = 256  # at most, of the crowd
+NONE, SOME = plotting.colour("plain"), plotting.colour("dropout")
+
+# What each figure shows, in words.
+CROWD = (
+    "Thin grey curves of thinned nets follow the points of a sine. They lie close together where the output "
+    "is near zero, and apart at the peaks and beyond the points. The mean of 64 nets and the eval pass "
+    "nearly coincide."
+)
+FEW_MASKS = (
+    "The crowd at p = 0.2 with four masks: four thin curves of thinned nets, and their mean still beside the "
+    "dashed curve of the eval pass."
+)
+TWO_MEANS = (
+    "Mean probability over all thinned nets against the probability of the eval pass. Geometric means lie on "
+    "the diagonal. Arithmetic means lie below it where the eval pass is sure, and above it where it is near "
+    "zero."
+)
+FOUR_LOSSES = (
+    "Above, one run: the loss that training prints is the highest curve in the end, the loss on the same "
+    "images in eval mode the lowest, the validation loss between them. Below, four losses at the end against "
+    "p: both with masks rise steeply; the printed one crosses the validation loss on the way."
+)
+RATES = (
+    "Validation accuracy against the rate, with and without dropout. With wrong labels the curve without "
+    "dropout falls early, that with dropout later and then fast; their tops differ little. With clean labels "
+    "both are close, until dropout falls at the highest rate."
+)
+MAP = (
+    "Nets as dots, overconfidence against softening. Those above the line of half the softening gained from "
+    "averaging masks. Those below it lost, also where they are a little overconfident."
+)
+SHIFTED = (
+    "Above, loss of the averaged masks minus that of one pass against noise on the images, for two nets: "
+    "above zero for clean images, far below zero for noisy ones. Below, overconfidence rises with the noise "
+    "and crosses half the softening, near where the curve above crosses zero."
+)
+PASSES = (
+    "Validation loss of a small transformer against the rate, with and without dropout. Left, sixty passes "
+    "over few sequences: without dropout the loss climbs at high rates, with it far less. Right, one pass: "
+    "the two curves nearly coincide, dropout just above."
+)
 
 
 class Crowd(NamedTuple):
@@ -66,24 +107,22 @@ def crowd(p: float, masks: int, steps: int = STEPS) -> Crowd:
     """The first `masks` thinned nets of `crowd_net(p)`: one mask for all x each."""
     net, x = crowd_net(p, steps), torch.linspace(-3, 3, 121)
     hidden = net[:4](x[:, None])  # (G, WIDTH)
-    draws = torch.rand(max(FILM), 1, WIDTH, generator=torch.Generator().manual_seed(1))[:masks]
+    draws = torch.rand(MASKS, 1, WIDTH, generator=torch.Generator().manual_seed(1))[:masks]
     curves = net[5](hidden * (draws >= p) / (1 - p))[..., 0]
     return Crowd(x, curves, net(x[:, None])[:, 0])
 
 
 def crowd_figure(p: float, masks: int, steps: int = STEPS) -> Figure:
     """Thinned nets, their mean, and the eval pass."""
-    figure, axes = plotting.subplots(size=(6.8, 3.9))
+    figure, axes = plotting.subplots(size=(6.4, 3.8))
     masks = int(masks)
     one = crowd(p, masks, steps)
     px, py = crowd_points()
     x = one.x.numpy()
-    axes.plot(
-        x, one.curves[:40].T.numpy(), color=plotting.colour("plain"), linewidth=0.6, alpha=0.45, label="_net"
-    )
+    axes.plot(x, one.curves[:40].T.numpy(), color=NONE, linewidth=0.6, alpha=0.45, label="_net")
     axes.plot(px, py, "o", color=plotting.INK, markersize=3.5, label="_points")
     mean = one.curves.mean(0).numpy()
-    axes.plot(x, mean, color=plotting.colour("dropout"), label="their mean")
+    axes.plot(x, mean, color=SOME, label="their mean")
     plotting.theory(axes, x, one.eval_pass.numpy(), label="eval pass")
     axes.set(xlim=(-3, 3), ylim=(-2.3, 2.3))
     nets = "One thinned net beside" if masks == 1 else f"The mean of {masks} thinned nets nears"
@@ -92,46 +131,159 @@ def crowd_figure(p: float, masks: int, steps: int = STEPS) -> Figure:
     return figure
 
 
-def accuracy_against_p(ps: Sequence[float], noisy: ArrayLike, clean: ArrayLike) -> Figure:
-    """Validation accuracy against p, with bands. Args: noisy, clean: (S, P) in [0, 1]."""
-    figure, axes = plotting.subplots(size=(6.8, 3.8))
-    rows = (("clean labels", clean, "plain"), ("20% wrong labels", noisy, "dropout"))
-    for label, values, key in rows:
-        plotting.band(axes, ps, 100 * np.asarray(values, float), label=label, color=plotting.colour(key))
-    axes.set_xticks(list(ps))
-    title = "Dropout pays where labels are wrong, up to a point"
-    plotting.finish(axes, title=title, x="dropout probability p", y="validation accuracy (%)")
+def two_means(whole: Tensor, geometric: Tensor, arithmetic: Tensor) -> Figure:
+    """Both means of all thinned nets against the eval pass. Args: probabilities of one shape."""
+    figure, axes = plotting.subplots(size=(6.4, 4.6))
+    x = whole.flatten().numpy()
+    plotting.measured(axes, x, arithmetic.flatten().numpy(), label="_arithmetic", color=plotting.VERMILION)
+    plotting.measured(axes, x, geometric.flatten().numpy(), label="_geometric", color=SOME)
+    plotting.theory(axes, [0, 1], [0, 1], label="_equal")
+    for line in axes.get_lines()[:2]:
+        line.set_markersize(4)
+    axes.text(0.04, 0.9, "geometric mean", color=SOME)
+    axes.text(0.96, 0.12, "arithmetic mean", color=plotting.VERMILION, ha="right")
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    title = "One pass is the geometric mean of the crowd; the arithmetic mean is softer"
+    plotting.finish(
+        axes, title=title, x="probability, eval pass", y="mean over all thinned nets", names=False
+    )
     return figure
 
 
-def masks_averaged(counts: Sequence[int], over: ArrayLike, under: ArrayLike) -> Figure:
-    """Loss of K averaged masks minus the eval pass's, in two cases. Args: over, under: (S, K)."""
-    figure, both = plotting.subplots(1, 2, size=(9.2, 3.7), sharex=True)
-    titles = ("Overconfident net: averaging helps", "Underconfident net: averaging hurts")
-    for axes, values, title in zip(both, (over, under), titles, strict=True):
+def four_losses(run: Tensor, ps: Sequence[float], ends: Mapping[str, ArrayLike]) -> Figure:
+    """Three losses along one run, and four losses at the end of runs against p.
+
+    Args:
+        run: (T, 3), every 15 steps: what training prints, the same images in eval mode, validation.
+        ps: (P,) probabilities of dropout.
+        ends: names -> (S, P) losses: training images with masks and without, validation images likewise.
+    """
+    figure, (above, below) = plotting.subplots(2, 1, size=(6.4, 7.0))
+    styles = (
+        ("training, with masks", plotting.VERMILION),
+        ("training, eval mode", plotting.ORANGE),
+        ("validation, eval mode", SOME),
+    )
+    steps = 15 * np.arange(1, len(run) + 1)
+    for (name, colour), losses in zip(styles, run.T.numpy(), strict=True):
+        above.plot(steps, losses, color=colour, label=name)
+    plotting.log_ticks(above, "y")
+    above.set_yticks([0.1, 0.3, 1], ["0.1", "0.3", "1"])
+    colours = dict(styles) | {"validation, with masks": plotting.PURPLE}
+    for name, losses in ends.items():
+        plotting.band(below, ps, losses, label=name, color=colours[name])
+    plotting.log_ticks(below, "y")
+    below.set_yticks([0.03, 0.1, 0.3, 1], ["0.03", "0.1", "0.3", "1"])
+    below.set_xticks(list(ps))
+    title = "One run at p = 0.5: what training prints is not the loss of the net that is used"
+    plotting.finish(above, title=title, x="step", y="cross-entropy", names=False)
+    plotting.label_lines(above, gap=0.075)
+    title = "The masks raise both losses, of training images and of new ones"
+    x = "dropout probability p"
+    plotting.finish(below, title=title, x=x, y="cross-entropy at the end", names=False)
+    plotting.label_lines(below, gap=0.075)
+    return figure
+
+
+def accuracy_by_rate(lrs: ArrayLike, worlds: Mapping[str, Mapping[str, ArrayLike]]) -> Figure:
+    """Validation accuracy against the rate, one panel for each kind of labels.
+
+    Args:
+        lrs: (R,). worlds: title -> "p = 0" and "p = 0.5" -> (S, R) accuracies in [0, 1].
+    """
+    figure, both = plotting.subplots(2, 1, size=(6.4, 6.2), sharex=True)
+    for axes, (title, curves) in zip(both, worlds.items(), strict=True):
         plotting.log_ticks(axes, "x")
-        plotting.band(axes, counts, values, label="_masks", color=plotting.colour("dropout"))
-        plotting.theory(axes, counts, np.zeros(len(counts)), label="_eval")
-        axes.set_xticks(list(counts)[::2], [str(k) for k in list(counts)[::2]])
-        axes.minorticks_off()
-        axes.annotate("the eval pass", (counts[-1], 0), xytext=(0, 3), textcoords="offset points", ha="right")
-        plotting.finish(axes, title=title, x="masks averaged, K", y="loss minus the eval pass's", names=False)
+        for (name, values), colour in zip(curves.items(), (NONE, SOME), strict=True):
+            plotting.band(axes, lrs, 100 * np.asarray(values, float), label=name, color=colour)
+        lowest = min(float(np.asarray(values, float).mean(0).min()) for values in curves.values())
+        axes.set(ylim=(max(5 * np.floor(20 * lowest - 0.5), 70), 100))
+        _rates(axes, lrs)
+        plotting.finish(axes, title=title, x="", y="accuracy (%)", names=False)
+        plotting.label_lines(axes, gap=0.09)
+    both[-1].set_xlabel("learning rate")
     return figure
 
 
-def reliability_figure(over: dict[str, Reliability], under: dict[str, Reliability]) -> Figure:
-    """Accuracy against confidence, in two cases, for the eval pass and the averaged masks."""
-    figure, both = plotting.subplots(1, 2, size=(9.2, 3.9), sharey=True)
-    titles = ("Overconfident: below the diagonal", "Underconfident: above it")
-    colours = {"eval pass": plotting.VERMILION, "averaged masks": plotting.colour("dropout")}
-    for axes, case, title in zip(both, (over, under), titles, strict=True):
-        plotting.theory(axes, [0, 1], [0, 1], label="_calibrated")
-        for k, (name, bins) in enumerate(case.items()):
-            filled = bins.count >= 30  # fewer answers say little
-            x, y = bins.confidence[filled].numpy(), bins.accuracy[filled].numpy()
-            axes.plot(x, y, color=colours[name], marker="o", markersize=4, label=f"_{name}")
-            axes.text(0.97, 0.16 - 0.09 * k, name, ha="right", color=colours[name])
-        axes.set(xlim=(0, 1), ylim=(0, 1.03))
-        plotting.finish(axes, title=title, x="confidence", y="share of right answers", names=False)
-    both[1].set_ylabel("")
+def map_of_nets(over: Sequence[float], soft: Sequence[float], gains: Sequence[tuple[float, float]]) -> Figure:
+    """Nets by softening and overconfidence, marked by whether averaged masks lower the loss.
+
+    Args:
+        over, soft: overconfidence of the eval pass, and how much less confident the average is.
+        gains: (low, high) of the interval of the average's loss minus the eval pass's.
+    """
+    figure, axes = plotting.subplots(size=(6.4, 4.8))
+    s, o = np.asarray(soft), np.asarray(over)
+    kinds = (
+        ("averaging lowers the loss", SOME, "o", [high < 0 for _, high in gains]),
+        ("averaging raises it", plotting.VERMILION, "s", [low > 0 for low, _ in gains]),
+        ("not clear", NONE, "D", [low <= 0 <= high for low, high in gains]),
+    )
+    top = float(s.max()) * 1.12
+    axes.axhline(0, color=plotting.INK, linewidth=0.8, zorder=0)
+    plotting.theory(axes, [0, top], [0, top / 2], label="_half")
+    for name, colour, marker, chosen in kinds:
+        here = np.asarray(chosen, bool)
+        axes.plot(s[here], o[here], marker, color=colour, markersize=6, alpha=0.85, mew=0, label=f"_{name}")
+    low, high = min(o.min(), -0.05) - 0.02, max(o.max(), 0.15) + 0.03
+    axes.set(xlim=(0, top), ylim=(low, high))
+    axes.text(top * 0.99, top / 2 + 0.012, "half the softening", ha="right", color=plotting.INK)
+    for k, (name, colour, _, _) in enumerate(kinds):
+        axes.text(top * 0.99, low + (0.075 - 0.03 * k) * (high - low) / 0.45, name, color=colour, ha="right")
+    title = "Averaging masks helps nets whose overconfidence exceeds half the softening"
+    across = "softening: confidence that averaging takes away"
+    plotting.finish(axes, title=title, x=across, y="overconfidence of one pass", names=False)
     return figure
+
+
+def shifted(
+    noise: Sequence[float], gains: Mapping[str, ArrayLike], over: ArrayLike, soft: ArrayLike
+) -> Figure:
+    """The same nets on noisier images: what averaging gains, and why.
+
+    Args:
+        noise: (N,) deviations of the noise on the images.
+        gains: name of a net -> (S, N) loss of the average minus that of one pass.
+        over, soft: (S, N) overconfidence and softening of the first of these nets.
+    """
+    figure, (above, below) = plotting.subplots(2, 1, size=(6.4, 6.4), sharex=True)
+    colours = (SOME, plotting.GREEN)
+    for (name, values), colour in zip(gains.items(), colours, strict=True):
+        plotting.band(above, noise, values, label=name, color=colour)
+    above.axhline(0, color=plotting.INK, linewidth=0.8, zorder=0)
+    plotting.band(below, noise, over, label="overconfidence", color=plotting.VERMILION)
+    plotting.band(below, noise, np.asarray(soft) / 2, label="half the softening", color=plotting.INK)
+    below.axhline(0, color=plotting.INK, linewidth=0.8, zorder=0)
+    title = "The same nets: averaging hurts on clean images, helps on noisy ones"
+    plotting.finish(above, title=title, x="", y="loss, average minus one pass", names=False)
+    plotting.label_lines(above, gap=0.09)
+    title = "Noise makes the first of them too sure"
+    plotting.finish(below, title=title, x="noise on the images, in deviations", y="share", names=False)
+    plotting.label_lines(below, gap=0.09)
+    return figure
+
+
+def passes(lrs: ArrayLike, runs: Mapping[str, Mapping[str, ArrayLike]]) -> Figure:
+    """Validation loss of a transformer against the rate, one panel for each number of passes.
+
+    Args:
+        lrs: (R,). runs: title -> "p = 0" and another p -> (S, R) losses.
+    """
+    figure, both = plotting.subplots(1, 2, size=(7.2, 3.9), sharey=True)
+    for axes, (title, curves) in zip(both, runs.items(), strict=True):
+        plotting.log_ticks(axes, "x")
+        for (name, values), colour in zip(curves.items(), (NONE, SOME), strict=True):
+            y = np.asarray(values, float).mean(0)
+            axes.plot(np.asarray(lrs), y, color=colour, marker="o", markersize=4, label=name)
+        _rates(axes, lrs)
+        plotting.finish(axes, title=title, x="learning rate", y="", names=False)
+    both[0].set_ylabel("validation loss")
+    # only now are the limits known that both share
+    for axes in both:
+        plotting.label_lines(axes, gap=0.08)
+    return figure
+
+
+def _rates(axes: Axes, lrs: ArrayLike) -> None:
+    axes.set_xticks(list(np.asarray(lrs)), [f"{lr:g}" for lr in np.asarray(lrs)])
+    axes.minorticks_off()

@@ -94,12 +94,12 @@ EFFECTS = (
         "the rate is too high", "the rate is tuned: little is left to gain",
     ),
     Effect(
-        "dropout", "plain net", _NOISY, "13.gain-noisy",
-        "the net memorises: noise, few examples", "clean labels, short runs",
+        "dropout", "plain net, each at its best rate", _NOISY, "13.gain-tuned-noisy",
+        "the rate cannot be tuned; few examples seen many times", "examples seen once",
     ),
     Effect(
-        "dropout", "plain net", _CLEAN, "13.gain-clean",
-        "the net memorises: noise, few examples", "clean labels, short runs",
+        "dropout", "plain net, each at its best rate", _CLEAN, "13.gain-tuned-clean",
+        "the rate cannot be tuned; few examples seen many times", "examples seen once",
     ),
     Effect(
         "batch norm", "plain net, each at its best rate", _CLEAN, "14.gain-clean",

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import datasets
@@ -308,6 +309,46 @@ def noisy(y: list[Any]) -> Tensor:
     return data.noisy_labels(torch.tensor(y), 0.5, classes=3, generator=torch.Generator().manual_seed(0))
 
 
+def check_chains(module: Any) -> None:
+    """Symbols follow each other with shares that depend on the last symbol alone; parts are apart."""
+    train, new = module.markov_chains([3, 4], train=6000, validation=5000, symbols=4, length=6)
+    assert train.x.shape == train.y.shape == (2, 6000, 6)
+    assert new.x.shape == (2, 5000, 6)
+    assert torch.equal(train.x[..., 1:], train.y[..., :-1])
+    assert train.x.unique().tolist() == [0, 1, 2, 3]
+    tables = []
+    for seed in range(2):
+        generator = torch.Generator().manual_seed(3 + seed)
+        table = (1.5 * torch.randn(4, 4, generator=generator)).softmax(1)
+        for part in (train, new):
+            pairs = F.one_hot(4 * part.x[seed].flatten() + part.y[seed].flatten(), 16).sum(0).view(4, 4)
+            assert (pairs / pairs.sum(1, keepdim=True) - table).abs().max() < 0.03
+            # whatever came before the last symbol
+            odd = part.x[seed, :, -2] % 2 == 1
+            last, after = part.x[seed, odd, -1], part.y[seed, odd, -1]
+            pairs = F.one_hot(4 * last + after, 16).sum(0).view(4, 4)
+            assert (pairs / pairs.sum(1, keepdim=True) - table).abs().max() < 0.1
+        tables.append(table)
+    assert not torch.equal(*tables)
+    assert not torch.equal(train.x[0, :100], new.x[0, :100])
+    few, same = module.markov_chains([3, 4], train=10, validation=5000, symbols=4, length=6)
+    assert torch.equal(few.x, train.x[:, :10])
+    assert torch.equal(same.y, new.y)
+
+
+def test_markov_chains() -> None:
+    check_chains(data)
+
+
+CHAIN_MUTANTS = {
+    "one-table-for-all": ("manual_seed(seed)\n        shares", "manual_seed(3)\n        shares"),
+    "first-symbol-decides": ("shares[places[-1]]", "shares[places[0]]"),
+    "parts-exchanged": ("return parts[1], parts[0]", "return parts[0], parts[1]"),
+    "targets-are-inputs": ("part[..., 1:]) for part", "part[..., :-1]) for part"),
+}
+test_mistakes_of_chains_are_caught = mistakes("course_utils.data.datasets", CHAIN_MUTANTS, check=check_chains)
+
+
 def test_whole_numbers_of_numpy_are_numbers() -> None:
     ours = numbered().splits(range(2), train=25, validation=10, label_noise=0.2)
     theirs = numbered().splits(
@@ -331,6 +372,11 @@ BAD = [
     (lambda: data.diabetes().split(0, label_noise=0.1), "need classes for noisy labels, got data='diabetes'"),
     (lambda: data.diabetes().padded(20, 20), "need images, got data='diabetes'"),
     (lambda: data.digits().padded(7, 20), "need a larger size, got height=7, width=20"),
+    (lambda: data.markov_chains([0], train=0, validation=1), "need whole numbers >= 1, symbols >= 2"),
+    (
+        lambda: data.markov_chains([0], train=1, validation=1, symbols=1),
+        "need whole numbers >= 1, symbols >= 2, got train=1, validation=1, symbols=1",
+    ),
     (lambda: data.daily_temperature(0, generator=torch.Generator()), "need a whole number days >= 1"),
     (lambda: data.daily_temperature(2.5, generator=torch.Generator()), "need a whole number days >= 1"),
     (

@@ -84,6 +84,42 @@ def test_bad_input(shape: tuple[int, ...], bins: int, words: str) -> None:
         reliability(torch.full(shape, 1 / 3), torch.zeros(4, dtype=torch.int64), bins=bins)
 
 
+def check_temperature(module: Any) -> None:
+    """A temperature is a divisor of logits; the best one undoes a factor on them."""
+    generator = torch.Generator().manual_seed(3)
+    logits = 2 * torch.randn(2, 4000, 5, generator=generator, dtype=torch.float64)
+    y = logits.softmax(-1).flatten(0, 1).multinomial(1, generator=generator).view(2, 4000)
+    for t in (0.5, 2.0):
+        torch.testing.assert_close(module.with_temperature(logits.softmax(-1), t), (logits / t).softmax(-1))
+    wrong = torch.tensor([[[3.0]], [[0.4]]], dtype=torch.float64)  # too sure, not sure enough
+    sure = (logits * wrong).softmax(-1)
+    best = module.best_temperature(sure, y)
+    assert best.tolist() == pytest.approx([3.0, 0.4], rel=0.12)  # the grid's step is 6%
+    losses = module.negative_log_likelihood(sure, y)
+    assert losses.shape == (2,)
+    for k in range(2):
+        want = torch.nn.functional.cross_entropy(logits[k] * wrong[k], y[k])
+        assert float(losses[k]) == pytest.approx(float(want), rel=1e-9)
+    cooled = module.with_temperature(sure, best)
+    assert (module.negative_log_likelihood(cooled, y) < losses).all()
+
+
+def test_temperature() -> None:
+    check_temperature(calibration)
+
+
+def test_a_probability_of_zero_has_a_finite_loss() -> None:
+    q = torch.tensor([[0.0, 1.0]], dtype=torch.float64)
+    assert float(calibration.negative_log_likelihood(q, torch.tensor([0]))) == pytest.approx(
+        30 * math.log(10)
+    )
+
+
+def test_a_temperature_of_zero() -> None:
+    with pytest.raises(ValueError, match="need temperature > 0"):
+        calibration.with_temperature(torch.full((2, 2), 0.5), 0.0)
+
+
 MUTANTS = {
     "bins-closed-below": (".ceil().long() - 1)", ".floor().long() - 1)"),
     "unweighted": ("(bin_means.count * gap).sum(-1) / target.shape[-1]", "gap.mean(-1)"),
@@ -93,14 +129,27 @@ MUTANTS = {
         "(bin_means.accuracy - bin_means.confidence)",
     ),
 }
+TEMPERATURE_MUTANTS = {
+    "multiplied": ("/ t[..., None, None])", "* t[..., None, None])"),
+    "highest-loss": ("torch.stack(losses).argmin(0)", "torch.stack(losses).argmax(0)"),
+    "sign-of-the-log": ("return -widen(probabilities)", "return widen(probabilities)"),
+}
 
 
 test_mistakes_are_caught = mistakes(
     "course_utils.diagnostics.calibration", MUTANTS, check=check_against_a_loop
 )
+test_mistakes_of_temperature_are_caught = mistakes(
+    "course_utils.diagnostics.calibration", TEMPERATURE_MUTANTS, check=check_temperature
+)
 
 
-@pytest.mark.parametrize("measure", [reliability, expected_calibration_error, overconfidence])
+MEASURES = [
+    reliability, expected_calibration_error, overconfidence, calibration.negative_log_likelihood,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("measure", MEASURES)
 @pytest.mark.parametrize(
     ("change", "message"),
     [

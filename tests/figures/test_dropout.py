@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from course_utils.diagnostics.calibration import Reliability
 from course_utils.figures import dropout
 from tests.figures.reading import drawn, line
 from tests.mutants import mistakes
@@ -60,8 +59,6 @@ def test_more_masks_add_to_the_same_crowd() -> None:
     assert not torch.equal(many.curves[0], many.curves[1])
     error = many.curves.std(0) / 256**0.5
     assert ((many.curves.mean(0) - many.eval_pass).abs() <= 5 * error).all()
-    assert dropout.FILM[-1] == 256
-    assert len(dropout.FILM) <= 24
 
 
 @pytest.mark.parametrize(("masks", "words"), [(1, "One thinned net"), (16, "16 thinned nets")])
@@ -74,40 +71,75 @@ def test_crowd_figure(masks: int, words: str) -> None:
     assert words in axes.get_title(loc="left")
 
 
-def test_accuracy_against_p() -> None:
+def test_two_means() -> None:
+    whole = torch.tensor([[0.9, 0.1], [0.6, 0.4]])
+    [axes] = drawn(dropout.two_means(whole, whole + 0.01, whole / 2)).axes
+    assert line(axes, "_geometric") == pytest.approx(np.stack([whole.flatten(), whole.flatten() + 0.01], 1))
+    assert line(axes, "_arithmetic") == pytest.approx(np.stack([whole.flatten(), whole.flatten() / 2], 1))
+
+
+def test_four_losses() -> None:
     rng = np.random.default_rng(0)
-    noisy, clean = rng.uniform(0.7, 0.9, (12, 3)), rng.uniform(0.9, 1.0, (12, 3))
-    [axes] = drawn(dropout.accuracy_against_p((0.0, 0.5, 0.9), noisy, clean)).axes
-    for label, values in (("20% wrong labels", noisy), ("clean labels", clean)):
-        assert line(axes, label)[:, 0].tolist() == [0.0, 0.5, 0.9]
-        assert line(axes, label)[:, 1] == pytest.approx(100 * values.mean(0))
+    run = torch.from_numpy(rng.uniform(0.1, 1, (20, 3)))
+    names = [f"{part}, {mode}" for part in ("training", "validation") for mode in ("with masks", "eval mode")]
+    ends = {name: rng.uniform(0.1, 1, (12, 4)) for name in names}
+    above, below = drawn(dropout.four_losses(run, (0.0, 0.2, 0.5, 0.8), ends)).axes
+    order = ("training, with masks", "training, eval mode", "validation, eval mode")
+    for name, losses in zip(order, run.T.numpy(), strict=True):
+        assert line(above, name)[:, 0].tolist() == list(range(15, 301, 15))
+        assert line(above, name)[:, 1] == pytest.approx(losses)
+    for name in names:
+        assert line(below, name) == pytest.approx(np.stack([(0, 0.2, 0.5, 0.8), ends[name].mean(0)], 1))
 
 
-def test_masks_averaged() -> None:
+def check_map(module: Any) -> None:
+    """A net is drawn under the name of what its interval says."""
+    over, soft = [0.1, -0.2, 0.02, 0.05], [0.1, 0.05, 0.08, 0.03]
+    [axes] = drawn(module.map_of_nets(over, soft, [(-0.3, -0.1), (0.1, 0.2), (-0.1, 0.1), (-0.2, -0.1)])).axes
+    assert line(axes, "_averaging lowers the loss").tolist() == [[0.1, 0.1], [0.03, 0.05]]
+    assert line(axes, "_averaging raises it").tolist() == [[0.05, -0.2]]
+    assert line(axes, "_not clear").tolist() == [[0.08, 0.02]]
+    (x0, y0), (x1, y1) = line(axes, "_half")
+    assert (x0, y0) == (0, 0)
+    assert y1 == pytest.approx(x1 / 2)
+
+
+def test_map_of_nets() -> None:
+    check_map(dropout)
+
+
+def test_shifted_draws_half_the_softening() -> None:
     rng = np.random.default_rng(1)
-    over, under = rng.normal(-1, 0.1, (12, 4)), rng.normal(1, 0.1, (12, 4))
-    left, right = drawn(dropout.masks_averaged((1, 2, 4, 8), over, under)).axes
-    for axes, values, word in ((left, over, "Overconfident"), (right, under, "Underconfident")):
-        assert line(axes, "_masks")[:, 1] == pytest.approx(values.mean(0))
-        assert (line(axes, "_eval")[:, 1] == 0).all()
-        assert axes.get_title(loc="left").startswith(word)
-        assert axes.get_xscale() == "log"
+    gains = {name: rng.normal(size=(12, 3)) for name in ("one", "two")}
+    over, soft = rng.normal(size=(12, 3)), rng.uniform(size=(12, 3))
+    above, below = drawn(dropout.shifted((0.0, 0.5, 1.0), gains, over, soft)).axes
+    for name, values in gains.items():
+        assert line(above, name)[:, 1] == pytest.approx(values.mean(0))
+    assert line(below, "overconfidence")[:, 1] == pytest.approx(over.mean(0))
+    assert line(below, "half the softening")[:, 1] == pytest.approx(soft.mean(0) / 2)
 
 
-def test_reliability_figure_leaves_out_bins_with_few_answers() -> None:
-    values = torch.tensor([0.1, 0.5, 0.9])
-    bins = Reliability(values, values**2, torch.tensor([29.0, 30.0, 500.0]))
-    case = {"eval pass": bins, "averaged masks": bins}
-    for axes in drawn(dropout.reliability_figure(case, case)).axes:
-        for name in case:
-            assert line(axes, f"_{name}") == pytest.approx(np.array([[0.5, 0.25], [0.9, 0.81]]))
-        assert {t.get_text() for t in axes.texts} == set(case)
+def test_curves_against_the_rate() -> None:
+    rng = np.random.default_rng(2)
+    lrs = [0.1, 0.2, 0.4]
+    curves = {
+        title: {name: rng.uniform(0.8, 0.9, (12, 3)) for name in ("p = 0", "p = 0.5")} for title in ("A", "B")
+    }
+    for draw, size in ((dropout.accuracy_by_rate, 100), (dropout.passes, 1)):
+        for axes, (title, named) in zip(drawn(draw(lrs, curves)).axes, curves.items(), strict=True):
+            assert axes.get_title(loc="left") == title
+            for name, values in named.items():
+                assert line(axes, name) == pytest.approx(np.stack([lrs, size * values.mean(0)], 1))
 
 
 MUTANTS = {
     "no-scale": ("* (draws >= p) / (1 - p)", "* (draws >= p)", check_crowd),
     "p-and-1-minus-p": ("(draws >= p)", "(draws < p)", check_crowd),
     "trained-in-eval-mode": ("optimizer = Adam(", "net.eval(); optimizer = Adam(", check_training),
+    "unclear-counted-as-gain": (
+        "[high < 0 for _, high in gains]", "[low < 0 for low, _ in gains]", check_map,
+    ),
+    "whole-softening": ("[0, top / 2], label", "[0, top], label", check_map),
 }  # fmt: skip
 
 

@@ -27,6 +27,7 @@ FIRST_EDITION = frozenset(f"{number:02d}" for number in range(20)) - {
     "06",
     "07",
     "12",
+    "13",
 }
 
 HEADINGS = [

@@ -50,14 +50,14 @@ def test_rows_are_complete() -> None:
 
 def test_an_interval_is_read_in_its_unit_and_with_its_sign(tmp_path: Path) -> None:
     claims = [
-        ("13.gain-noisy", interval(0.0312, 0.02, 0.04), "holds"),
+        ("13.gain-tuned-noisy", interval(0.0312, 0.02, 0.04), "holds"),
         ("05.best-validation", interval(0.001, -0.002, 0.004), "holds"),
         ("07.digits-tuned", interval(-0.01, -0.02, 0.005), "holds"),
     ]
     table = effects.table(record(tmp_path, *claims))
     assert len(table) == len(EFFECTS)
     by_claim = dict(zip((e.claim for e in EFFECTS), table.to_dict("records"), strict=True))
-    assert by_claim["13.gain-noisy"]["effect"] == "+3.1 points [+2.0, +4.0]"
+    assert by_claim["13.gain-tuned-noisy"]["effect"] == "+3.1 points [+2.0, +4.0]"
     assert by_claim["05.best-validation"]["effect"] == "-0.001 loss [-0.004, +0.002]"
     assert by_claim["07.digits-tuned"]["effect"] == "+0.010 loss [-0.005, +0.020]"
     row = by_claim["07.digits-tuned"]
@@ -68,14 +68,14 @@ def test_an_interval_is_read_in_its_unit_and_with_its_sign(tmp_path: Path) -> No
 
 
 def test_a_claim_without_an_interval_is_not_recorded(tmp_path: Path) -> None:
-    table = effects.table(record(tmp_path, ("13.gain-noisy", 0.03, "holds")))
+    table = effects.table(record(tmp_path, ("13.gain-tuned-noisy", 0.03, "holds")))
     assert set(table["effect"]) == {NOT_RECORDED}
 
 
 def test_the_ledger_is_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ledgers, records = tmp_path / "ledgers", tmp_path / "records"
     records.mkdir()
-    record(records, ("13.gain-noisy", interval(0.03, 0.02, 0.04), "holds"), ("00.x", 1.0, "holds"))
+    record(records, ("13.gain-tuned-noisy", interval(0.03, 0.02, 0.04), "holds"), ("00.x", 1.0, "holds"))
     recorded.save("claims", list(claim_records.read(records)), settings={}, folder=ledgers)
     found = recorded.newest("claims", ledgers)
     monkeypatch.setattr(effects, "newest", lambda kind: found)
@@ -90,7 +90,7 @@ def test_a_folder_without_claims_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_broken_record_costs_its_own_rows_alone(tmp_path: Path) -> None:
-    record(tmp_path, ("13.gain-noisy", interval(0.03, 0.02, 0.04), "holds"))
+    record(tmp_path, ("13.gain-tuned-noisy", interval(0.03, 0.02, 0.04), "holds"))
     (tmp_path / "claims-05.json").write_text('{"cut off')
     with pytest.warns(UserWarning, match=r"claims-05\.json is left out"):
         table = effects.table(tmp_path)
