@@ -25,7 +25,7 @@ NOT_UNIT := --ignore=tests/notebooks --ignore=tests/nightly --ignore=tests/web
 OTHERS := build/frameworks
 CLIENTS := build/clients
 TIERS  := lint types unit structure smoke regression pages
-NIGHTS := test full coverage mutants can-fail databases faults template frameworks clients test-web
+NIGHTS := test full coverage mutants can-fail answers databases faults template frameworks clients test-web
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 test $(TIERS) $(NIGHTS): export OMP_NUM_THREADS := 1
@@ -62,7 +62,7 @@ endef
 test: $(STAMP)  ## every tier below; says what each took, fails if one failed
 	$(call each,$(TIERS))
 
-nightly: $(STAMP)  ## test, then full, coverage, mutants, can-fail, databases, faults, template, frameworks, clients and test-web
+nightly: $(STAMP)  ## test, then full, coverage, mutants, can-fail, answers, databases, faults, template, frameworks, clients and test-web
 	$(call each,$(NIGHTS))
 
 lint: $(STAMP)  ## ruff: rules and format, lessons too; codespell; import-linter: arrows between modules
@@ -104,6 +104,9 @@ mutants: $(STAMP)  ## a mistake in the package at a time: does a claim of the le
 
 can-fail: $(STAMP)  ## a mistake in what a claim measures at a time: does it turn red? writes build/claims_can_fail.md
 	@$(BIN)/python -m tests.nightly.claims_can_fail --workers $(JOBS) $(LESSONS)
+
+answers: $(STAMP)  ## a change in a solution at a time, every one of them: does check refuse it, is it misnamed?
+	@EVERY_CHANGE=1 $(PYTEST) tests/exercises/test_one_change.py
 
 databases: $(STAMP)  ## all of torch's own test inputs, on ours and on torch's; writes two tables in docs/
 	@$(PYTEST) tests/nightly/test_module_and_op_databases.py tests/nightly/test_optimizer_database.py

@@ -40,7 +40,8 @@ _COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
 _NAMES = {
     "min": "max", "max": "min", "any": "all", "all": "any", "argmin": "argmax", "argmax": "argmin",
     "sum": "mean", "mean": "sum", "floor": "ceil", "ceil": "floor", "zeros": "ones", "ones": "zeros",
-    "sin": "cos", "cos": "sin", "zeros_like": "ones_like", "amin": "amax", "amax": "amin", "cumsum": "cumprod",
+    "sin": "cos", "cos": "sin", "zeros_like": "ones_like", "amin": "amax", "amax": "amin",
+    "cumsum": "cumprod",
 }  # fmt: skip
 _FORMS = ("item", "tolist", "double")  # left out, the same numbers come out in another form, which passes
 
