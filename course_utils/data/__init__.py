@@ -2,6 +2,7 @@
 
 datasets       small real data and synthetic sets, all offline; `Dataset.split` and `splits`
 downloads      Fashion-MNIST and CIFAR-10, fetched when asked for
+teacher        a random net that labels examples without end
 """
 
 from course_utils.data.datasets import (
@@ -19,6 +20,7 @@ from course_utils.data.datasets import (
     rare_features,
     sample_images,
 )
+from course_utils.data.teacher import Teachers, tanh_net
 
 __all__ = [
     "Dataset",
@@ -26,6 +28,7 @@ __all__ = [
     "Split",
     "Splits",
     "Stacked",
+    "Teachers",
     "breast_cancer",
     "daily_temperature",
     "diabetes",
@@ -34,4 +37,5 @@ __all__ = [
     "noisy_labels",
     "rare_features",
     "sample_images",
+    "tanh_net",
 ]
