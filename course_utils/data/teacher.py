@@ -78,7 +78,7 @@ class Teachers:
         return Examples(x, clean + self.noise * torch.randn(clean.shape, generator=self._generator))
 
     def repeat(self, n: int, batch: int) -> Callable[[int], Examples]:
-        """n examples for each seed, once and for all: step -> its `batch` of them, in order, and round again."""
+        """n examples for each seed, once and for all: step -> `batch` of them, in order, then round again."""
         x, y = self.draw(n)
 
         def of_step(t: int) -> Examples:

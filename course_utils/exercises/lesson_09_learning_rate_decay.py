@@ -423,7 +423,14 @@ def batch_instead(
 
 
 def _instead(
-    rate: float, before: int, after: int, factor: int, curvatures: Lists, noise: Lists, start: Lists, fault: str
+    rate: float,
+    before: int,
+    after: int,
+    factor: int,
+    curvatures: Lists,
+    noise: Lists,
+    start: Lists,
+    fault: str,
 ) -> float:
     """The two losses under the mistake `fault`, as a ratio."""
     steps = after if fault == "equal steps" else after * factor
@@ -434,7 +441,9 @@ def _instead(
         middle = 2 * _end(head, [lam], [s2], [v]) / lam
         small = s2 / factor**2 if fault == "deviation" else s2 / factor
         ends[0] += weight * _end([rate / factor] * steps, [lam], [s2], [middle])
-        ends[1] += weight * _end([rate] * after, [lam], [s2 if fault == "batch as before" else small], [middle])
+        ends[1] += weight * _end(
+            [rate] * after, [lam], [s2 if fault == "batch as before" else small], [middle]
+        )
     return ends[0] / ends[1] if fault == "upside down" else ends[1] / ends[0]
 
 
@@ -539,7 +548,9 @@ EXERCISES = (
                 _peak_forgotten,
                 "These names go with a peak of 1. The rates are the peak times a multiplier.",
             ),
-            Wrong(_by_last_rate, "These are the names that the last rate alone suggests. Compare whole runs."),
+            Wrong(
+                _by_last_rate, "These are the names that the last rate alone suggests. Compare whole runs."
+            ),
             Wrong(
                 _any_fall_between,
                 "These names ask only whether the rate falls within a stair. Each fault has a curve of its own: "
@@ -558,7 +569,7 @@ EXERCISES = (
         ),
         hints=(
             "Write down what each of the five would use at step t, then compare with what was used.",
-            'First: t + 1 for t. One slash: t / size. Again: the product of gamma ** (i // size) over i <= t. '
+            "First: t + 1 for t. One slash: t / size. Again: the product of gamma ** (i // size) over i <= t. "
             "Lost: from `stop` on, stop // size + (t - stop) // size drops.",
             "Sum abs(log(rate / (peak * multiplier))) over the steps for each fault; return the name of the smallest.",
         ),
@@ -585,10 +596,18 @@ EXERCISES = (
                 _deviation,
                 "These are the peaks for squares of what is given. `noise` is s² already, a variance.",
             ),
-            Wrong(_for_a_constant, "These peaks suit a constant rate. Each step has the peak times its multiplier."),
-            Wrong(_sum_of_squares, "These peaks have the lowest sum of V. In the loss each direction counts with λ/2."),
+            Wrong(
+                _for_a_constant,
+                "These peaks suit a constant rate. Each step has the peak times its multiplier.",
+            ),
+            Wrong(
+                _sum_of_squares,
+                "These peaks have the lowest sum of V. In the loss each direction counts with λ/2.",
+            ),
             Wrong(_start_forgotten, "These peaks go with V = 1 at the start. Each direction has its own."),
-            Wrong(_steepest_alone, "These peaks suit the steepest direction alone. The loss is a sum over all."),
+            Wrong(
+                _steepest_alone, "These peaks suit the steepest direction alone. The loss is a sum over all."
+            ),
         ),
         hints=(
             "For one peak: carry V of each direction through all steps, then add up λV/2.",
@@ -721,7 +740,10 @@ EXERCISES = (
                 "Here the variance is divided by factor². The mean of `factor` times as many examples has a variance "
                 "that is `factor` times as small.",
             ),
-            Wrong(_batch_as_before, "The second run's noise is what it was. Its batch is `factor` times as large."),
+            Wrong(
+                _batch_as_before,
+                "The second run's noise is what it was. Its batch is `factor` times as large.",
+            ),
             Wrong(_no_curvature, "This is a ratio of sums of V. In the loss each direction counts with λ/2."),
             Wrong(_upside_down, "Upside down: the larger batch's loss goes above the line."),
         ),

@@ -55,17 +55,18 @@ GAINS = (
     "among the lowest."
 )
 BEST_SCHEDULES = (
-    "Rates against the step, logarithmic, in two panels. Left, with noise in proportion to the curvature, the "
-    "best schedule stays at its upper limit for a while and then falls as fast as the exponential does. "
-    "Right, with equal noise, it starts much lower and stays close to the linear decay for most of the run."
+    "Rates against the step, logarithmic, in two panels. Left, with noise in proportion to the curvature, "
+    "the best schedule stays at its upper limit for a while and then falls as fast as the "
+    "exponential does. Right, with equal noise, it starts much lower and stays close to the linear decay "
+    "for most of the run."
 )
 FILM_OF_DROPS = (
     "A drop of the rate moves through a run of 400 steps. Dropped early, the loss creeps; dropped late, it "
     "has no time to settle. The dashed line of the ends is lowest for a drop near the middle."
 )
 NET_PEAKS = (
-    "Excess risk of the net against the peak rate, both axes logarithmic. The constant rate has a wide valley "
-    "at small rates. Five decays go on falling to larger rates, and their valleys are deeper."
+    "Excess risk of the net against the peak rate, both axes logarithmic. The constant rate has a wide "
+    "valley at small rates. Five decays go on falling to larger rates, and their valleys are deeper."
 )
 CONTROL = (
     "Excess risk against the step, logarithmic. Three curves are one until the middle of the run. Then the "
@@ -73,12 +74,12 @@ CONTROL = (
     "fall at once."
 )
 PATIENCE = (
-    "Excess risk at the end against the patience of the plateau rule, with dashed lines for the best constant "
-    "rate and for the best decay."
+    "Excess risk at the end, over the best constant rate's, against the patience of the plateau rule, with "
+    "dashed lines for the best constant rate and for the best decay."
 )
 POOLS = (
-    "Excess risk of the linear decay over that of the best constant rate, against the number of training examples. "
-    "Near one with few examples that are seen again and again, and lower the more examples there are."
+    "Excess risk of the linear decay over that of the best constant rate, against the number of training "
+    "examples. Near one with few examples that are seen again and again; lowest where all are new."
 )
 MISTAKES = (
     "Panels of rates against steps, each with what was meant as a dashed line and what the run used: one "
@@ -143,7 +144,7 @@ def drop_ends(start: float = 10.0) -> Tensor:
 
 @functools.cache
 def best_end(name: str, *, even: bool = False) -> tuple[float, float]:
-    """The lowest mean loss after STEPS steps in the valley over PEAKS, and its peak, of a schedule by name."""
+    """The lowest mean loss of a schedule after STEPS steps in the valley over PEAKS, and its peak."""
     loss, peak = noisy_quadratic.best_peak(schedule(name, STEPS), STEPS, PEAKS, *valley(even=even))
     return float(loss), float(peak)
 
@@ -189,6 +190,15 @@ def shapes(total: int) -> Figure:
     return figure
 
 
+def crowd_losses(rates: Tensor, start: float, count: int, generator: torch.Generator) -> Tensor:
+    """Mean loss (T,) after each step of `count` runs of SGD, one direction, λ = s² = 1, θ² = `start`."""
+    p, seen = torch.full((count,), start**0.5, dtype=torch.float64), []
+    for lr in rates:
+        p = p - lr * (p + torch.randn(p.shape, generator=generator, dtype=p.dtype))
+        seen.append((p**2).mean() / 2)
+    return torch.stack(seen)
+
+
 def crowd(rates: Mapping[str, Tensor], seen: Mapping[str, Tensor], start: float) -> Figure:
     """One direction, λ = s² = 1: the mean loss of many runs as dots, and what the recursion says.
 
@@ -199,7 +209,7 @@ def crowd(rates: Mapping[str, Tensor], seen: Mapping[str, Tensor], start: float)
     figure, axes = plotting.subplots(size=(6.8, 3.7))
     one = torch.ones(1, dtype=torch.float64)
     hues = (plotting.ORANGE, plotting.PURPLE, plotting.GREEN, plotting.BLUE)
-    for (name, lrs), color in zip(rates.items(), hues, strict=True):
+    for (name, lrs), color in zip(rates.items(), hues, strict=False):
         path = noisy_quadratic.loss_path(lrs, one, one, start * one)[1:].numpy()
         at = np.unique(np.geomspace(1, len(lrs), 22).astype(int))
         plotting.measured(axes, at, seen[name][at - 1].numpy(), label=name, color=color)
@@ -221,9 +231,9 @@ def gains(totals: ArrayLike, ratios: Mapping[str, Mapping[str, ArrayLike]]) -> F
         for name, values in found.items():
             plotting.band(axes, x, values, label=name, color=COLOURS[name])
         axes.axhline(1.0, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
-        axes.text(x[0], 0.97, "best constant rate", ha="left", va="top")
+        axes.text(x[0], 0.3, "below the dashed line the decay is ahead", ha="left", va="bottom")
         plotting.log_ticks(axes, "x")
-        axes.set(ylim=(0, 1.6))
+        axes.set(ylim=(0.2, 1.5))
         axes.set_xticks(x, [f"{int(v):,}" for v in x])
         plotting.finish(axes, title=noise, x="steps of the run", y="loss / best constant's", names=False)
         plotting.label_lines(axes, gap=0.085)
@@ -241,14 +251,14 @@ def best_schedules() -> Figure:
         for name in ("exponential", "linear"):
             rates = multipliers(name, STEPS) * best_end(name, even=even)[1]
             axes.plot(steps, rates.numpy(), color=COLOURS[name], label=f"_{name}")
-        axes.plot(steps, best_schedule(even=even)[0].numpy(), color=plotting.INK, label="_best", linewidth=2.4)
+        best = best_schedule(even=even)[0].numpy()
+        axes.plot(steps, best, color=plotting.INK, label="_best", linewidth=2.4)
         plotting.log_ticks(axes, "y")
         axes.set_ylim(0.003, 4)
         _plain_ticks(axes)
         plotting.finish(axes, title=title, x="step", y="rate η", names=False)
-    for row, (name, color) in enumerate(
-        (("best there is", plotting.INK), ("exponential", COLOURS["exponential"]), ("linear", COLOURS["linear"]))
-    ):
+    hues = {"best there is": plotting.INK} | {name: COLOURS[name] for name in ("exponential", "linear")}
+    for row, (name, color) in enumerate(hues.items()):
         both[0].text(12, 0.021 / 1.75**row, name, color=color)
     return figure
 
@@ -264,14 +274,12 @@ def net_peaks(peaks: Sequence[float], losses: Mapping[str, Tensor]) -> Figure:
     for name, values in losses.items():
         y = values.double().numpy()
         y = np.where(y < 1, y, np.nan)
-        axes.plot(x, y, "o-", color=COLOURS[name], markersize=4.5, label=f"_{name}")
-    for row, name in enumerate(losses):
-        axes.text(x[0] * 0.93, 0.0405 / 1.085**row, name, color=COLOURS[name])
+        axes.plot(x, y, "o-", color=COLOURS[name], markersize=4.5, label=name)
     axes.set_ylim(0.024, 0.2)
     _plain_ticks(axes)
     axes.set_xticks(x, [f"{v:g}" for v in x])
     title = "On the net every decay wants a larger rate, and ends lower"
-    plotting.finish(axes, title=title, x="peak rate η", y="excess risk at the end", names=False)
+    plotting.finish(axes, title=title, x="peak rate η", y="excess risk at the end")
     return figure
 
 
@@ -283,32 +291,33 @@ def control(steps: ArrayLike, curves: Mapping[str, ArrayLike]) -> Figure:
     figure, axes = plotting.subplots(size=(6.8, 3.9))
     hues = (plotting.GREY, plotting.BLUE, plotting.VERMILION)
     x = np.asarray(steps)
-    for (name, values), color in zip(curves.items(), hues, strict=True):
+    for (name, values), color in zip(curves.items(), hues, strict=False):
         plotting.band(axes, x, values, label=name, color=color)
     axes.axvline(x[-1] / 2, color=plotting.LIGHT, linewidth=1, zorder=0)
     plotting.log_ticks(axes, "y")
     _plain_ticks(axes)
-    title = "Less noise from half way on: by a lower rate, or by a larger batch"
+    title = "A lower rate or a larger batch: both silence the noise"
     plotting.finish(axes, title=title, x="step", y="excess risk")
     return figure
 
 
-def patience(values: Sequence[int], risks: ArrayLike, lines: Mapping[str, float]) -> Figure:
-    """Excess risk at the end against the patience of the plateau rule.
+def patience(values: Sequence[int], shares: ArrayLike, best: float) -> Figure:
+    """What the plateau rule ends with, over the best constant rate's, against its patience.
 
-    Args: values: (K,). risks: (S, K). lines: what else -> its mean risk, drawn as a level.
+    Args: values: (K,). shares: (S, K). best: the same share of the best decay, drawn as a level.
     """
     figure, axes = plotting.subplots(size=(6.8, 3.7))
     plotting.log_ticks(axes, "x")
-    plotting.band(axes, values, risks, label="_plateau", color=plotting.VERMILION)
-    plotting.measured(axes, values, np.asarray(risks).mean(0), label="_plateau", color=plotting.VERMILION)
-    for name, level in lines.items():
+    y = np.asarray(shares)
+    plotting.band(axes, values, y, label="_plateau", color=plotting.VERMILION)
+    plotting.measured(axes, values, y.mean(0), label="_plateau", color=plotting.VERMILION)
+    for name, level in (("best constant rate", 1.0), ("best decay", best)):
         axes.axhline(level, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
-        axes.text(values[-1], level * 1.015, name, ha="right", va="bottom")
+        axes.text(np.sqrt(values[1] * values[2]), level + 0.01, name, ha="center", va="bottom")
     axes.set_xticks(values, [str(value) for value in values])
-    axes.set_ylim(0, max(max(lines.values()), np.asarray(risks).mean(0).max()) * 1.2)
+    axes.set_ylim(0.5, 1.2)
     title = "A plateau rule that waits too little gives the gain away"
-    plotting.finish(axes, title=title, x="patience (measurements)", y="excess risk at the end", names=False)
+    plotting.finish(axes, title=title, x="patience (looks)", y="risk / best constant's", names=False)
     return figure
 
 
@@ -320,12 +329,12 @@ def pools(sizes: Sequence[int], ratios: Sequence[Interval]) -> Figure:
     spread = np.array([[one.mean - one.low, one.high - one.mean] for one in ratios]).T
     axes.errorbar(sizes, mean, spread, fmt="o", color=plotting.PURPLE, markersize=6.5, capsize=3)
     axes.axhline(1.0, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
-    axes.text(sizes[-1], 1.02, "best constant rate", ha="right", va="bottom")
-    axes.set(ylim=(0, 1.25))
+    axes.text(sizes[-1], 1.01, "best constant rate", ha="right", va="bottom")
+    axes.set(ylim=(0.5, 1.15))
     axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
-    title = "The fewer examples there are, the less a decay is worth"
+    title = "Where few examples come again, a decay gains nothing"
     x = "training examples (with the most, each is seen once)"
-    plotting.finish(axes, title=title, x=x, y="loss / best constant's", names=False)
+    plotting.finish(axes, title=title, x=x, y="risk / best constant's", names=False)
     return figure
 
 
@@ -348,7 +357,7 @@ def mistakes() -> Figure:
 
 @functools.cache
 def mistaken_rates() -> Mapping[str, tuple[Tensor, Tensor]]:
-    """Mistake -> the rates that were meant, and those that a run with the mistake uses, from PyTorch's schedulers."""
+    """Mistake -> the rates that were meant, and those that a run with the mistake uses."""
     per_epoch, epochs = 10, 6
     whole = range(epochs * per_epoch)
     short = [0.5 ** (t // 5) for t in range(20)]
