@@ -62,8 +62,7 @@ class Teachers:
     ) -> None:
         require(len(seeds) >= 1 and min(seeds) >= 0, "seeds >= 0, one or more", seeds=tuple(seeds))
         require(noise >= 0, "noise >= 0", noise=noise)
-        sizes = {"inputs": inputs, "hidden": hidden, "test": test}
-        require(min(sizes.values()) >= 1, "sizes >= 1", **sizes)
+        require(min(inputs, hidden, test) >= 1, "sizes >= 1", inputs=inputs, hidden=hidden, test=test)
         self.noise, self.seeds = noise, tuple(int(seed) for seed in seeds)
         self._sizes = inputs, hidden
         self._teacher = self._nets(0)

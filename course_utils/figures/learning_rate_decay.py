@@ -213,7 +213,7 @@ def crowd(rates: Mapping[str, Tensor], seen: Mapping[str, Tensor], start: float)
         path = noisy_quadratic.loss_path(lrs, one, one, start * one)[1:].numpy()
         at = np.unique(np.geomspace(1, len(lrs), 22).astype(int))
         plotting.measured(axes, at, seen[name][at - 1].numpy(), label=name, color=color)
-        plotting.theory(axes, np.arange(1, len(lrs) + 1), path, label="_theory")
+        plotting.theory(axes, np.arange(1, len(lrs) + 1), path, label=f"_theory of {name}")
     plotting.log_ticks(axes)
     title = "Every constant rate stops at its floor; 1/t does not stop"
     plotting.finish(axes, title=title, x="steps taken", y="mean loss")
@@ -310,7 +310,7 @@ def patience(values: Sequence[int], shares: ArrayLike, best: float) -> Figure:
     plotting.log_ticks(axes, "x")
     y = np.asarray(shares)
     plotting.band(axes, values, y, label="_plateau", color=plotting.VERMILION)
-    plotting.measured(axes, values, y.mean(0), label="_plateau", color=plotting.VERMILION)
+    plotting.measured(axes, values, y.mean(0), label="_dots", color=plotting.VERMILION)
     for name, level in (("best constant rate", 1.0), ("best decay", best)):
         axes.axhline(level, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
         axes.text(np.sqrt(values[1] * values[2]), level + 0.01, name, ha="center", va="bottom")

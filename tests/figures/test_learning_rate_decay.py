@@ -155,7 +155,7 @@ def test_the_crowd_lies_on_its_theory() -> None:
     [axes] = drawn(figures.crowd(rates, seen, 10.0)).axes
     one = torch.ones(1, dtype=torch.float64)
     path = noisy_quadratic.loss_path(rates["η = 0.5"], one, one, 10 * one)
-    assert line(axes, "_theory")[:, 1] == pytest.approx(path[1:].numpy())
+    assert line(axes, "_theory of η = 0.5")[:, 1] == pytest.approx(path[1:].numpy())
     dots = line(axes, "1/t")
     assert dots[:, 1] == pytest.approx(seen["1/t"].numpy()[dots[:, 0].astype(int) - 1])
 
