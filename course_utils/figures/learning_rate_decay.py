@@ -233,7 +233,7 @@ def gains(totals: ArrayLike, ratios: Mapping[str, Mapping[str, ArrayLike]]) -> F
         axes.axhline(1.0, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
         axes.text(x[0], 0.3, "below the dashed line the decay is ahead", ha="left", va="bottom")
         plotting.log_ticks(axes, "x")
-        axes.set(ylim=(0.2, 1.5))
+        axes.set(xlim=(x[0] * 0.85, x[-1]), ylim=(0.2, 1.5))
         axes.set_xticks(x, [f"{int(v):,}" for v in x])
         plotting.finish(axes, title=noise, x="steps of the run", y="loss / best constant's", names=False)
         plotting.label_lines(axes, gap=0.085)
