@@ -809,8 +809,8 @@ QUIZZES = (
             ),
             (
                 "The early one at step 100, the late one at the end",
-                "The drop shows its gain at once and its cost later: until step 200 the early run goes at a tenth of "
-                "the speed.",
+                "The drop shows its gain at once and its cost later: until step 200 the early run goes at the small "
+                "rate.",
                 True,
             ),
             (
