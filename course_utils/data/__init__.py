@@ -2,6 +2,7 @@
 
 datasets       small real data and synthetic sets, all offline; `Dataset.split` and `splits`
 downloads      Fashion-MNIST and CIFAR-10, fetched when asked for
+teacher        a random net that labels examples without end
 """
 
 from course_utils.data.datasets import (
@@ -20,6 +21,7 @@ from course_utils.data.datasets import (
     rare_features,
     sample_images,
 )
+from course_utils.data.teacher import Teachers, tanh_net
 
 __all__ = [
     "Dataset",
@@ -27,6 +29,7 @@ __all__ = [
     "Split",
     "Splits",
     "Stacked",
+    "Teachers",
     "breast_cancer",
     "daily_temperature",
     "diabetes",
@@ -36,4 +39,5 @@ __all__ = [
     "noisy_labels",
     "rare_features",
     "sample_images",
+    "tanh_net",
 ]

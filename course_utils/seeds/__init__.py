@@ -4,14 +4,20 @@ train          train_seeds(): the loop of `training`, for all seeds at once
 measurements   losses and metrics as it goes; the best weights of each seed
 stacked        nets as one module with a leading dimension for the seed
 rates          a learning rate for each run: sweeps over rates and seeds in one
+plateau        ReduceLROnPlateau with a rate for each run
 averages       averaged weights beside the runs
 zeros          share_of_zeros(), cut_smallest_(): the smallest weights of each seed set to zero
 sam, muon      SAMPerSeed, MuonPerSeed: optimizers that would mix the seeds, written for stacks
 """
 
 from course_utils.seeds.muon import MuonPerSeed
+from course_utils.seeds.plateau import PlateauPerRun
 from course_utils.seeds.sam import SAMPerSeed
 from course_utils.seeds.train import SeedRuns, train_seeds
 from course_utils.seeds.zeros import cut_smallest_, share_of_zeros
 
+<<<<<<< HEAD
 __all__ = ["MuonPerSeed", "SAMPerSeed", "SeedRuns", "cut_smallest_", "share_of_zeros", "train_seeds"]
+=======
+__all__ = ["MuonPerSeed", "PlateauPerRun", "SAMPerSeed", "SeedRuns", "train_seeds"]
+>>>>>>> l09

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from course_utils._checks import require
@@ -83,6 +85,51 @@ def best_peak(
         v = _after(schedule(t) * column, curvatures, noise, v)  # (..., P, d)
     loss, index = _loss(curvatures, v).min(-1)
     return loss, column[index, 0]
+
+
+def best_rates(
+    steps: int, highest: float, curvatures: Tensor, noise: Tensor, start: Tensor
+) -> tuple[Tensor, float]:
+    """The schedule with the lowest mean loss after the last step that a descent on the rates finds.
+
+    The loss after the last step is a smooth function of the logarithms of the rates. Its gradient is carried
+    back through the recursion, with a = d loss / d V:
+
+        d loss / d lr_t = sum over the directions of a (-2 λ (1 - lr λ) V_t + 2 lr s²),    a <- (1 - lr λ)² a
+
+    The problem is not convex: no lower loss is promised, but in one direction it is the 1 / t of
+    `greedy_rates`, which no rates go below.
+
+    Args:
+        steps: >= 1.
+        highest: no rate is above it, > 0; 2 / (largest curvature) keeps every step stable.
+        curvatures, noise, start: (d,), as `loss_path`.
+    Returns: the rates (steps,) and the mean loss that they end with.
+    Source: the chain rule, from the last step back to the first.
+    """
+    from scipy.optimize import minimize
+
+    require(steps >= 1 and highest > 0, "steps >= 1 and highest > 0", steps=steps, highest=highest)
+    lam, s2, first = (part.numpy() for part in _checked(curvatures, noise, start))
+    require(lam.ndim == 1, "one quadratic", shape=tuple(lam.shape))
+
+    def log_loss(logs: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        lr = np.exp(logs)
+        shrink = 1 - lr[:, None] * lam
+        v = np.empty((steps + 1, len(lam)))
+        v[0] = first
+        for t in range(steps):
+            v[t + 1] = shrink[t] ** 2 * v[t] + lr[t] ** 2 * s2
+        loss, a, slope = float(v[-1] @ lam) / 2, lam / 2, np.empty(steps)
+        for t in reversed(range(steps)):
+            slope[t] = a @ (2 * lr[t] * s2 - 2 * lam * shrink[t] * v[t])
+            a = shrink[t] ** 2 * a
+        return float(np.log(loss)), slope * lr / loss
+
+    begin = np.log(highest * np.linspace(0.5, 0.02, steps))
+    ends = [(None, float(np.log(highest)))] * steps
+    found = minimize(log_loss, begin, jac=True, method="L-BFGS-B", bounds=ends, options={"maxiter": 500})
+    return torch.from_numpy(np.exp(found.x)), float(np.exp(found.fun))
 
 
 def schedule_free_path(

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from course_utils import schedules
-from course_utils.exercises import lesson_09_learning_rate_decay as lesson_09
 from course_utils.figures import learning_rate_decay as figures
+from course_utils.intervals import ratio_interval
 from course_utils.theory import noisy_quadratic
 from tests.figures.reading import drawn, line
 from tests.mutants import mistakes
@@ -38,13 +37,54 @@ def check_drop_ends(module: Any) -> None:
 
 
 def check_best_end(module: Any) -> None:
-    """The lowest end over the peaks, each run on its own."""
+    """The lowest end over the peaks, each run on its own, and its peak."""
     for name in ("constant", "linear", "stairs"):
-        make = (lambda n: schedules.constant()) if name == "constant" else module.DECAYS[name]
-        shape = torch.tensor([make(module.STEPS)(t) for t in range(module.STEPS)], dtype=torch.float64)
-        ends = [float(noisy_quadratic.loss_path(p * shape, *module.valley())[-1]) for p in module.PEAKS]
-        assert module.best_end(name) == pytest.approx(min(ends), rel=1e-11)
-        assert 0 < int(np.argmin(ends)) < len(ends) - 1  # the grid of peaks holds the best one
+        for even in (False, True):
+            valley, shape = module.valley(even=even), module.multipliers(name, module.STEPS)
+            ends = [float(noisy_quadratic.loss_path(p * shape, *valley)[-1]) for p in module.PEAKS]
+            best = int(np.argmin(ends))
+            want = (ends[best], float(module.PEAKS[best]))
+            assert module.best_end(name, even=even) == pytest.approx(want, rel=1e-11)
+            assert 0 < best < len(ends) - 1  # the grid of peaks holds the best one
+
+
+def check_valley(module: Any) -> None:
+    lam, noise, start = module.valley(3.0)
+    assert torch.equal(lam, noise)
+    assert (float(lam.max() / lam.min()), float(lam.max())) == pytest.approx((100, 1))
+    assert start.tolist() == [3.0] * 20
+    assert module.valley(even=True)[1].tolist() == [1.0] * 20
+
+
+def check_crowd(module: Any) -> None:
+    rates = torch.tensor([0.5, 0.5, 0.1, 1.5], dtype=torch.float64)
+    seen = module.crowd_losses(rates, 9.0, 200_000, torch.Generator().manual_seed(1))
+    one = torch.ones(1, dtype=torch.float64)
+    want = noisy_quadratic.loss_path(rates, one, one, 9 * one)[1:]
+    assert seen.tolist() == pytest.approx(want.tolist(), rel=0.02)
+
+
+def check_mistakes(module: Any) -> None:
+    """What each mistake does, worked out without a scheduler."""
+    rates = module.mistaken_rates()
+    assert len(rates) == 6
+    meant, used = rates["The scheduler first"]
+    assert used[:-1].tolist() == pytest.approx(meant[1:].tolist())
+    meant, used = rates["Called in each batch"]
+    assert used.tolist() == pytest.approx([0.1 ** (t // 2) for t in range(60)])
+    assert meant[[0, 19, 20, 40]].tolist() == pytest.approx([1, 1, 0.1, 0.01])
+    meant, used = rates["One slash"]
+    assert used[::5].tolist() == pytest.approx(meant[::5].tolist())
+    assert (used < meant - 1e-6).sum() == 16
+    meant, used = rates["The factor again"]
+    assert used[[4, 5, 6, 9, 10]].tolist() == pytest.approx([1, 0.5, 0.25, 1 / 32, 1 / 128])
+    meant, used = rates["Past T_max"]
+    assert used[:20].tolist() == pytest.approx(meant[:20].tolist(), abs=1e-6)
+    assert (meant[20:] == 0).all()
+    assert used[39] > 0.99
+    meant, used = rates["Resumed without state"]
+    assert meant.tolist() == pytest.approx([1.0] * 20 + [0.1] * 20 + [0.01] * 20)
+    assert used.tolist() == pytest.approx([1.0] * 20 + [0.1] * 30 + [0.01] * 10)
 
 
 def check_decays(module: Any) -> None:
@@ -61,7 +101,9 @@ def check_decays(module: Any) -> None:
     assert [stairs(t) for t in (49, 50, 74, 75)] == pytest.approx([1.0, 0.1, 0.1, 0.01])
 
 
-CHECKS = [check_dropped, check_drop_ends, check_best_end, check_decays]
+CHECKS = [
+    check_dropped, check_drop_ends, check_best_end, check_decays, check_valley, check_crowd, check_mistakes,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("check", CHECKS)
@@ -78,6 +120,10 @@ MUTANTS = [
     ),
     pytest.param("max(3 * total // 4, 2)", "max(2 * total // 3, 2)", check_decays, id="second-stair"),
     pytest.param("0.01 ** (1 / n)", "0.01 ** (1 / (n + 1))", check_decays, id="exponential-end"),
+    pytest.param("lr * (p + torch.randn", "lr * (p + 1.1 * torch.randn", check_crowd, id="crowd-noise"),
+    pytest.param("            if early:", "            if not early:", check_mistakes, id="order"),
+    pytest.param("optimizer.load_state_dict(saved)", "pass", check_mistakes, id="resumed-at-the-peak"),
+    pytest.param("torch.ones_like(lam) if even", "lam if even", check_valley, id="even-noise"),
 ]
 
 
@@ -103,29 +149,60 @@ def test_the_shapes() -> None:
     assert {text.get_text() for text in left.texts} == set(figures.DECAYS)
 
 
-def test_the_envelope_lies_below_and_on_its_formula() -> None:
-    [axes] = drawn(figures.envelope(200)).axes
-    best, theory = line(axes, "best, 1 / t"), line(axes, "_1 / t")
-    assert best[:, 1] == pytest.approx(theory[:, 1], rel=1e-10)
-    for rate in (0.5, 0.1, 0.02):
-        constant = line(axes, f"η = {rate:g}")
-        assert constant[:, 0].tolist() == list(range(1, 201))
-        assert (constant[:, 1] > best[:, 1]).all()
-        v = (100.0 * (1 - rate) ** 2 + rate**2) / 2  # after one step, λ = s² = 1
-        assert constant[0, 1] == pytest.approx(v)
+def test_the_crowd_lies_on_its_theory() -> None:
+    rates = {"η = 0.5": torch.full((60,), 0.5, dtype=torch.float64), "1/t": 1 / (torch.arange(60.0) + 1.1)}
+    seen = {name: torch.linspace(1, 2, 60) for name in rates}
+    [axes] = drawn(figures.crowd(rates, seen, 10.0)).axes
+    one = torch.ones(1, dtype=torch.float64)
+    path = noisy_quadratic.loss_path(rates["η = 0.5"], one, one, 10 * one)
+    assert line(axes, "_theory of η = 0.5")[:, 1] == pytest.approx(path[1:].numpy())
+    dots = line(axes, "1/t")
+    assert dots[:, 1] == pytest.approx(seen["1/t"].numpy()[dots[:, 0].astype(int) - 1])
 
 
-def test_gain_and_sweep() -> None:
+def test_gains() -> None:
     rng = np.random.default_rng(0)
     values = {name: rng.uniform(0.5, 1.0, (12, 3)) for name in ("stairs", "cosine")}
-    [axes] = drawn(figures.gain([10, 100, 1000], values)).axes
-    for name, rows in values.items():
-        assert line(axes, name)[:, 1] == pytest.approx(rows.mean(0))
-    assert axes.get_ylim()[0] == 0
-    [axes] = drawn(figures.sweep([0.1, 0.2, 0.4], values, title="One of two", y="loss")).axes
-    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
-    for name, rows in values.items():
-        assert line(axes, name)[:, 1] == pytest.approx(rows.mean(0))
+    panels = drawn(figures.gains([10, 100, 1000], {"one": values, "other": values})).axes
+    assert [axes.get_title(loc="left") for axes in panels] == ["one", "other"]
+    for axes in panels:
+        for name, rows in values.items():
+            assert line(axes, name)[:, 1] == pytest.approx(rows.mean(0))
+
+
+def test_the_best_schedules() -> None:
+    left, right = drawn(figures.best_schedules()).axes
+    for axes, even in ((left, False), (right, True)):
+        rates, loss = figures.best_schedule(even=even)
+        assert np.array_equal(line(axes, "_best")[:, 1], rates.numpy())
+        for name in figures.DECAYS:
+            assert loss < figures.best_end(name, even=even)[0]
+        peak = figures.best_end("linear", even=even)[1]
+        assert line(axes, "_linear")[0, 1] == pytest.approx(peak)
+
+
+def test_figures_of_the_net() -> None:
+    losses = {"constant": torch.tensor([0.05, 0.04, torch.inf]), "cosine": torch.tensor([0.06, 0.03, 0.05])}
+    [axes] = drawn(figures.net_peaks([0.1, 0.2, 0.4], losses)).axes
+    assert line(axes, "cosine")[:, 1] == pytest.approx(losses["cosine"].numpy())
+    assert np.isnan(line(axes, "constant")[2, 1])
+    rows = np.random.default_rng(1).uniform(0.6, 1.0, (12, 4))
+    [axes] = drawn(figures.control([1, 2, 3, 4], {"as before": rows, "rate / 10": rows / 2})).axes
+    assert line(axes, "rate / 10")[:, 1] == pytest.approx(rows.mean(0) / 2)
+    [axes] = drawn(figures.patience([1, 3, 10, 30], rows, 0.7)).axes
+    assert line(axes, "_plateau")[:, 1] == pytest.approx(rows.mean(0))
+    assert {text.get_text() for text in axes.texts} == {"best constant rate", "best decay"}
+    shares = [ratio_interval(rows[:, k], np.ones(12)) for k in range(2)]
+    [axes] = drawn(figures.pools([10, 1000], shares)).axes
+    assert axes.get_lines()[0].get_ydata() == pytest.approx([one.mean for one in shares])
+
+
+def test_the_mistakes() -> None:
+    panels = drawn(figures.mistakes()).axes
+    for axes, (name, (meant, used)) in zip(panels, figures.mistaken_rates().items(), strict=True):
+        assert axes.get_title(loc="left") == name
+        assert line(axes, "_used")[:, 1] == pytest.approx(used.numpy())
+        assert line(axes, "_meant")[:, 1] == pytest.approx(meant.numpy())
 
 
 @pytest.mark.parametrize("chosen", [(0.5, 0.5, 0.1, 0.1), (2.0, 1.0, 0.05, 0.02), (0.01, 0.01, 0.01, 0.01)])
@@ -136,22 +213,21 @@ def test_a_drawn_schedule(chosen: tuple[float, float, float, float]) -> None:
     path = noisy_quadratic.loss_path(torch.tensor(rates[:-1]), *figures.valley())
     shown = line(right, right.get_lines()[0].get_label())[:, 1]
     assert shown == pytest.approx(np.minimum(path.numpy(), 1e3))
-    assert right.get_title(loc="left").endswith(f"{float(path[-1]):.3g}")
-    heights = [text.get_position()[1] for text in right.texts]
-    assert heights == pytest.approx([figures.best_end("constant"), figures.best_end("linear")])
+    levels = [float(axes_line.get_ydata()[0]) for axes_line in right.get_lines()[1:]]
+    want = [figures.best_end("constant")[0], figures.best_end("exponential")[0], figures.best_schedule()[1]]
+    assert levels == pytest.approx(want)
+    assert f"ends at {float(path[-1]):.3g}" in {text.get_text() for text in right.texts}
+
+
+def test_a_drawn_schedule_that_diverges() -> None:
+    _, right = drawn(figures.drawn_schedule(3.0, 3.0, 3.0, 3.0)).axes
+    assert "diverges" in {text.get_text() for text in right.texts}
 
 
 def test_the_film() -> None:
-    assert len(figures.FILM) <= 16
-    for step in (figures.FILM[0], 50, figures.FILM[-1]):
+    for step in (0, 50, 400):
         [axes] = drawn(figures.drop_at(step)).axes
         assert np.array_equal(line(axes, "_run")[:, 1], figures.dropped(step).numpy())
         dot = axes.get_lines()[-1].get_data()
         assert np.ravel(dot) == pytest.approx([step, float(figures.dropped(step)[-1])])
         assert axes.get_title(loc="left") == f"Drop at step {step}"
-        assert all(s % 5 == 0 for s in figures.FILM)
-
-
-def test_the_greedy_drop_never_comes_without_noise() -> None:
-    """A known wrong answer of the lesson, which no input of its exercise brings to its last line."""
-    assert lesson_09._greedy_drop(0.5, 5, [1.0], [0.0]) == 5

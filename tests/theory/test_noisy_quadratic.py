@@ -91,7 +91,34 @@ def check_many_schedules(module: Any) -> None:
         assert torch.equal(both[:, k], module.loss_path(rates[:, k], lam, noise, start))
 
 
+def check_best_rates(module: Any) -> None:
+    """The loss is the path's; in one direction it is that of 1 / t; nothing near it and no shape is lower."""
+    one = torch.ones(1, dtype=torch.float64)
+    rates, loss = module.best_rates(25, 2.0, one, one, 100 * one)
+    greedy = module.greedy_rates(25, one, one, 100 * one)
+    assert loss == pytest.approx(float(module.loss_path(greedy, one, one, 100 * one)[-1]), rel=1e-4)
+    lam, noise, start = (part[0] for part in drawn(1, 4, seed=5))
+    highest = 1.5 / float(lam.max())
+    rates, loss = module.best_rates(30, highest, lam, noise, start)
+    assert rates.shape == (30,)
+    assert float(rates.max()) <= highest * (1 + 1e-12)
+    assert loss == pytest.approx(float(module.loss_path(rates, lam, noise, start)[-1]), rel=1e-12)
+    for t in range(30):
+        for factor in (0.8, 1.25):
+            other = rates.clone()
+            other[t] = min(float(other[t]) * factor, highest)
+            assert module.loss_path(other, lam, noise, start)[-1] > loss * (1 - 1e-6)
+    peaks = torch.logspace(-3, 0, 60, dtype=torch.float64) * highest
+    for shape in (
+        schedules.polynomial_decay(30),
+        schedules.exponential_decay(0.9),
+        schedules.cosine_decay(30),
+    ):
+        assert module.best_peak(shape, 30, peaks, lam, noise, start)[0] > loss
+
+
 CHECKS = [
+    check_best_rates,
     check_many_schedules,
     check_two_point_noise,
     check_floor,
@@ -116,6 +143,8 @@ MUTANTS = [
         "(curvatures * (signal + noise))", "(signal + noise)", check_greedy_is_the_minimum, id="greedy"
     ),
     pytest.param(".min(-1)", ".max(-1)", check_best_peak, id="worst-peak"),
+    pytest.param("(2 * lr[t] * s2 -", "(lr[t] * s2 -", check_best_rates, id="half-the-noise"),
+    pytest.param("a = shrink[t] ** 2 * a", "a = shrink[t] * a", check_best_rates, id="carried-back-wrongly"),
 ]
 
 
@@ -124,6 +153,11 @@ test_mutant_is_caught = mistakes("course_utils.theory.noisy_quadratic", MUTANTS)
 
 def test_bad_input() -> None:
     one = torch.ones(1, dtype=torch.float64)
+    for steps, highest in ((0, 1.0), (3, 0.0)):
+        with pytest.raises(ValueError, match="need steps >= 1"):
+            noisy_quadratic.best_rates(steps, highest, one, one, one)
+    with pytest.raises(ValueError, match="need one quadratic"):
+        noisy_quadratic.best_rates(3, 1.0, one[None], one[None], one[None])
     with pytest.raises(ValueError, match="need curvatures > 0"):
         noisy_quadratic.loss_path(one, 0 * one, one, one)
     with pytest.raises(ValueError, match="need noise >= 0"):

@@ -1,0 +1,42 @@
+"""ReduceLROnPlateau for many runs at once: each run has a loss, a rate and a patience of its own."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from course_utils._checks import require
+
+
+class PlateauPerRun:
+    """Multiplies a run's rate by `factor` when more than `patience` losses in a row were no better.
+
+        better: loss < best * (1 - threshold)
+        bad losses in a row > patience: lr <- factor * lr, and counting starts again; best is kept
+
+    Args:
+        lr: rates of the runs, of any shape, > 0. `lr` of the object is what they are now.
+        patience: a whole number >= 0, or a tensor of them that broadcasts with `lr`.
+        factor: in (0, 1).
+        threshold: share by which a loss must be lower to be better, in [0, 1).
+    Raises: ValueError if an argument is out of range.
+    Agrees with: `torch.optim.lr_scheduler.ReduceLROnPlateau` with eps = 0, run by run, for losses above 0.
+    """
+
+    def __init__(
+        self, lr: Tensor, patience: Tensor | int = 10, *, factor: float = 0.1, threshold: float = 1e-4
+    ) -> None:
+        require(bool((lr > 0).all()), "lr > 0", lowest=float(lr.min()))
+        require(bool((torch.as_tensor(patience) >= 0).all()), "patience >= 0", patience=patience)
+        require(0 < factor < 1 and 0 <= threshold < 1, "0 < factor < 1, 0 <= threshold < 1", factor=factor)
+        self.lr, self.patience, self.factor, self.threshold = lr.clone(), patience, factor, threshold
+        self._best, self._bad = torch.full_like(lr, torch.inf), torch.zeros_like(lr)
+
+    def step(self, loss: Tensor) -> None:
+        """Look at the losses of all runs, of the shape of `lr`. A NaN is never better."""
+        better = loss < self._best * (1 - self.threshold)
+        self._best = torch.where(better, loss, self._best)
+        self._bad = torch.where(better, 0.0, self._bad + 1)
+        late = self._bad > self.patience
+        self.lr = torch.where(late, self.lr * self.factor, self.lr)
+        self._bad = torch.where(late, 0.0, self._bad)
