@@ -16,8 +16,12 @@ from course_utils.seeds.sam import SAMPerSeed
 from course_utils.seeds.train import SeedRuns, train_seeds
 from course_utils.seeds.zeros import cut_smallest_, share_of_zeros
 
-<<<<<<< HEAD
-__all__ = ["MuonPerSeed", "SAMPerSeed", "SeedRuns", "cut_smallest_", "share_of_zeros", "train_seeds"]
-=======
-__all__ = ["MuonPerSeed", "PlateauPerRun", "SAMPerSeed", "SeedRuns", "train_seeds"]
->>>>>>> l09
+__all__ = [
+    "MuonPerSeed",
+    "PlateauPerRun",
+    "SAMPerSeed",
+    "SeedRuns",
+    "cut_smallest_",
+    "share_of_zeros",
+    "train_seeds",
+]
