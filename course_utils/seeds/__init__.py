@@ -9,8 +9,9 @@ averages       averaged weights beside the runs
 sam, muon      SAMPerSeed, MuonPerSeed: optimizers that would mix the seeds, written for stacks
 """
 
+from course_utils.seeds.decay import sweep_decay
 from course_utils.seeds.muon import MuonPerSeed
 from course_utils.seeds.sam import SAMPerSeed
 from course_utils.seeds.train import SeedRuns, train_seeds
 
-__all__ = ["MuonPerSeed", "SAMPerSeed", "SeedRuns", "train_seeds"]
+__all__ = ["MuonPerSeed", "SAMPerSeed", "SeedRuns", "sweep_decay", "train_seeds"]
