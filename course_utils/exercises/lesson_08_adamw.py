@@ -416,14 +416,15 @@ def _models() -> Inputs:
 
 def decay_for_batch(target: float, noise: float, weight_decay: float, factor: float) -> float:
     def pull(p: float, noise: float) -> float:  # what AdamW's mean step takes towards the target
-        return (target - p) / ((target - p) ** 2 + noise**2) ** 0.5
+        size: float = ((target - p) ** 2 + noise**2) ** 0.5
+        return (target - p) / size
 
     low, high = 0.0, target
     for _ in range(200):
         p = (low + high) / 2
         further = abs(pull(p, noise)) > abs(weight_decay * p)
         low, high = (p, high) if further else (low, p)
-    return pull(p, noise / factor**0.5) / p
+    return pull(p, noise / float(factor**0.5)) / p
 
 
 def _same_decay(target: float, noise: float, weight_decay: float, factor: float) -> float:

@@ -52,13 +52,13 @@ INTO_THE_BOX = (
 )
 WHICH_NUMBER = (
     "Four panels: above AdamW, below Adam with L2; validation loss against λ on the left and against η·λ on "
-    "the right, one valley for each of three rates. On the left the valleys stand over one another, on the "
-    "right they lie apart."
+    "the right, one valley for each of three rates, its lowest point marked. On the left the marks stand "
+    "nearly over one another, on the right they lie apart."
 )
 WHICH_NUMBER_NORMED = (
-    "Six panels: above AdamW, below Adam with L2; validation loss against λ, η·λ and η²·λ, one valley for "
-    "each of three rates. AdamW's valleys stand apart against λ and over one another against η·λ; those of "
-    "L2 come together against η²·λ."
+    "Four panels: validation loss of AdamW against λ and against η·λ, and of Adam with L2 against λ and "
+    "against η²·λ, one valley for each of three rates, its lowest point marked. On the left the marks lie "
+    "far apart, on the right they are near one another."
 )
 CONVNET = (
     "Validation accuracy of the convnet against the rate, logarithmic: without decay it falls at rates where "
@@ -130,15 +130,15 @@ def two_decays() -> Figure:
     return figure
 
 
-def decay_against_size(sizes: ArrayLike, penalty: ArrayLike, decoupled: ArrayLike, *, decay: float) -> Figure:
+def decay_against_size(sizes: ArrayLike, adam: ArrayLike, adamw: ArrayLike, *, decay: float) -> Figure:
     """Decay per step and unit of η against the size of the gradients, with theory.
 
-    Args: sizes: (K,). penalty, decoupled: (S, K).
+    Args: sizes: (K,). adam (with L2), adamw: (S, K).
     """
     figure, axes = plotting.subplots(size=(6.8, 3.9))
     x = np.asarray(sizes, float)
     plotting.log_ticks(axes)
-    for key, values in (("adam", penalty), ("adamw", decoupled)):
+    for key, values in (("adam", adam), ("adamw", adamw)):
         plotting.band(axes, x, values, label=NAMES[key], color=plotting.colour(key))
     dense = np.geomspace(x[0], x[-1], 80)
     plotting.theory(
@@ -152,17 +152,15 @@ def decay_against_size(sizes: ArrayLike, penalty: ArrayLike, decoupled: ArrayLik
     return figure
 
 
-def rest_against_noise(
-    noises: ArrayLike, penalty: ArrayLike, decoupled: ArrayLike, *, decay: float
-) -> Figure:
+def rest_against_noise(noises: ArrayLike, adam: ArrayLike, adamw: ArrayLike, *, decay: float) -> Figure:
     """Mean weight at rest against the noise, minimum of the loss at 1, with theory.
 
-    Args: noises: (K,). penalty, decoupled: (S, K).
+    Args: noises: (K,). adam (with L2), adamw: (S, K).
     """
     figure, axes = plotting.subplots(size=(6.8, 3.9))
     x = np.asarray(noises, float)
     plotting.log_ticks(axes, "x")
-    for key, values in (("adam", penalty), ("adamw", decoupled)):
+    for key, values in (("adam", adam), ("adamw", adamw)):
         plotting.band(axes, x, values, label=NAMES[key], color=plotting.colour(key))
     dense = np.geomspace(x[0], x[-1], 80)
     plotting.theory(axes, dense, np.full(80, float(weight_decay.penalty_rest(1.0, decay))), label="_penalty")
@@ -199,29 +197,43 @@ def into_the_box(paths: Mapping[float, Tensor], *, edge: float, mean: float) -> 
 POWERS = {0: "λ", 1: "η·λ", 2: "η²·λ"}
 
 
-def which_number(grid: DecayGrid, powers: Sequence[int] = (0, 1)) -> Figure:
-    """Mean validation loss of a grid against λ, η·λ, ...: one line for each rate, its lowest point marked.
+def lowest(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """The lowest point of a valley measured at x > 0: of a parabola in log x, or the end that is lowest.
+
+    The parabola goes through the lowest of the points and its neighbours, evenly spaced in log x.
+    """
+    k = int(y.argmin())
+    if k in (0, len(y) - 1) or not np.isfinite(y[k - 1 : k + 2]).all():
+        return float(x[k]), float(y[k])
+    before, here, after = y[k - 1 : k + 2]
+    bend = before - 2 * here + after
+    if bend <= 0:
+        return float(x[k]), float(here)
+    shift = (before - after) / (2 * bend)
+    return float(x[k] * (x[k + 1] / x[k]) ** shift), float(here - bend * shift**2 / 2)
+
+
+def which_number(grid: DecayGrid, *, power_of_l2: int = 1) -> Figure:
+    """Mean validation loss of a grid, one line for each rate: against λ on the left, η·λ on the right.
 
     Args:
-        powers: of η, for each column of panels; among `POWERS`.
+        grid: of three rates. power_of_l2: of η, for Adam with L2 on the right; among `POWERS`.
     """
-    size = (3.1 * len(powers) + 0.9, 5.6)
-    figure, panels = plotting.subplots(2, len(powers), size=size, sharey=True, sharex="col")
+    figure, panels = plotting.subplots(2, 2, size=(7.0, 5.8), sharey=True)
     colours = (plotting.ORANGE, plotting.BLUE, plotting.INK)
-    for row, (name, half) in zip(panels, (("AdamW", grid.decoupled), ("Adam + L2", grid.l2)), strict=True):
-        for axes, power in zip(row, powers, strict=True):
+    rows = (("AdamW", grid.decoupled, 1), ("Adam + L2", grid.l2, power_of_l2))
+    for row, (name, half, last) in zip(panels, rows, strict=True):
+        for axes, power in zip(row, (0, last), strict=True):
             plotting.log_ticks(axes, "x")
             for lr, losses, colour in zip(grid.lrs.tolist(), half.loss.mean(0), colours, strict=True):
                 x, y = half.strengths.numpy() * lr**power, losses.numpy()
-                lowest = int(y.argmin())
                 axes.plot(x, y, color=colour, label=f"η = {lr:g}", linewidth=1.4)
-                axes.plot(x[lowest], y[lowest], "o", color=colour, markersize=8, label="_lowest")
+                axes.plot(*lowest(x, y), "o", color=colour, markersize=8, label="_lowest")
             axes.set(ylim=(0.4, 1.6), yticks=[0.5, 1.0, 1.5])
-            y_name = "validation loss" if power == powers[0] else ""
+            y_name = "validation loss" if power == 0 else ""
             title = f"{name}, against {POWERS[power]}"
-            x_name = POWERS[power] if row is panels[-1] else ""
-            plotting.finish(axes, title=title, x=x_name, y=y_name, names=False)
-    panels[0, 0].legend(loc="upper left", fontsize=9, handlelength=1.2)
+            plotting.finish(axes, title=title, x=POWERS[power], y=y_name, names=False)
+    panels[0, 0].legend(loc="upper left", fontsize=9, handlelength=1.2, frameon=False)
     return figure
 
 
