@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -40,9 +41,7 @@ def check_grid(module: Any) -> None:
                     make,
                     train,
                     validation,
-                    optimizer=lambda p, kind=kind, lr=lr, strength=strength: kind(
-                        p, lr=lr, weight_decay=strength
-                    ),
+                    optimizer=partial(kind, lr=lr, weight_decay=strength),
                     seeds=SEEDS,
                     **RUN,
                 )
