@@ -46,6 +46,7 @@ class Effect:
 
 
 _NOISY, _CLEAN = "digits, a fifth of the labels wrong", "digits, clean labels"
+_NOISY_CONVNET = "digits, a fifth of the labels wrong, a convnet"
 
 EFFECTS = (
     Effect(
@@ -63,11 +64,11 @@ EFFECTS = (
         unit="loss", sign=-1,
     ),
     Effect(
-        "AdamW's decay", "no decay", _NOISY, "08.digits-helps",
+        "AdamW's decay", "no decay, each at its best rate", _NOISY_CONVNET, "08.convnet-helps",
         "the net can fit the noise", "biases and norms; nets far from overfitting",
     ),
     Effect(
-        "AdamW", "Adam with an L2 penalty", _NOISY, "08.digits-same",
+        "AdamW", "Adam with L2, both tuned", _NOISY_CONVNET, "08.convnet-alike",
         "decay and rate are to be tuned apart", "you expect accuracy from it alone",
     ),
     Effect(

@@ -5,11 +5,13 @@ measurements   losses and metrics as it goes; the best weights of each seed
 stacked        nets as one module with a leading dimension for the seed
 rates          a learning rate for each run: sweeps over rates and seeds in one
 plateau        ReduceLROnPlateau with a rate for each run
+decay          grids of learning rate and weight decay, for L2 and for AdamW
 averages       averaged weights beside the runs
 zeros          share_of_zeros(), cut_smallest_(): the smallest weights of each seed set to zero
 sam, muon      SAMPerSeed, MuonPerSeed: optimizers that would mix the seeds, written for stacks
 """
 
+from course_utils.seeds.decay import sweep_decay
 from course_utils.seeds.muon import MuonPerSeed
 from course_utils.seeds.plateau import PlateauPerRun
 from course_utils.seeds.sam import SAMPerSeed
@@ -23,5 +25,6 @@ __all__ = [
     "SeedRuns",
     "cut_smallest_",
     "share_of_zeros",
+    "sweep_decay",
     "train_seeds",
 ]

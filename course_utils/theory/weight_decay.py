@@ -7,25 +7,10 @@ Adam the penalty is divided by the size of the gradients, and the decoupled deca
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
 from course_utils._checks import require
-
-
-def half_life(lr: float, weight_decay: float) -> float:
-    """Steps until decoupled decay alone has halved a weight: log(1/2) / log(1 - lr * weight_decay).
-
-    About 0.69 / (lr * weight_decay) while that product is small.
-
-    Raises: ValueError unless 0 < lr * weight_decay < 1.
-    """
-    require(
-        0 < lr * weight_decay < 1, "0 < lr * weight_decay < 1", product=lr * weight_decay, cure="lower either"
-    )
-    return math.log(0.5) / math.log1p(-lr * weight_decay)
 
 
 def penalty_decay(weight_decay: float, noise: Tensor | float, p: Tensor | float) -> Tensor:

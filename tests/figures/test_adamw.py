@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -11,8 +11,9 @@ import torch
 
 from course_utils import plotting
 from course_utils.figures import adamw as figures
+from course_utils.seeds.decay import DecayGrid, Half
 from course_utils.theory import weight_decay
-from tests.figures.reading import drawn, heights
+from tests.figures.reading import curves, drawn, heights, lines
 from tests.mutants import mistakes
 
 NAME = "course_utils.figures.adamw"
@@ -63,10 +64,21 @@ def check_plane(module: ModuleType) -> None:
     torch.testing.assert_close(penalty[-1], module.penalty_ends([0.5])[0], rtol=0, atol=1e-3)
     inside, outside = module.plane_path("adamw", 0.2, 0.0)[-1], module.plane_path("adamw", 0.5, 0.0)[-1]
     torch.testing.assert_close(inside, module.TARGET, rtol=0, atol=0.01)
-    assert 1.9 < float(outside[0]) < 2.0
+    assert 1.98 < float(outside[0]) < 2.0
 
 
-CHECKS = [check_decoupled_twins, check_twins_without_decay, check_penalty_twins, check_plane]
+def check_lowest(module: ModuleType) -> None:
+    """A parabola in log x is met at its lowest point; at an end or beside a failed run a point is taken."""
+    x = np.array([0.01, 0.04, 0.16, 0.64])
+    place, height = module.lowest(x, 0.3 + 2 * np.log(x / 0.1) ** 2)
+    assert (place, height) == (pytest.approx(0.1, rel=1e-9), pytest.approx(0.3, rel=1e-9))
+    for y in ([1.0, 2.0, 3.0, 4.0], [4.0, 3.0, 2.0, 1.0], [9.0, 1.0, np.inf, np.inf]):
+        assert module.lowest(x, np.array(y)) == (x[int(np.argmin(y))], 1.0)
+
+
+CHECKS = [
+    check_decoupled_twins, check_twins_without_decay, check_penalty_twins, check_plane, check_lowest,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("check", CHECKS)
@@ -86,13 +98,16 @@ MUTANTS = [
     ),
     pytest.param(check_penalty_twins, '{"adam": Adam,', '{"adam": AdamW,', id="no penalty"),
     pytest.param(check_penalty_twins, "noise = sigma *", "noise =", id="one size"),
+    pytest.param(check_lowest, "2 * here + after\n", "here + after\n", id="bend of another parabola"),
+    pytest.param(check_lowest, "** shift), float(here", "** -shift), float(here", id="the other side"),
+    pytest.param(check_lowest, "k in (0, len(y) - 1) or ", "k == len(y) or ", id="beyond the end"),
     pytest.param(check_plane, "h @ TARGET", "TARGET", id="curvature forgotten"),
     pytest.param(check_plane, "grad(p - TARGET)", "grad(p)", id="minimum at zero"),
     pytest.param(check_plane, "PLANE_RATE * fall(step)", "PLANE_RATE", id="constant rate"),
 ]  # fmt: skip
 
 
-test_a_mistake_is_caught = mistakes(NAME, MUTANTS)
+test_a_mistake_is_caught = mistakes(NAME, MUTANTS, also=(ValueError, IndexError))
 
 
 def test_two_decays_draws_what_was_run() -> None:
@@ -110,7 +125,7 @@ def test_decay_against_size() -> None:
     penalty, decoupled = rng.uniform(0.1, 1, (12, 4)), rng.uniform(0.1, 1, (12, 4))
     [axes] = drawn(figures.decay_against_size(sizes, penalty, decoupled, decay=0.2)).axes
     found = heights(axes)
-    np.testing.assert_allclose(found["Adam + penalty"], penalty.mean(0), rtol=1e-12)
+    np.testing.assert_allclose(found["Adam + L2"], penalty.mean(0), rtol=1e-12)
     np.testing.assert_allclose(found["AdamW"], decoupled.mean(0), rtol=1e-12)
     want = 0.2 / np.hypot(np.geomspace(0.01, 10, 80), 0.2)
     np.testing.assert_allclose(found["_penalty"], want, rtol=1e-12)
@@ -122,29 +137,57 @@ def test_rest_against_noise() -> None:
     penalty, decoupled = rng.uniform(0.5, 1, (12, 3)), rng.uniform(0.5, 1, (12, 3))
     [axes] = drawn(figures.rest_against_noise(noises, penalty, decoupled, decay=0.5)).axes
     found = heights(axes)
-    np.testing.assert_allclose(found["Adam + penalty"], penalty.mean(0), rtol=1e-12)
+    np.testing.assert_allclose(found["Adam + L2"], penalty.mean(0), rtol=1e-12)
     np.testing.assert_allclose(found["AdamW"], decoupled.mean(0), rtol=1e-12)
     np.testing.assert_allclose(found["_penalty"], 1 / 1.5, rtol=1e-12)
     ends = weight_decay.decoupled_rest(1.0, 0.5, noise=torch.tensor([0.1, 2.0]).double())
     np.testing.assert_allclose(found["_decoupled"][[0, -1]], ends.numpy(), rtol=1e-6)
 
 
-def test_accuracy_against_decay() -> None:
+def test_into_the_box_draws_both_paths_and_both_lines() -> None:
+    paths = {0.9: torch.linspace(0, 40, 501).double(), 0.99: torch.linspace(0, 30, 501).double()}
+    [axes] = drawn(figures.into_the_box(paths, edge=40, mean=60)).axes
+    found = curves(axes)
+    for beta2, path in paths.items():
+        points = found[f"β₂ = {beta2:g}"]
+        np.testing.assert_array_equal(points[:, 1], path.numpy()[points[:, 0].astype(int)])
+        assert (points[0, 0], points[-1, 0]) == (1, 500)
+    assert set(found["_edge of the box, 1/λ"][:, 1]) == {40}
+    assert set(found["_mean: the minimum"][:, 1]) == {60}
+
+
+def made_up_grid() -> DecayGrid:
     rng = np.random.default_rng(0)
-    penalty, decoupled, none = (
-        rng.uniform(0.8, 0.9, (12, 3)),
-        rng.uniform(0.8, 0.9, (12, 4)),
-        np.full(12, 0.7),
-    )
-    figure = figures.accuracy_against_decay(
-        ([0.01, 0.1, 0.2], penalty), ([0.5, 1.0, 2.0, 4.0], decoupled), none
-    )
-    [axes] = drawn(figure).axes
-    np.testing.assert_allclose(heights(axes)["_adam"], 100 * penalty.mean(0), rtol=1e-12)
-    np.testing.assert_allclose(heights(axes)["_adamw"], 100 * decoupled.mean(0), rtol=1e-12)
-    np.testing.assert_allclose(heights(axes)["_none"], 70, rtol=1e-12)
-    (text,) = [t for t in axes.texts if t.get_text() == "AdamW"]
-    assert text.get_position()[0] == [0.5, 1.0, 2.0, 4.0][int(decoupled.mean(0).argmax())]
+    lrs = torch.tensor([0.01, 0.1, 1.0], dtype=torch.float64)
+    halves = [
+        Half(torch.tensor(x, dtype=torch.float64), torch.tensor(rng.uniform(0.5, 1, (5, 3, len(x)))), lrs)
+        for x in ([1e-3, 1e-2, 1e-1], [0.1, 1.0, 10.0, 100.0])
+    ]
+    return DecayGrid(lrs, l2=halves[0], decoupled=halves[1], runs=cast(Any, None))
+
+
+@pytest.mark.parametrize("power", [1, 2])
+def test_which_number_draws_the_same_losses_against_each_number(power: int) -> None:
+    grid = made_up_grid()
+    panels = drawn(figures.which_number(grid, power_of_l2=power)).axes
+    for k, (half, last) in enumerate(((grid.decoupled, 1), (grid.l2, power))):
+        for axes, of_lr in zip(panels[2 * k : 2 * k + 2], (0, last), strict=True):
+            found, marks = curves(axes), lines(axes, "_lowest")
+            assert axes.get_xlabel() == figures.POWERS[of_lr]
+            assert axes.get_title(loc="left").endswith(f"against {figures.POWERS[of_lr]}")
+            for i, lr in enumerate(grid.lrs.tolist()):
+                points = found[f"η = {lr:g}"]
+                np.testing.assert_allclose(points[:, 0], half.strengths.numpy() * lr**of_lr, rtol=1e-12)
+                np.testing.assert_allclose(points[:, 1], half.loss[:, i].mean(0).numpy(), rtol=1e-12)
+                np.testing.assert_allclose(marks[i][0], figures.lowest(points[:, 0], points[:, 1]), rtol=1e-9)
+
+
+def test_accuracy_of_rates() -> None:
+    rng = np.random.default_rng(0)
+    accuracies = {name: rng.uniform(0.8, 0.9, (4, 3)) for name in ("no decay", "AdamW", "Adam + L2")}
+    [axes] = drawn(figures.accuracy_of_rates([0.01, 0.02, 0.04], accuracies)).axes
+    for name, values in accuracies.items():
+        np.testing.assert_allclose(heights(axes)[name], 100 * values.mean(0), rtol=1e-12)
 
 
 @pytest.mark.parametrize(("decay", "noise", "said"), [(0.3, 0.0, "holds"), (0.5, 1.0, "shuts out")])

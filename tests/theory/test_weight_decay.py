@@ -15,11 +15,6 @@ from tests.mutants import mistakes
 NAME = "course_utils.theory.weight_decay"
 
 
-def check_half_life(module: ModuleType) -> None:
-    for lr, decay in ((0.01, 1.0), (0.1, 5.0), (1e-3, 1e-2)):
-        assert (1 - lr * decay) ** module.half_life(lr, decay) == pytest.approx(0.5, rel=1e-9)
-
-
 def check_decoupled_rest(module: ModuleType) -> None:
     """At the point that it names, the mean step is zero."""
     target = torch.tensor([-3.0, -0.5, 0.2, 1.0, 4.0], dtype=torch.float64)[:, None]
@@ -65,7 +60,7 @@ def check_penalty_decay(module: ModuleType) -> None:
     assert float(module.penalty_decay(3.0, 4.0, 1.0)) == pytest.approx(0.6, rel=1e-12)
 
 
-CHECKS = [check_half_life, check_decoupled_rest, check_box, check_penalty_rest, check_penalty_decay]
+CHECKS = [check_decoupled_rest, check_box, check_penalty_rest, check_penalty_decay]
 
 
 @pytest.mark.parametrize("check", CHECKS)
@@ -79,8 +74,6 @@ def test_strong_noise_makes_a_penalty() -> None:
 
 
 MUTANTS = [
-    pytest.param(check_half_life, "log1p(-lr * weight_decay)", "log1p(-lr)", id="decay-forgotten"),
-    pytest.param(check_half_life, "math.log(0.5)", "-1.0", id="time-constant"),
     pytest.param(check_decoupled_rest, "(g**2 + noise**2).sqrt()", "(g.abs() + noise)", id="sizes-added"),
     pytest.param(check_decoupled_rest, "target.sign() * (low", "(low", id="sign-lost"),
     pytest.param(check_box, "weight_decay * middle *", "middle *", id="no-decay"),
@@ -91,12 +84,6 @@ MUTANTS = [
 
 
 test_mistakes_are_caught = mistakes(NAME, MUTANTS)
-
-
-@pytest.mark.parametrize(("lr", "decay"), [(0.1, 0.0), (1.0, 1.0), (-0.1, 1.0)])
-def test_a_half_life_needs_decay(lr: float, decay: float) -> None:
-    with pytest.raises(ValueError, match="need 0 < lr \\* weight_decay < 1, got"):
-        weight_decay.half_life(lr, decay)
 
 
 def test_bad_rests_are_refused() -> None:
