@@ -3,6 +3,7 @@
 lines          a line through points under a loss: least squares, absolute, Huber, Cauchy
 penalized      ridge, elastic net
 minimum_norm   least squares with more parameters than points, and its risk
+random_features   classifiers on a hidden layer that is never trained
 """
 
 from course_utils.linear_models.lines import (
@@ -14,6 +15,7 @@ from course_utils.linear_models.lines import (
 )
 from course_utils.linear_models.minimum_norm import least_squares, minimum_norm_risk
 from course_utils.linear_models.penalized import elastic_net, ridge, strongest_l1
+from course_utils.linear_models.random_features import random_feature_answers
 
 __all__ = [
     "cauchy_line",
@@ -24,6 +26,7 @@ __all__ = [
     "least_squares",
     "least_squares_line",
     "minimum_norm_risk",
+    "random_feature_answers",
     "ridge",
     "strongest_l1",
 ]
