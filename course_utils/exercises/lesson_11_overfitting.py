@@ -239,7 +239,7 @@ def _reports() -> Inputs:
                 report("same person", range(13), range(15, 18), [13, 14, 20]),
                 report("chosen there", range(6), range(9, 14), range(14, 24)),
                 report("looked twice", range(12), range(12, 18), range(18, 24), looks=2),
-                report("no choice", range(0, 12), [], range(12, 24)),
+                report("no choice", range(12), [], range(12, 24)),
             ],
         ),
         (

@@ -22,7 +22,7 @@ WORLDS = {"clean labels": PLAIN, "wrong labels": MARK}
 
 LOSS_CURVES = (
     "Cross-entropy against steps in two panels. Training loss falls in both. Validation loss falls and "
-    "stays low where labels are right; where a fifth is wrong it falls first, then climbs."
+    "stays low where labels are right; where 20% are wrong it falls first, then climbs."
 )
 TWO_ANSWERS = (
     "Share of the wrongly labelled training images against steps. At first most are answered with the "
@@ -174,7 +174,7 @@ def two_answers(steps: Sequence[int], true: ArrayLike, told: ArrayLike) -> Figur
 
 def error_parts(
     ps: Sequence[int],
-    measured: Mapping[str, ArrayLike],
+    measured: ArrayLike,
     with_ridge: ArrayLike,
     signal: ArrayLike,
     *,
@@ -184,17 +184,17 @@ def error_parts(
     """Error, squared bias and variance against the number of inputs used, with theory, and ridge's error.
 
     Args:
-        measured: "bias²", "variance", "error" -> (len(ps),).
+        measured: (3, len(ps)), squared bias, variance and error.
         with_ridge: the error at each of `ps`, then at n.
         signal: (D,) squared true weights. n: training examples. noise: variance.
     """
     figure, axes = plotting.subplots(size=(7.2, 4.4))
     plotting.log_ticks(axes)
     colours = {"bias²": plotting.BLUE, "variance": MARK, "error": plotting.INK}
-    for name, values in measured.items():
-        plotting.measured(axes, ps, values, label=f"_{name}", color=colours[name])
+    for (name, color), values in zip(colours.items(), np.asarray(measured, float), strict=True):
+        plotting.measured(axes, ps, values, label=f"_{name}", color=color)
     for half in (range(1, n - 1), range(n + 2, len(np.asarray(signal)) + 1)):
-        lines = zip(measured, expected_parts(half, signal, n=n, noise=noise), strict=True)
+        lines = zip(colours, expected_parts(half, signal, n=n, noise=noise), strict=True)
         for name, line in lines:
             axes.plot(
                 half, line, color=colours[name], linewidth=1.1, linestyle=(0, (5, 3)), label=f"_theory {name}"

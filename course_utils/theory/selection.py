@@ -61,7 +61,7 @@ def overstatement(count: int, *, luck: Tensor | float, merit: Tensor | float) ->
 
 @dataclass(frozen=True)
 class Winners:
-    """The best of the first k nets, by sets of validation images and by images that had no part in the choice.
+    """The best of the first k nets by their validation scores, and what other images say of it.
 
     Attributes:
         overstated: (S, len(counts)), the winner's lead on the images of the choice less that on the others.
