@@ -78,6 +78,7 @@ NOISE = 0.3
 DRAWS = 40  # sets of waves, and of noise, behind the error curve
 WIDTHS = (1, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 24, 32, 48, 64, 100, 200, 400)
 WAVE_SLIDERS = {"width": WIDTHS, "l2": (0.0, 0.0001, 0.001, 0.01, 0.1)}
+WAVE_START = {"width": 16, "l2": 0.001}
 
 
 class Waves(NamedTuple):
