@@ -55,7 +55,7 @@ METHODS = (
 )
 FOLDS = (
     "How far estimates of accuracy are off, against the number of parts K. One split is farther off than "
-    "K folds; with two parts both are too low, with twenty hardly."
+    "K folds; with two parts both are too low, with ten less so."
 )
 WINNERS = (
     "By how much the winner's validation score overstates its worth, against the number of nets tried: it "

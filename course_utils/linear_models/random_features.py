@@ -33,17 +33,17 @@ def random_feature_answers(
     """
     check_float("x", x, cure="x.float() makes one of a tensor of whole numbers")
     fits = x.ndim == new.ndim == 3 and x.shape[::2] == new.shape[::2] and y.shape == x.shape[:2]
-    shapes = {name: tuple(values.shape) for name, values in (("x", x), ("y", y), ("new", new))}
-    require(fits, "x (S, n, d), y (S, n), new (S, m, d)", **shapes)
+    wanted = "x (S, n, d), y (S, n), new (S, m, d)"
+    require(fits, wanted, x=tuple(x.shape), y=tuple(y.shape), new=tuple(new.shape))
     require(nets >= 1 and features >= 1 and l2 > 0, "nets, features >= 1 and l2 > 0", nets=nets, l2=l2)
     targets = torch.nn.functional.one_hot(y).to(x)
     found = []
     # seed by seed: the hidden layers of all at once are large
-    for one, wanted, other in zip(x, targets, new, strict=True):
+    for one, answers, other in zip(x, targets, new, strict=True):
         layer = (
             torch.randn(nets, x.shape[2], features, generator=generator, dtype=x.dtype) / x.shape[2] ** 0.5
         )
         seen, hidden = torch.relu(one @ layer), torch.relu(other @ layer)
         gram = seen.mT @ seen + l2 * torch.eye(features, dtype=x.dtype)
-        found.append((hidden @ torch.linalg.solve(gram, seen.mT @ wanted)).argmax(-1))
+        found.append((hidden @ torch.linalg.solve(gram, seen.mT @ answers)).argmax(-1))
     return torch.stack(found)
