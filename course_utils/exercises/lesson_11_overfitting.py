@@ -3,114 +3,330 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
-from torch import Tensor
 
 from course_utils.exercises.engine.model import Exercise, Inputs, Quiz, Wrong
 
+Report = dict[str, Any]
 
-def _randn(seed: int, *shape: int) -> Tensor:
+
+def _randn(seed: int, *shape: int) -> torch.Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def _rand(seed: int, *shape: int) -> Tensor:
-    return torch.rand(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+# --- 1 · K folds -----------------------------------------------------------------------------------
 
 
-# --- 1 · scaling -----------------------------------------------------------------------------------
-
-Parts = tuple[Tensor, Tensor]
-
-
-def scale_parts(train: Tensor, validation: Tensor) -> Parts:
-    mean, std = train.mean(0), train.std(0, correction=0)
-    return (train - mean) / std, (validation - mean) / std
-
-
-def _fitted_on_all(train: Tensor, validation: Tensor) -> Parts:
-    both = torch.cat([train, validation])
-    mean, std = both.mean(0), both.std(0, correction=0)
-    return (train - mean) / std, (validation - mean) / std
+def kfold_error(x: torch.Tensor, y: torch.Tensor, k: int, l2: float) -> float:
+    part, total = torch.arange(len(x)) % k, 0.0
+    for i in range(k):
+        held = part == i
+        seen, labels = x[~held], y[~held]
+        gram = seen.T @ seen + len(seen) * l2 * torch.eye(x.shape[1], dtype=x.dtype)
+        p = torch.linalg.solve(gram, seen.T @ labels)
+        total += float((y[held] - x[held] @ p).square().sum())
+    return total / len(x)
 
 
-def _each_by_itself(train: Tensor, validation: Tensor) -> Parts:
-    return scale_parts(train, train)[0], scale_parts(validation, validation)[0]
+def _ridge(x: torch.Tensor, y: torch.Tensor, weight: float) -> torch.Tensor:
+    solved: torch.Tensor = torch.linalg.solve(
+        x.T @ x + weight * torch.eye(x.shape[1], dtype=x.dtype), x.T @ y
+    )
+    return solved
 
 
-def _training_only(train: Tensor, validation: Tensor) -> Parts:
-    return scale_parts(train, validation)[0], validation.clone()
+def _fold_errors(
+    x: torch.Tensor, y: torch.Tensor, k: int, l2: float, mistake: str = ""
+) -> list[torch.Tensor]:
+    """The squared errors of each part, with one mistake or none."""
+    part = torch.arange(len(x)) * k // len(x) if mistake == "blocks" else torch.arange(len(x)) % k
+    found = []
+    for i in range(k):
+        held = part == i
+        seen = torch.ones_like(held) if mistake == "all" else held if mistake == "turned" else ~held
+        judged = ~held if mistake == "turned" else held
+        weight = {"sum": l2, "whole": len(x) * l2}.get(mistake, int(seen.sum()) * l2)
+        found.append((y[judged] - x[judged] @ _ridge(x[seen], y[seen], weight)).square())
+    return found
 
 
-def _fitted_on_validation(train: Tensor, validation: Tensor) -> Parts:
-    scaled_validation, scaled_train = scale_parts(validation, train)
-    return scaled_train, scaled_validation
+def _of_all(errors: list[torch.Tensor]) -> float:
+    return float(torch.cat(errors).mean())
 
 
-def _unbiased(train: Tensor, validation: Tensor) -> Parts:
-    mean, std = train.mean(0), train.std(0)
-    return (train - mean) / std, (validation - mean) / std
+def _fitted_on_everything(x: torch.Tensor, y: torch.Tensor, k: int, l2: float) -> float:
+    return _of_all(_fold_errors(x, y, k, l2, "all"))
 
 
-def _one_for_all_columns(train: Tensor, validation: Tensor) -> Parts:
-    mean, std = train.mean(), train.std(correction=0)
-    return (train - mean) / std, (validation - mean) / std
+def _blocks(x: torch.Tensor, y: torch.Tensor, k: int, l2: float) -> float:
+    return _of_all(_fold_errors(x, y, k, l2, "blocks"))
 
 
-def _by_variance(train: Tensor, validation: Tensor) -> Parts:
-    mean, variance = train.mean(0), train.var(0, correction=0)
-    return (train - mean) / variance, (validation - mean) / variance
+def _turned(x: torch.Tensor, y: torch.Tensor, k: int, l2: float) -> float:
+    return _of_all(_fold_errors(x, y, k, l2, "turned"))
 
 
-def _row_by_row(train: Tensor, validation: Tensor) -> Parts:
-    return scale_parts(train.T, train.T)[0].T, scale_parts(validation.T, validation.T)[0].T
+def _against_the_sum(x: torch.Tensor, y: torch.Tensor, k: int, l2: float) -> float:
+    return _of_all(_fold_errors(x, y, k, l2, "sum"))
 
 
-def _scaling_inputs() -> Inputs:
-    scale = torch.tensor([1.0, 5.0, 0.2], dtype=torch.float64)
+def _whole_n(x: torch.Tensor, y: torch.Tensor, k: int, l2: float) -> float:
+    return _of_all(_fold_errors(x, y, k, l2, "whole"))
+
+
+def _mean_of_means(x: torch.Tensor, y: torch.Tensor, k: int, l2: float) -> float:
+    return float(torch.stack([errors.mean() for errors in _fold_errors(x, y, k, l2)]).mean())
+
+
+def _one_part(x: torch.Tensor, y: torch.Tensor, k: int, l2: float) -> float:
+    return float(_fold_errors(x, y, k, l2)[0].mean())
+
+
+def _not_divided(x: torch.Tensor, y: torch.Tensor, k: int, l2: float) -> float:
+    return len(x) * kfold_error(x, y, k, l2)
+
+
+def _fold_inputs() -> Inputs:
+    sizes = ((12, 3, 3, 0.1), (11, 2, 4, 0.5), (7, 4, 7, 0.02), (9, 6, 2, 1.0), (10, 2, 5, 0.0))
     return tuple(
-        (_randn(k, n, 3) * scale + 2, _randn(k + 9, m, 3) * scale + 3) for k, n, m in ((0, 8, 4), (1, 5, 6))
+        (_randn(k, n, d), _randn(k + 20, n) * (k + 1), parts, l2) for k, (n, d, parts, l2) in enumerate(sizes)
     )
 
 
-# --- 2 · choose and report -------------------------------------------------------------------------
+# --- 2 · choose the penalty ------------------------------------------------------------------------
 
 
-def reported(validation: Tensor, test: Tensor) -> float:
-    return test[validation.argmax()].item()
+def one_standard_error(l2s: list[float], errors: torch.Tensor) -> float:
+    mean = errors.mean(0)
+    best = int(mean.argmin())
+    limit = mean[best] + errors[:, best].std() / len(errors) ** 0.5
+    return max(l2 for l2, error in zip(l2s, mean, strict=True) if error <= limit)
 
 
-def _best_on_test(validation: Tensor, test: Tensor) -> float:
-    return test.max().item()
+def _within(l2s: list[float], mean: torch.Tensor, limit: Any) -> list[float]:
+    return [l2 for l2, error in zip(l2s, mean.tolist(), strict=True) if error <= float(limit)]
 
 
-def _validation_score(validation: Tensor, test: Tensor) -> float:
-    return validation.max().item()
+def _the_best(l2s: list[float], errors: torch.Tensor) -> float:
+    return l2s[int(errors.mean(0).argmin())]
 
 
-def _chosen_on_test(validation: Tensor, test: Tensor) -> float:
-    return validation[test.argmax()].item()
+def _no_root(l2s: list[float], errors: torch.Tensor) -> float:
+    mean = errors.mean(0)
+    best = int(mean.argmin())
+    return max(_within(l2s, mean, mean[best] + errors[:, best].std()))
 
 
-def _worst(validation: Tensor, test: Tensor) -> float:
-    return test[validation.argmin()].item()
+def _divided_by_k(l2s: list[float], errors: torch.Tensor) -> float:
+    mean = errors.mean(0)
+    best = int(mean.argmin())
+    return max(_within(l2s, mean, mean[best] + errors[:, best].std(correction=0) / len(errors) ** 0.5))
 
 
-def _average_net(validation: Tensor, test: Tensor) -> float:
-    return test.mean().item()
+def _the_smallest(l2s: list[float], errors: torch.Tensor) -> float:
+    mean = errors.mean(0)
+    best = int(mean.argmin())
+    return min(_within(l2s, mean, mean[best] + errors[:, best].std() / len(errors) ** 0.5))
 
 
-def _both_sets(validation: Tensor, test: Tensor) -> float:
-    return ((validation + test) / 2).max().item()
+def _last_in_the_list(l2s: list[float], errors: torch.Tensor) -> float:
+    mean = errors.mean(0)
+    best = int(mean.argmin())
+    return _within(l2s, mean, mean[best] + errors[:, best].std() / len(errors) ** 0.5)[-1]
 
 
-def _report_inputs() -> Inputs:
-    return tuple(
-        (0.7 + 0.2 * _rand(k, n), 0.7 + 0.2 * _rand(k + 20, n)) for k, n in ((0, 5), (1, 8), (2, 20))
+def _own_error(l2s: list[float], errors: torch.Tensor) -> float:
+    mean = errors.mean(0)
+    own = errors.std(0) / len(errors) ** 0.5
+    return max(l2 for l2, one, se in zip(l2s, mean, own, strict=True) if one - se <= mean.min())
+
+
+def _parts_for_penalties(l2s: list[float], errors: torch.Tensor) -> float:
+    mean = errors.mean(0)
+    best = int(mean.argmin())
+    return max(_within(l2s, mean, mean[best] + errors[:, best].std() / len(l2s) ** 0.5))
+
+
+def _penalty_inputs() -> Inputs:
+    rows: list[tuple[Any, ...]] = [([0.5], _randn(5, 3, 1)), ([0.02, 2.0], 0.3 + _randn(6, 2, 2).abs())]
+    for seed in range(16):
+        parts, count = 3 + seed % 6, 5 + seed
+        order = (
+            torch.randperm(count, generator=torch.Generator().manual_seed(seed)) if seed % 2 else range(count)
+        )
+        l2s = [0.1 * int(place) for place in order]
+        curve = torch.tensor([0.5 + 0.2 * (l2 - 0.3) ** 2 for l2 in l2s], dtype=torch.float64)
+        rows.append((l2s, curve + 0.15 * _randn(40 + seed, parts, count)))
+    return tuple(rows)
+
+
+# --- 3 · which reports may be believed -------------------------------------------------------------
+
+
+def untouched(reports: list[dict]) -> list[str]:  # type: ignore[type-arg]
+    found = []
+    for report in reports:
+        person = report["person"]
+        known = {person[image] for image in [*report["fitted_on"], *report["chosen_on"]]}
+        tested = {person[image] for image in report["tested_on"]}
+        if not known & tested and report["looks"] == 1:
+            found.append(report["name"])
+    return found
+
+
+def _believed(
+    reports: list[Report],
+    *,
+    known: tuple[str, ...] = ("fitted_on", "chosen_on"),
+    by: str = "person",
+    looks: bool = True,
+) -> list[str]:
+    found = []
+    for report in reports:
+        name = report["person"] if by == "person" else {image: image for image in report["person"]}
+        seen = {name[image] for part in known for image in report[part]}
+        clean = not any(name[image] in seen for image in report["tested_on"])
+        if clean and (not looks or report["looks"] == 1):
+            found.append(report["name"])
+    return found
+
+
+def _images_only(reports: list[Report]) -> list[str]:
+    return _believed(reports, by="image")
+
+
+def _choice_forgotten(reports: list[Report]) -> list[str]:
+    return _believed(reports, known=("fitted_on",))
+
+
+def _fit_forgotten(reports: list[Report]) -> list[str]:
+    return _believed(reports, known=("chosen_on",))
+
+
+def _looks_forgotten(reports: list[Report]) -> list[str]:
+    return _believed(reports, looks=False)
+
+
+def _only_some_known(reports: list[Report]) -> list[str]:
+    """Refused only where every tested person is known."""
+    found = []
+    for report in reports:
+        person = report["person"]
+        known = {person[image] for image in [*report["fitted_on"], *report["chosen_on"]]}
+        if report["looks"] == 1 and not {person[image] for image in report["tested_on"]} <= known:
+            found.append(report["name"])
+    return found
+
+
+def _not_believed(reports: list[Report]) -> list[str]:
+    kept = untouched(reports)
+    return [report["name"] for report in reports if report["name"] not in kept]
+
+
+def _reports() -> Inputs:
+    person = {image: "abcdefgh"[image // 3] for image in range(24)}  # three images each
+
+    def report(name: str, fitted: Any, chosen: Any, tested: Any, looks: int = 1) -> Report:
+        parts = {"fitted_on": list(fitted), "chosen_on": list(chosen), "tested_on": list(tested)}
+        return {"name": name, **parts, "person": person, "looks": looks}
+
+    return (
+        (
+            [
+                report("apart", range(12), range(12, 18), range(18, 24)),
+                report("same person", range(13), range(15, 18), [13, 14, 20]),
+                report("chosen there", range(6), range(9, 14), range(14, 24)),
+                report("looked twice", range(12), range(12, 18), range(18, 24), looks=2),
+                report("no choice", range(12), [], range(12, 24)),
+            ],
+        ),
+        (
+            [
+                report("same image", [0, 1, 2, 7], [12, 13], [7, 20]),
+                report("fitted friend", [1, 4], [9], [2, 21]),
+                report("all known", [0, 3], [6], [1, 4, 8]),
+                report("chosen by test", [0, 1], [18, 19, 20], [18, 19, 20]),
+                report("never looked", [0, 1], [9], [18, 19], looks=0),
+                report("last", [23], [5], [6, 12, 17]),
+            ],
+        ),
+        ([report("alone", [0], [1], [2])],),
+        ([report("one", [0], [3], [6]), report("two", [3], [0], [9], looks=5)],),
+        ([],),
     )
 
 
-# --- 3 · wrong labels in the validation set --------------------------------------------------------
+# --- 4 · repair ------------------------------------------------------------------------------------
+
+
+def held_out_accuracy(x: torch.Tensor, y: torch.Tensor, n: int, k: int) -> float:
+    x = (x - x[:n].mean(0)) / x[:n].std(0, correction=0)
+    best = (x[:n] * y[:n, None]).mean(0).abs().topk(k).indices
+    w = (x[:n, best] * y[:n, None]).mean(0)
+    return float((x[n:, best] @ w * y[n:] > 0).double().mean())
+
+
+def _repaired(
+    x: torch.Tensor, y: torch.Tensor, n: int, k: int, *, scale: Any, choose: Any, weigh: Any, judge: Any
+) -> float:
+    """The same with the rows that each step is fitted on."""
+    x = (x - x[scale].mean(0)) / x[scale].std(0, correction=0)
+    best = (x[choose] * y[choose, None]).mean(0).abs().topk(k).indices
+    w = (x[weigh][:, best] * y[weigh, None]).mean(0)
+    return float((x[judge][:, best] @ w * y[judge] > 0).double().mean())
+
+
+def _as_given(x: torch.Tensor, y: torch.Tensor, n: int, k: int) -> float:
+    every, seen = slice(None), slice(n)
+    return _repaired(x, y, n, k, scale=every, choose=every, weigh=seen, judge=slice(n, None))
+
+
+def _scale_leaks(x: torch.Tensor, y: torch.Tensor, n: int, k: int) -> float:
+    return _repaired(x, y, n, k, scale=slice(None), choose=slice(n), weigh=slice(n), judge=slice(n, None))
+
+
+def _choice_leaks(x: torch.Tensor, y: torch.Tensor, n: int, k: int) -> float:
+    return _repaired(x, y, n, k, scale=slice(n), choose=slice(None), weigh=slice(n), judge=slice(n, None))
+
+
+def _weights_leak(x: torch.Tensor, y: torch.Tensor, n: int, k: int) -> float:
+    return _repaired(x, y, n, k, scale=slice(n), choose=slice(n), weigh=slice(None), judge=slice(n, None))
+
+
+def _judged_on_training(x: torch.Tensor, y: torch.Tensor, n: int, k: int) -> float:
+    return _repaired(x, y, n, k, scale=slice(n), choose=slice(n), weigh=slice(n), judge=slice(n))
+
+
+def _each_by_itself(x: torch.Tensor, y: torch.Tensor, n: int, k: int) -> float:
+    parts = [(part - part.mean(0)) / part.std(0, correction=0) for part in (x[:n], x[n:])]
+    best = (parts[0] * y[:n, None]).mean(0).abs().topk(k).indices
+    w = (parts[0][:, best] * y[:n, None]).mean(0)
+    return float((parts[1][:, best] @ w * y[n:] > 0).double().mean())
+
+
+def _not_absolute(x: torch.Tensor, y: torch.Tensor, n: int, k: int) -> float:
+    x = (x - x[:n].mean(0)) / x[:n].std(0, correction=0)
+    best = (x[:n] * y[:n, None]).mean(0).topk(k).indices
+    w = (x[:n, best] * y[:n, None]).mean(0)
+    return float((x[n:, best] @ w * y[n:] > 0).double().mean())
+
+
+def _repair_inputs() -> Inputs:
+    found = []
+    for seed, (rows, columns, n, k) in enumerate(
+        ((30, 40, 18, 4), (24, 60, 16, 6), (50, 10, 20, 3), (40, 80, 30, 1), (60, 20, 25, 20))
+    ):
+        y = torch.where(_randn(90 + seed, rows) > 0, 1.0, -1.0).double()
+        scale = torch.linspace(0.2, 5, columns, dtype=torch.float64)
+        x = _randn(70 + seed, rows, columns) + 0.3 * y[:, None] * (torch.arange(columns) % 5 == 0)
+        x[n:] += 0.6  # the held-out rows lie elsewhere
+        found.append((x * scale + 1, y, n, k))
+    return tuple(found)
+
+
+# --- 5 · wrong labels in the validation set --------------------------------------------------------
 
 
 def clean_accuracy(measured: float, share: float, classes: int) -> float:
@@ -142,247 +358,246 @@ def _all_mistakes_lucky(measured: float, share: float, classes: int) -> float:
     return (measured - share) / (1 - 2 * share)
 
 
-_ACCURACIES: Inputs = ((0.76, 0.2, 10), (0.7, 0.1, 3), (0.5, 0.4, 5))
+_ACCURACIES: Inputs = (
+    (0.76, 0.2, 10), (0.7, 0.1, 3), (0.5, 0.4, 5), (0.9, 0.0, 4), (0.62, 0.3, 2), (0.08, 0.05, 100), (0.1, 0.95, 10),
+)  # fmt: skip
 
 
-# --- 4 · effective weights -------------------------------------------------------------------------
+# --- 6 · more examples -----------------------------------------------------------------------------
 
 
-def effective_weights(x: Tensor, l2: float) -> float:
-    squares: Tensor = torch.linalg.svdvals(x) ** 2
-    return (squares / (squares + len(x) * l2)).sum().item()
+def examples_to_improve(n: int, p: int, inside: float, outside: float) -> int:
+    def error(count: int) -> float:
+        if p <= count - 2:
+            return outside * (1 + p / (count - p - 1))
+        if p >= count + 2:
+            return inside * (1 - count / p) + outside * (1 + count / (p - count - 1))
+        return float("inf")
+
+    more = n + 1
+    while not error(more) < error(n):
+        more += 1
+    return more
 
 
-def _count_columns(x: Tensor, l2: float) -> float:
-    return float(x.shape[1])
-
-
-def _sum_not_mean(x: Tensor, l2: float) -> float:
-    squares: Tensor = torch.linalg.svdvals(x) ** 2
-    return (squares / (squares + l2)).sum().item()
-
-
-def _without_square(x: Tensor, l2: float) -> float:
-    s: Tensor = torch.linalg.svdvals(x)
-    return (s / (s + len(x) * l2)).sum().item()
-
-
-def _squared_norm(x: Tensor, l2: float) -> float:
-    squares: Tensor = torch.linalg.svdvals(x) ** 2
-    return (squares / (squares + len(x) * l2)).square().sum().item()
-
-
-def _with_half(x: Tensor, l2: float) -> float:
-    squares: Tensor = torch.linalg.svdvals(x) ** 2
-    return (squares / (squares + len(x) * l2 / 2)).sum().item()
-
-
-def _left_over(x: Tensor, l2: float) -> float:
-    return len(x) - effective_weights(x, l2)
-
-
-def _orthonormal(x: Tensor, l2: float) -> float:
-    return x.shape[1] / (1 + l2)
-
-
-def _weights_inputs() -> Inputs:
-    scale = torch.tensor([3.0, 1.0, 0.3, 0.1], dtype=torch.float64)
-    return tuple(
-        (_randn(k + 30, n, 4) * scale, l2) for k, (n, l2) in enumerate(((9, 0.1), (20, 0.01), (7, 2.0)))
-    )
-
-
-# --- 5 · the shortest fit --------------------------------------------------------------------------
-
-
-def shortest_fit(x: Tensor, y: Tensor) -> Tensor:
-    solved: Tensor = x.T @ torch.linalg.solve(x @ x.T, y)
-    return solved
-
-
-def _first_columns(x: Tensor, y: Tensor) -> Tensor:
-    p, n = x.new_zeros(x.shape[1]), len(x)
-    p[:n] = torch.linalg.solve(x[:, :n], y)
-    return p
-
-
-def _ridge_instead(x: Tensor, y: Tensor) -> Tensor:
-    d = x.shape[1]
-    solved: Tensor = torch.linalg.solve(x.T @ x + 1e-2 * torch.eye(d, dtype=x.dtype), x.T @ y)
-    return solved
-
-
-def _correlations(x: Tensor, y: Tensor) -> Tensor:
-    return x.T @ y / len(x)
-
-
-def _orthogonal_rows(x: Tensor, y: Tensor) -> Tensor:
-    return x.T @ (y / x.square().sum(1))
-
-
-def _fit_plus_null(x: Tensor, y: Tensor) -> Tensor:
-    start = x.new_ones(x.shape[1])
-    return start + shortest_fit(x, y - x @ start)
-
-
-def _divided_twice(x: Tensor, y: Tensor) -> Tensor:
-    gram = x @ x.T
-    solved: Tensor = x.T @ torch.linalg.solve(gram, torch.linalg.solve(gram, y))
-    return solved
-
-
-def _fit_inputs() -> Inputs:
-    return tuple(
-        (_randn(k + 40, n, d), _randn(k + 50, n)) for k, (n, d) in enumerate(((3, 6), (4, 20), (1, 3)))
-    )
-
-
-# --- 6 · the risk around the peak ------------------------------------------------------------------
-
-
-def peak_risk(n: int, p: int, squares: Tensor, noise: float) -> float:
-    inside, outside = squares[:p].sum().item(), squares[p:].sum().item() + noise
-    if p <= n - 2:
-        return outside * (1 + p / (n - p - 1))
-    if p >= n + 2:
-        return inside * (1 - n / p) + outside * (1 + n / (p - n - 1))
+def _error(count: int, p: int, inside: float, outside: float) -> float:
+    if p <= count - 2:
+        return outside * (1 + p / (count - p - 1))
+    if p >= count + 2:
+        return inside * (1 - count / p) + outside * (1 + count / (p - count - 1))
     return math.inf
 
 
-def _left_out_forgotten(n: int, p: int, squares: Tensor, noise: float) -> float:
-    return peak_risk(n, p, squares[:p], noise)
+def _one_more(n: int, p: int, inside: float, outside: float) -> int:
+    return n + 1
 
 
-def _excess_only(n: int, p: int, squares: Tensor, noise: float) -> float:
-    return peak_risk(n, p, squares, noise) - noise
+def _how_many_more(n: int, p: int, inside: float, outside: float) -> int:
+    return examples_to_improve(n, p, inside, outside) - n
 
 
-def _no_minus_one(n: int, p: int, squares: Tensor, noise: float) -> float:
-    inside, outside = squares[:p].sum().item(), squares[p:].sum().item() + noise
-    if abs(n - p) <= 1:
-        return math.inf
-    return outside * (1 + p / (n - p)) if p < n else inside * (1 - n / p) + outside * (1 + n / (p - n))
+def _only_past_the_peak(n: int, p: int, inside: float, outside: float) -> int:
+    more = max(n + 1, p + 2)
+    while _error(more, p, inside, outside) >= _error(n, p, inside, outside):
+        more += 1
+    return more
 
 
-def _no_bias_beyond(n: int, p: int, squares: Tensor, noise: float) -> float:
-    outside = squares[p:].sum().item() + noise
-    return outside * (1 + n / (p - n - 1)) if p >= n + 2 else peak_risk(n, p, squares, noise)
+def _just_past_the_peak(n: int, p: int, inside: float, outside: float) -> int:
+    improves = _error(n + 1, p, inside, outside) < _error(n, p, inside, outside)
+    return n + 1 if improves else max(n + 1, p + 2)
 
 
-def _p_for_n(n: int, p: int, squares: Tensor, noise: float) -> float:
-    inside, outside = squares[:p].sum().item(), squares[p:].sum().item() + noise
-    return (
-        inside * (1 - n / p) + outside * (1 + p / (p - n - 1))
-        if p >= n + 2
-        else peak_risk(n, p, squares, noise)
-    )
+def _signal_forgotten(n: int, p: int, inside: float, outside: float) -> int:
+    return examples_to_improve(n, p, 0.0, outside)
 
 
-def _never_down(n: int, p: int, squares: Tensor, noise: float) -> float:
-    return peak_risk(n, p, squares, noise) if p <= n - 2 else math.inf
+def _where_it_is_least(n: int, p: int, inside: float, outside: float) -> int:
+    improves = examples_to_improve(n, p, inside, outside)
+    while improves < p and _error(improves + 1, p, inside, outside) < _error(improves, p, inside, outside):
+        improves += 1
+    return improves
 
 
-def _same_inputs(n: int, p: int, squares: Tensor, noise: float) -> float:
-    outside = squares[p:].sum().item() + noise
-    return outside * (1 + p / n) if p <= n - 2 else peak_risk(n, p, squares, noise)
-
-
-def _risk_inputs() -> Inputs:
-    squares = _rand(60, 40)
-    return ((20, 5, squares, 0.5), (20, 18, squares, 0.5), (20, 20, squares, 0.5), (20, 22, squares, 1.0), (20, 35, squares, 0.1))  # fmt: skip
+_EXAMPLES: Inputs = (
+    (10, 40, 1.0, 0.25),  # the error still falls
+    (30, 40, 1.0, 0.25),  # it rises: only beyond the peak is it lower
+    (36, 40, 1.0, 0.5), (20, 40, 0.1, 1.0), (39, 40, 1.0, 0.25), (40, 40, 2.0, 0.1), (41, 40, 1.0, 1.0),
+    (42, 40, 1.0, 0.25), (100, 40, 1.0, 0.25), (1, 200, 1.0, 0.01), (150, 200, 5.0, 0.01), (5, 60, 0.02, 3.0),
+    (3, 12, 4.0, 1.0),
+)  # fmt: skip
 
 
 EXERCISES = (
     Exercise(
-        "11.scale_parts",
-        title="Scaling",
-        prompt="Standardise both parts column by column, as they should be: statistics from the training part alone, the "
-        "standard deviation with divisor n.",
+        "11.kfold_error",
+        title="K folds",
+        prompt="Row i belongs to part i % k. Predict each part by ridge fitted to the rows of all other parts: minimise "
+        "mean (y - x p)² + l2 * sum p², without a constant. Return the mean squared error over all n rows, as a float.",
         kind="core",
-        minutes=5,
-        inputs=_scaling_inputs,
-        solution=scale_parts,
+        minutes=9,
+        inputs=_fold_inputs,
+        solution=kfold_error,
         wrong=(
             Wrong(
-                _fitted_on_all,
-                "Your mean and deviation have seen the validation part. Whatever is fitted is fitted on the training part.",
+                _fitted_on_everything,
+                "This is the training error: each part was in the fit that predicts it.",
+            ),
+            Wrong(_blocks, "The parts are blocks of neighbouring rows here. Row i belongs to part i % k."),
+            Wrong(_turned, "This fits on one part and judges on the others: the other way round."),
+            Wrong(
+                _against_the_sum,
+                "The penalty stands beside a *mean*: in x^T x + c I the c is l2 times the number of rows fitted.",
             ),
             Wrong(
-                _each_by_itself,
-                "Each part is scaled by itself, so the same raw input gets two values. The net learns on one scale and is "
-                "judged on another.",
-            ),
-            Wrong(_training_only, "The validation part is still in raw units: it needs the same map."),
-            Wrong(
-                _fitted_on_validation,
-                "The statistics come from the validation part, the one that must not be looked at.",
+                _whole_n,
+                "A fit sees only the rows of the other parts: its mean is over these, not over all n.",
             ),
             Wrong(
-                _unbiased,
-                "This divides by n - 1. The exercise, like `data.split`, divides by n: correction=0.",
+                _mean_of_means,
+                "This is the mean of the parts' means. Where n is no multiple of k, that is not the mean over all rows.",
             ),
-            Wrong(
-                _one_for_all_columns,
-                "One mean and one deviation serve all columns. Column by column is asked for: over dimension 0.",
-            ),
-            Wrong(_by_variance, "You divide by the variance. The root is missing."),
-            Wrong(
-                _row_by_row,
-                "These are the statistics of rows, that is of single examples. Columns are asked for.",
-            ),
+            Wrong(_one_part, "This is the error of one part, a single split. Go through all k."),
+            Wrong(_not_divided, "This is the sum over all rows. Divide by n."),
         ),
         hints=(
-            "Two numbers for each column. Who may be asked for them?",
-            "train.mean(0) and train.std(0, correction=0), used for both parts.",
-            "mean, std = train.mean(0), train.std(0, correction=0); return (train - mean) / std, (validation - mean) / std",
+            "torch.arange(n) % k says to which part each row belongs; part == i is a mask for one part.",
+            "Ridge solves (x^T x + m l2 I) p = x^T y with the m rows that it is fitted to.",
+            "Add up (y[held] - x[held] @ p).square().sum() over the parts and divide by len(x) at the end.",
         ),
-        stub='''def scale_parts(train, validation):
-    """(train, validation), both standardised as they should be; inputs (n, d) and (m, d)."""
+        stub='''def kfold_error(x, y, k, l2):
+    """The K-fold error as a float; x (n, d) and y (n,) are float64, 2 <= k <= n."""
     ...
 ''',
-        note="The scaled validation part does not have mean 0 and deviation 1. It should not.",
+        note="With k = n, each row is judged by a fit to all others: leave-one-out.",
     ),
     Exercise(
-        "11.reported",
-        title="Choose and report",
-        prompt="validation and test hold the accuracies of K nets. Choose the net to deliver, and return the number to report.",
+        "11.one_standard_error",
+        title="Choose the penalty",
+        prompt="errors[i, j] is the error of part i at the strength l2s[j]. The best strength has the least mean error over the "
+        "parts; the standard error of its mean is the standard deviation of its K errors (divisor K - 1) over the root of K. "
+        "Return the largest strength whose mean error is at most the best one's mean plus that standard error.",
         kind="core",
-        minutes=5,
-        inputs=_report_inputs,
-        solution=reported,
+        minutes=7,
+        inputs=_penalty_inputs,
+        solution=one_standard_error,
         wrong=(
             Wrong(
-                _best_on_test,
-                "You chose by the test set. Its best score is as flattering as any best score: now nothing is left to judge by.",
+                _the_best,
+                "This is the best strength. A larger one may be as good, for all that K parts can tell.",
             ),
             Wrong(
-                _validation_score,
-                "The right net, and the score that won it the choice. That score is partly luck: report another set's.",
+                _no_root, "You add the standard deviation. That of a *mean* of K is smaller by the root of K."
             ),
-            Wrong(_chosen_on_test, "The roles are exchanged: validation chooses, test reports."),
-            Wrong(_worst, "This is the net that did worst on validation: argmax, not argmin."),
-            Wrong(_average_net, "The mean of all nets is not the score of the one that you deliver."),
+            Wrong(_divided_by_k, "The deviation has the divisor K here. Asked is K - 1."),
+            Wrong(_the_smallest, "This is the smallest strength within the limit: asked is the largest."),
             Wrong(
-                _both_sets,
-                "You chose by both sets together, so the test set took part in the choice.",
+                _last_in_the_list,
+                "This is the last one in the list that is within the limit. The strengths need not be sorted.",
+            ),
+            Wrong(
+                _own_error,
+                "Each strength is given its own standard error. The limit is one: that of the best.",
+            ),
+            Wrong(
+                _parts_for_penalties,
+                "You divide by the root of the number of strengths. K is the number of parts.",
             ),
         ),
         hints=(
-            "Two steps: which net, and which number.",
-            "The index comes from validation, the number from test.",
-            "return test[validation.argmax()].item()",
+            "Means over the parts are errors.mean(0); K is len(errors).",
+            "limit = mean[best] + errors[:, best].std() / len(errors) ** 0.5",
+            "return max(l2 for l2, error in zip(l2s, errors.mean(0)) if error <= limit)",
         ),
-        stub='''def reported(validation, test):
-    """The accuracy to report, as a float; validation and test are tensors (K,)."""
+        stub='''def one_standard_error(l2s, errors):
+    """The strength as a float; l2s: a list of L floats in any order, errors: a tensor (K, L), float64, K >= 2."""
     ...
 ''',
-        note="The test score of the chosen net is fair because the test set had no part in the choice. Once.",
+        note="A rule of thumb of Breiman and co-authors (1984): among what cannot be told apart, take the simplest.",
+    ),
+    Exercise(
+        "11.untouched",
+        title="Which reports may be believed?",
+        prompt="A report's fitted_on, chosen_on and tested_on are lists of images, and person[image] is who wrote it. Believe "
+        "its test score if no person of a tested image has an image in fitted_on or chosen_on, and the test set was looked at "
+        "exactly once (looks == 1). Return the names of those that you believe, as a list, in the order given.",
+        kind="core",
+        minutes=7,
+        inputs=_reports,
+        solution=untouched,
+        wrong=(
+            Wrong(
+                _images_only,
+                "You compare images. Two images of one person are near copies: compare the persons.",
+            ),
+            Wrong(
+                _choice_forgotten,
+                "A report passes whose tested persons took part in the choice. What chose cannot judge.",
+            ),
+            Wrong(_fit_forgotten, "A report passes whose tested persons are among those of the fit."),
+            Wrong(_looks_forgotten, "A report passes whose test set was looked at twice, or never."),
+            Wrong(
+                _only_some_known,
+                "A report passes where only some of the tested persons are known: one is too many.",
+            ),
+            Wrong(_not_believed, "These are the reports that may not be believed."),
+        ),
+        hints=(
+            "From images to persons first: {person[image] for image in ...} is a set.",
+            "Two sets share nothing if not (a & b).",
+            "known = {person[i] for i in fitted_on + chosen_on}; tested likewise; not known & tested and looks == 1.",
+        ),
+        stub='''def untouched(reports):
+    """A list of names; a report is a dict with name, fitted_on, chosen_on, tested_on, person, looks."""
+    ...
+''',
+        note="A random split of images puts most persons on both sides. Split the persons.",
+    ),
+    Exercise(
+        "11.held_out_accuracy",
+        title="Repair this code",
+        prompt="Rows 0 to n - 1 train, the others validate. The code above standardises and chooses columns on all rows. Repair "
+        "it: whatever is fitted is fitted on the training rows. Change nothing else, and return the accuracy as a float.",
+        kind="core",
+        minutes=7,
+        inputs=_repair_inputs,
+        solution=held_out_accuracy,
+        wrong=(
+            Wrong(_as_given, "This gives what the broken code gives."),
+            Wrong(
+                _scale_leaks,
+                "The columns are chosen as they should be; mean and deviation still see all rows.",
+            ),
+            Wrong(
+                _choice_leaks, "The scaling is as it should be; the choice of columns still sees all labels."
+            ),
+            Wrong(_weights_leak, "The weights w are fitted on all rows now. They were right before."),
+            Wrong(_judged_on_training, "This is the accuracy on the training rows."),
+            Wrong(
+                _each_by_itself,
+                "Each part is standardised by itself. The validation rows need the training rows' mean and deviation.",
+            ),
+            Wrong(
+                _not_absolute,
+                "Columns that fall where y rises predict as well: the choice is by the absolute value.",
+            ),
+        ),
+        hints=(
+            "Two lines compute something from all rows. Which?",
+            "x[:n].mean(0), x[:n].std(0, correction=0), and the choice from x[:n] and y[:n].",
+            "best = (x[:n] * y[:n, None]).mean(0).abs().topk(k).indices, after scaling by the first n rows.",
+        ),
+        stub='''def held_out_accuracy(x, y, n, k):
+    """The accuracy as a float; x (rows, columns) and y (rows,) of -1 and 1, float64; k columns are chosen."""
+    ...
+''',
+        note="The same repair for anything that is fitted: vocabularies, imputation, outlier limits.",
     ),
     Exercise(
         "11.clean_accuracy",
         title="What a score on wrong labels says",
-        prompt="A share of the labels was moved to one of the other classes, each equally likely. The score on these labels is "
-        "`measured`. Return the accuracy on right labels.",
+        prompt="A share of the labels, drawn at random, was moved to one of the other classes, each equally likely. The score on "
+        "these labels is `measured`. Return the accuracy on right labels as a float.",
         kind="core",
         minutes=6,
         inputs=_ACCURACIES,
@@ -416,161 +631,72 @@ EXERCISES = (
         note="The noise of the estimate is divided by the same number, so wrong labels cost validation examples too.",
     ),
     Exercise(
-        "11.effective_weights",
-        title="Effective weights",
-        prompt="Ridge minimises mean (y - x p)² + l2 * sum p². Its fitted values are H y. Return tr H as a float.",
-        kind="core",
-        minutes=8,
-        inputs=_weights_inputs,
-        solution=effective_weights,
-        wrong=(
-            Wrong(
-                _count_columns,
-                "This counts the weights. The penalty holds some of them back, so fewer count.",
-            ),
-            Wrong(
-                _sum_not_mean,
-                "The penalty is added to the *mean* squared error. Against the sum it weighs n times as much.",
-            ),
-            Wrong(_without_square, "The eigenvalues of x^T x are the squares of the singular values."),
-            Wrong(
-                _squared_norm, "This is the sum of squared entries, tr H^T H. The trace of H is asked for."
-            ),
-            Wrong(
-                _with_half,
-                "A half belongs to another convention: here neither the loss nor the penalty has one.",
-            ),
-            Wrong(_left_over, "This is n - tr H, what is left for the noise."),
-            Wrong(
-                _orthonormal,
-                "This holds for orthonormal inputs. In general each direction has its own factor.",
-            ),
-        ),
-        hints=(
-            "Setting the gradient to zero gives (x^T x + n l2 I) p = x^T y.",
-            "In the singular directions of x, H multiplies by s² / (s² + n l2).",
-            "s2 = torch.linalg.svdvals(x) ** 2; return (s2 / (s2 + len(x) * l2)).sum().item()",
-        ),
-        stub='''def effective_weights(x, l2):
-    """tr H of ridge on inputs x (n, d), as a float."""
-    ...
-''',
-        note="From d at l2 = 0 down to 0: a penalty sets capacity in fractions of a weight.",
-    ),
-    Exercise(
-        "11.shortest_fit",
-        title="The shortest of all fits",
-        prompt="x has more columns than independent rows. Return the p of least norm with x @ p = y.",
-        kind="core",
-        minutes=8,
-        inputs=_fit_inputs,
-        solution=shortest_fit,
-        wrong=(
-            Wrong(
-                _first_columns,
-                "It fits, using only the first n columns. Spread over all of them the weights are shorter.",
-            ),
-            Wrong(
-                _ridge_instead,
-                "A ridge with a small penalty comes near, and does not fit the labels exactly.",
-            ),
-            Wrong(_correlations, "x^T y is a step in the right direction from zero. It does not fit yet."),
-            Wrong(
-                _orthogonal_rows,
-                "Row by row this would fit if the rows were orthogonal. They are not: x x^T must be inverted.",
-            ),
-            Wrong(
-                _fit_plus_null,
-                "It fits, and it is where gradient descent from a start of ones ends. The start left a part that x does not see.",
-            ),
-            Wrong(_divided_twice, "x x^T is inverted once too often."),
-        ),
-        hints=(
-            "The shortest fit is a combination of rows: p = x^T c.",
-            "x p = y then says x x^T c = y, an n × n system.",
-            "return x.T @ torch.linalg.solve(x @ x.T, y)",
-        ),
-        stub='''def shortest_fit(x, y):
-    """The shortest p with x @ p = y, for x (n, d) with n < d and y (n,)."""
-    ...
-''',
-        note="Whatever p fits, its part outside the span of the rows changes no prediction on them and adds length.",
-    ),
-    Exercise(
-        "11.peak_risk",
-        title="The peak under a magnifying glass",
-        prompt="Inputs are independent standard normal numbers, the true weights have the squares `squares`, the noise has the "
-        "variance `noise`. Least squares (the shortest where p > n) uses the first p inputs. Return its mean squared error on a "
-        "new example, infinity where there is no mean.",
+        "11.examples_to_improve",
+        title="Can more examples harm?",
+        prompt="Least squares (the shortest fit where there are fewer examples than inputs) with p normal inputs; inside is the "
+        "sum s of the squared true weights, outside the noise variance r. You have n examples. Return the smallest number of "
+        "examples above n for which the mean error on a new example is lower than with n.",
         kind="extra",
-        minutes=20,
-        inputs=_risk_inputs,
-        solution=peak_risk,
+        minutes=15,
+        inputs=_EXAMPLES,
+        solution=examples_to_improve,
         wrong=(
             Wrong(
-                _left_out_forgotten,
-                "The inputs that are left out still move the target. To the fit that is noise: add their squares to it.",
+                _one_more, "One more example does not always help: near n = p each makes the error larger."
             ),
-            Wrong(_excess_only, "The new example has noise too: its variance belongs to the error."),
+            Wrong(_how_many_more, "This is how many to add. Asked is how many there are then."),
+            Wrong(_only_past_the_peak, "With few examples the error may fall at once: look below p as well."),
             Wrong(
-                _no_minus_one,
-                "The mean of the inverse of x^T x is I / (n - p - 1) for normal inputs, not I / (n - p).",
+                _just_past_the_peak,
+                "Just beyond the peak the error is finite and still high. Go on until it is lower than now.",
             ),
+            Wrong(_signal_forgotten, "With fewer examples than inputs, s (1 - n / p) belongs to the error."),
             Wrong(
-                _no_bias_beyond,
-                "Beyond n only a share n / p of the true weights is seen: the rest of them is lost, s (1 - n / p).",
-            ),
-            Wrong(_p_for_n, "Beyond n the noise enters through n directions, not p: n / (p - n - 1)."),
-            Wrong(
-                _never_down,
-                "Beyond n you return infinity. The shortest solution has a finite error from n + 2 on.",
-            ),
-            Wrong(
-                _same_inputs,
-                "1 + p / n is the error on fresh labels at the *same* inputs. The example is new.",
+                _where_it_is_least,
+                "This is where the error is least before it rises. Asked is the first lower one.",
             ),
         ),
         hints=(
-            "Split the squares at p: what is used, and what acts as noise.",
-            "Below n - 1: r (1 + p / (n - p - 1)). Beyond n + 1: s (1 - n / p) + r (1 + n / (p - n - 1)).",
-            "r = squares[p:].sum() + noise, s = squares[:p].sum(), and math.inf for n - 1 <= p <= n + 1.",
+            "Write the formula of the lesson as a function of the number of examples, p fixed.",
+            "Between p - 1 and p + 1 it is infinite. Then count upwards from n + 1.",
+            "more = n + 1; while not error(more) < error(n): more += 1",
         ),
-        stub='''def peak_risk(n, p, squares, noise):
-    """Risk with n examples and the first p inputs; squares (D,) are the squared true weights, noise is σ²."""
+        stub='''def examples_to_improve(n, p, inside, outside):
+    """The number of examples, as an int; n and p are ints >= 1, inside and outside floats > 0."""
     ...
 ''',
-        note="At p = n ± 1 the mean is infinite although every single fit is finite: rare data sets are terrible.",
+        note="Double descent in the number of examples: without a penalty, more data can make a fit worse.",
     ),
 )
 
 QUIZZES = (
     Quiz(
         "11.all_right",
-        "A net has ten times as many weights as there are training images, and fits all of them, 100%. Validation accuracy is "
-        "96%. All labels are right. Does dropout help?",
+        "A net fits all its 576 training images. Validation accuracy is 96%. All labels are right. You switch on weight decay, "
+        "at its best strength. What does it change on validation images?",
         (
             (
-                "Yes: 100% against 96% is overfitting",
-                "There is a gap, but closing it from above does not help. What matters is whether fitting the training set did "
-                "any harm.",
+                "Accuracy rises by points: 100% against 96% is overfitting",
+                "There is a gap. But closing it from above does not help: what matters is whether fitting the training set "
+                "did any harm.",
                 False,
             ),
             (
-                "Hardly: there is no noise to keep out",
-                "Less than a point either way, below. With wrong labels among the same images it is another story.",
+                "Accuracy hardly, cross-entropy a good deal",
+                "The answers stay, the confidence does not. With wrong labels among the same images it is another story.",
                 True,
             ),
             (
-                "No, it does harm: it takes capacity away",
-                "It takes some away, and enough is left at one half. The difference is too small to see.",
+                "Neither: there is no noise to keep out",
+                "So it is for accuracy. But the net is surer than it should be, and cross-entropy punishes that.",
                 False,
             ),
         ),
     ),
     Quiz(
         "11.beyond_the_peak",
-        "Least squares on n examples with random features. With n features the training error reaches zero. You take ten times "
-        "as many, without any penalty. The error on new examples",
+        "Least squares on n examples with random features. With n features the training error reaches zero. You take several "
+        "times as many, without any penalty. The error on new examples",
         (
             (
                 "rises further: more weights, more overfitting",
@@ -601,7 +727,7 @@ QUIZZES = (
             ),
             (
                 "Too much, by luck alone",
-                "The largest of 64 noisy numbers is about 2.4 standard deviations above their mean.",
+                "The largest of 64 noisy numbers lies well above their mean, and here nothing but noise tells them apart.",
                 True,
             ),
             (

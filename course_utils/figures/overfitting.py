@@ -3,26 +3,82 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from torch import Tensor
 
 from course_utils import intervals, plotting
 from course_utils.linear_models.minimum_norm import least_squares, minimum_norm_risk
+from course_utils.theory.selection import Winners
 
-PLAIN, DROPOUT, MARK = plotting.colour("plain"), plotting.colour("dropout"), plotting.VERMILION
+PLAIN, MARK = plotting.colour("plain"), plotting.VERMILION
+WORLDS = {"clean labels": PLAIN, "wrong labels": MARK}
+
+LOSS_CURVES = (
+    "Cross-entropy against steps in two panels. Training loss falls in both. Validation loss falls and "
+    "stays low where labels are right; where 20% are wrong it falls first, then climbs."
+)
+TWO_ANSWERS = (
+    "Share of the wrongly labelled training images against steps. At first most are answered with the "
+    "digit that they show. Later that share falls, and the share answered with the wrong label climbs "
+    "past it."
+)
+ERROR_PARTS = (
+    "Squared error against the inputs used, both logarithmic. Squared bias falls up to p = n and returns "
+    "beyond; variance and error rise to a peak at p = n and fall beyond it. The error with ridge has no "
+    "peak."
+)
+FLATTERY = (
+    "The gap between fresh and training labels against the effective weights: dots of least squares and "
+    "of ridge lie on one straight line through zero."
+)
+SHARE_SAVED = (
+    "The share of the error that the best penalty saves against v over the squared weights: whether "
+    "noise, weights or examples are varied, the dots lie on one rising curve."
+)
+GAINS_BY_SIZE = (
+    "Two panels against the number of training images. In loss the tuned penalty saves with right labels "
+    "and more with wrong ones. In accuracy it gains nothing to speak of with right labels, and points "
+    "with wrong ones."
+)
+
+METHODS = (
+    "What four methods and twice the images gain over the plain net, with intervals. Weight decay, "
+    "dropout and early stopping gain far more with wrong labels than with right ones; eight units do not; "
+    "twice the images do."
+)
+FOLDS = (
+    "How far estimates of accuracy are off, against the number of parts K. One split is farther off than "
+    "K folds; with two parts both are too low, with ten less so."
+)
+WINNERS = (
+    "By how much the winner's validation score overstates its worth, against the number of nets tried: it "
+    "starts near zero and grows, faster with 100 validation images than with 400, along the dashed lines "
+    "of the formula."
+)
+WAVES = (
+    "Left, 16 waves with a small penalty pass near 16 noisy points and follow the dashed truth. Right, "
+    "error against the number of waves: without a penalty it peaks at 16, with one it falls and stays "
+    "low."
+)
+GAINS_BY_STEPS = (
+    "Accuracy gained by the tuned penalty against the steps trained, where labels are wrong: a rising "
+    "line for each number of images, the one of 64 images first, that of 576 last."
+)
 
 POINTS = 16  # of the curve that is fitted
 SCALE = 8.0  # standard deviation of the waves' frequencies
 NOISE = 0.3
 DRAWS = 40  # sets of waves, and of noise, behind the error curve
 WIDTHS = (1, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 24, 32, 48, 64, 100, 200, 400)
-FILM = (1, 4, 8, 12, 16, 24, 64, 400)
+WAVE_SLIDERS = {"width": WIDTHS, "l2": (0.0, 0.0001, 0.001, 0.01, 0.1)}
+WAVE_START = {"width": 16, "l2": 0.001}
 
 
 class Waves(NamedTuple):
@@ -88,9 +144,24 @@ def wave_figure(width: int, l2: float) -> Figure:
     return figure
 
 
+def loss_curves(steps: Sequence[int], worlds: Mapping[str, tuple[ArrayLike, ArrayLike]]) -> Figure:
+    """Training and validation loss against steps, a panel for each world.
+
+    Args: worlds: title of the panel -> losses on training and on validation images, (S, K) each.
+    """
+    figure, panels = plotting.subplots(1, len(worlds), size=(9.4, 3.8), sharey=True)
+    for axes, (title, (train, validation)) in zip(panels, worlds.items(), strict=True):
+        plotting.band(axes, steps, validation, label="validation", color=MARK)
+        plotting.band(axes, steps, train, label="training", color=PLAIN)
+        axes.set_ylim(0, 1.6)
+        plotting.finish(axes, title=title, x="step", y="cross-entropy")
+    panels[1].set_ylabel("")
+    return figure
+
+
 def two_answers(steps: Sequence[int], true: ArrayLike, told: ArrayLike) -> Figure:
     """Answers on the wrongly labelled training images. Args: true, told: (S, K) shares in [0, 1]."""
-    figure, axes = plotting.subplots(size=(7.2, 3.8))
+    figure, axes = plotting.subplots(size=(7.2, 3.6))
     for values, label, color in (
         (true, "what it shows", plotting.BLUE),
         (told, "what it was told", MARK),
@@ -102,156 +173,221 @@ def two_answers(steps: Sequence[int], true: ArrayLike, told: ArrayLike) -> Figur
     return figure
 
 
-def optimism_figure(weights: Sequence[int], train: ArrayLike, fresh: ArrayLike, *, n: int) -> Figure:
-    """Training error and error on fresh labels against the number of weights, with theory.
-
-    Args: train, fresh: (R, len(weights)), in units of the noise variance. n: examples.
-    """
-    figure, axes = plotting.subplots(size=(6.8, 3.8))
-    d = np.asarray(weights)
-    plotting.band(axes, d, fresh, label="fresh labels", color=MARK)
-    plotting.band(axes, d, train, label="training labels", color=PLAIN)
-    plotting.theory(axes, d, 1 + d / n, label="_above")
-    plotting.theory(axes, d, 1 - d / n, label="_below")
-    axes.set(ylim=(0, 2.1), xlim=(0, n))
-    axes.text(0.03, 0.94, "dashed: 1 ± d/n", transform=axes.transAxes)
-    title = "Each weight widens the gap by 2/n"
-    plotting.finish(axes, title=title, x=f"weights (of {n} examples)", y="squared error / noise variance")
-    return figure
-
-
-def risk_figure(
+def error_parts(
     ps: Sequence[int],
-    risks: ArrayLike,
+    measured: ArrayLike,
+    with_ridge: ArrayLike,
     signal: ArrayLike,
     *,
     n: int,
     noise: float,
-    widths: Sequence[int],
-    errors: Mapping[str, ArrayLike],
-    examples: int,
 ) -> Figure:
-    """Double descent: normal inputs with the exact formula, and digits with random features.
+    """Error, squared bias and variance against the number of inputs used, with theory, and ridge's error.
 
     Args:
-        ps: numbers of inputs used. risks: (R, len(ps)), NaN where the mean is infinite.
-        signal: (D,) squared true weights. n: examples. noise: variance.
-        widths: of the random layer. errors: "clean", "noisy", "clean, λ", "noisy, λ" -> (S, len(widths)).
-        examples: training images of the digits.
+        measured: (3, len(ps)), squared bias, variance and error.
+        with_ridge: the error at each of `ps`, then at n.
+        signal: (D,) squared true weights. n: training examples. noise: variance.
     """
-    figure, (left, right) = plotting.subplots(1, 2, size=(9.6, 4.0))
-    values, total = np.asarray(risks, float), np.asarray(signal, float)
-    plotting.log_ticks(left)
-    dense = [p for p in range(ps[0], ps[-1] + 1) if abs(p - n) > 1]
-    line = [
-        minimum_norm_risk(n, p, inside=float(total[:p].sum()), outside=float(total[p:].sum()) + noise)
-        for p in dense
-    ]
-    for half in (slice(0, n - 1 - ps[0]), slice(n - 1 - ps[0], None)):
-        plotting.theory(left, dense[half], line[half], label="_theory")
-    for p, column in zip(ps, values.T, strict=True):
-        if np.isfinite(column).all():
-            interval = intervals.mean_interval(column)
-            left.plot([p, p], [interval.low, interval.high], color=plotting.BLUE, label="_interval")
-            left.plot(p, interval.mean, "o", color=plotting.BLUE, markersize=4, label="_mean")
-    left.axvline(n, color=plotting.LIGHT, linewidth=1.2, zorder=0)
-    left.set_ylim(0.8, 100)
-    left.set_yticks([1, 10, 100], ["1", "10", "100"])
-    left.text(0.03, 0.94, "dashed: the formula", transform=left.transAxes)
-    ticks = [4, 10, 20, 40, 80, 200]
-    left.set_xticks(ticks, [str(t) for t in ticks])
-    left.text(n * 1.06, 0.9, "p = n", color=plotting.GREY)
-    plotting.finish(
-        left, title="Normal inputs: as the formula says", x="inputs used, p", y="error", names=False
-    )
-
-    plotting.log_ticks(right, "x")
-    colours = {"clean": PLAIN, "noisy": MARK, "clean, λ": plotting.SKY, "noisy, λ": plotting.ORANGE}
-    for name, color in colours.items():
-        plotting.band(right, widths, 100 * np.asarray(errors[name], float), label=name, color=color)
-    right.axvline(examples, color=plotting.LIGHT, linewidth=1.2, zorder=0)
-    right.set_ylim(0, 100)
-    ticks = [10, 30, 100, 300, 1000]
-    right.set_xticks(ticks, [str(t) for t in ticks])
-    title = f"Digits: the peak is at the {examples} examples"
-    plotting.finish(right, title=title, x="random features, N", y="validation error (%)")
-    return figure
-
-
-def harm_figure(shares: Sequence[float], plain: ArrayLike, dropout: ArrayLike) -> Figure:
-    """Accuracy with and without dropout, and the gain, against the share of wrong labels. Args: (S, K)."""
-    figure, (left, right) = plotting.subplots(1, 2, size=(9.4, 3.8))
-    a, b = 100 * np.asarray(plain, float), 100 * np.asarray(dropout, float)
-    x = [100 * share for share in shares]
-    plotting.band(left, x, a, label="plain", color=PLAIN)
-    plotting.band(left, x, b, label="dropout", color=DROPOUT)
-    plotting.finish(
-        left, title="Wrong labels cost accuracy", x="wrong training labels (%)", y="validation accuracy (%)"
-    )
-    plotting.band(right, x, b - a, label="_gain", color=DROPOUT)
-    right.axhline(0, color=plotting.INK, linewidth=0.8)
-    plotting.finish(
-        right,
-        title="Dropout's gain begins at nothing",
-        x="wrong training labels (%)",
-        y="dropout minus plain (points)",
-        names=False,
-    )
-    return figure
-
-
-def techniques_figure(gains: Mapping[str, tuple[intervals.Interval, intervals.Interval]]) -> Figure:
-    """The gain of each technique with its interval. Args: gains: name -> (clean, noisy)."""
-    figure, axes = plotting.subplots(size=(7.6, 3.6))
-    for row, pair in enumerate(gains.values()):
-        for interval, color, shift in zip(pair, (PLAIN, MARK), (-0.14, 0.14), strict=True):
-            y = row + shift
+    figure, axes = plotting.subplots(size=(7.2, 4.4))
+    plotting.log_ticks(axes)
+    colours = {"bias²": plotting.BLUE, "variance": MARK, "error": plotting.INK}
+    for (name, color), values in zip(colours.items(), np.asarray(measured, float), strict=True):
+        plotting.measured(axes, ps, values, label=f"_{name}", color=color)
+    for half in (range(1, n - 1), range(n + 2, len(np.asarray(signal)) + 1)):
+        lines = zip(colours, expected_parts(half, signal, n=n, noise=noise), strict=True)
+        for name, line in lines:
             axes.plot(
-                [100 * interval.low, 100 * interval.high], [y, y], color=color, linewidth=3, label="_interval"
+                half, line, color=colours[name], linewidth=1.1, linestyle=(0, (5, 3)), label=f"_theory {name}"
             )
-            axes.plot(100 * interval.mean, y, "o", color=color, label="_mean")
-    axes.axvline(0, color=plotting.INK, linewidth=0.8)
-    axes.set_yticks(range(len(gains)), list(gains))
-    axes.invert_yaxis()
-    axes.text(0.02, 0.05, "clean labels", color=PLAIN, transform=axes.transAxes)
-    axes.text(0.02, 0.13, "20% wrong labels", color=MARK, transform=axes.transAxes)
-    title = "Regularisation gains only where labels are wrong"
-    plotting.finish(axes, title=title, x="gain over the plain net (points of accuracy)", y="", names=False)
+    order = np.argsort([*ps, n])
+    x, y = np.array([*ps, n])[order], np.asarray(with_ridge, float)[order]
+    axes.plot(x, y, color=plotting.GREEN, linewidth=1.6, label="_ridge")
+    axes.axvline(n, color=plotting.LIGHT, linewidth=1.2, zorder=0)
+    places = {"error": (1.0, 0.95), "bias²": (1.0, 0.2), "variance": (1.25, 0.0075)}
+    for name, (left, height) in places.items():
+        axes.text(left, height, name, color=colours[name])
+    axes.text(1.0, 1.7, "error with ridge", color=plotting.GREEN)
+    axes.text(n * 1.06, 40, "p = n", color=plotting.GREY)
+    axes.text(0.03, 0.93, "dots: measured; dashed: theory", transform=axes.transAxes)
+    axes.set(ylim=(0.005, 80), xlim=(0.9, 230))
+    ticks = [1, 3, 10, 40, 100, 200]
+    axes.set_xticks(ticks, [str(t) for t in ticks])
+    axes.set_yticks([0.01, 0.1, 1, 10], ["0.01", "0.1", "1", "10"])
+    title = "Bias falls, variance rises to p = n and falls beyond"
+    plotting.finish(axes, title=title, x="inputs used, p", y="squared error", names=False)
     return figure
 
 
-def learning_curves(
-    sizes: Sequence[int], clean: Mapping[str, ArrayLike], noisy: Mapping[str, ArrayLike]
-) -> Figure:
-    """Accuracy against the number of training images in both worlds. Args: line's name -> (S, K)."""
-    figure, both = plotting.subplots(1, 2, size=(9.8, 3.8), sharey=True)
-    titles = ("Clean labels", "20% wrong labels")
-    colours = {"training": plotting.ORANGE, "validation": PLAIN, "with dropout": DROPOUT}
-    both[0].set_ylim(60, 102)
-    for axes, lines, title in zip(both, (clean, noisy), titles, strict=True):
+def expected_parts(
+    ps: Sequence[int], signal: ArrayLike, *, n: int, noise: float
+) -> tuple[list[float], list[float], list[float]]:
+    """Squared bias, variance and error of the shortest least-squares fit with p normal inputs.
+
+        bias²  =  sum left out  +  (1 - n / p)**2 * sum used  where p > n
+
+    Args: as `error_parts`; each p at most n - 2 or at least n + 2.
+    """
+    total, found = np.asarray(signal, float), []
+    for p in ps:
+        inside, outside = float(total[:p].sum()), float(total[p:].sum())
+        error = minimum_norm_risk(n, p, inside=inside, outside=outside + noise)
+        bias = outside + (max(0.0, 1 - n / p) ** 2 * inside if p else 0.0)
+        found.append((bias, error - noise - bias, error))
+    biases, variances, errors = (list(column) for column in zip(*found, strict=True))
+    return biases, variances, errors
+
+
+def flattery(traces: Mapping[str, ArrayLike], gaps: Mapping[str, ArrayLike], *, n: int) -> Figure:
+    """By how much the training error is too good, against the effective weights, method by method.
+
+    Args: traces, gaps: name of a method -> tr H, and the measured gap in units of the noise's variance.
+    """
+    figure, axes = plotting.subplots(size=(6.8, 3.8))
+    marks = zip(traces, (plotting.BLUE, MARK), strict=True)
+    for place, (name, color) in enumerate(marks):
+        plotting.measured(axes, traces[name], gaps[name], label=f"_{name}", color=color)
+        axes.text(0.04, 0.9 - 0.09 * place, name, color=color, transform=axes.transAxes)
+    ends = np.array([0, n])
+    plotting.theory(axes, ends, 2 * ends / n, label="_theory")
+    axes.set(xlim=(0, n * 1.04), ylim=(0, 2.15))
+    title = "Too good by 2/n an effective weight, whatever the method"
+    plotting.finish(axes, title=title, x="effective weights, tr H", y="gap / noise variance", names=False)
+    return figure
+
+
+def share_saved(varied: Mapping[str, ArrayLike]) -> Figure:
+    """The share of the error that the best penalty saves, against noise · weights / examples over signal.
+
+    Args: varied: what was varied -> rows of v / ‖θ*‖² and the share saved, (K, 2).
+    """
+    figure, axes = plotting.subplots(size=(6.4, 3.8))
+    plotting.log_ticks(axes, "x")
+    rows = {name: np.asarray(one, float) for name, one in varied.items()}
+    for place, (name, color) in enumerate(zip(rows, (plotting.BLUE, MARK, plotting.GREEN), strict=True)):
+        plotting.measured(axes, *rows[name].T, label=f"_{name}", color=color)
+        axes.text(0.04, 0.9 - 0.09 * place, name, color=color, transform=axes.transAxes)
+    ratios = np.concatenate([*rows.values()])[:, 0]
+    dense = np.geomspace(ratios.min() / 1.5, ratios.max() * 1.5, 100)
+    plotting.theory(axes, dense, dense / (1 + dense), label="_theory")
+    axes.set(ylim=(0, 1), xlim=(dense[0], dense[-1]))
+    ticks = [0.01, 0.1, 1, 10]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    title = "One ratio says what a penalty saves"
+    plotting.finish(axes, title=title, x="v / ‖θ*‖²", y="share of the error saved", names=False)
+    return figure
+
+
+Gains = Mapping[str, Sequence[intervals.Interval]]
+
+
+def gains_by_size(sizes: Sequence[int], ratios: Gains, points: Gains) -> Figure:
+    """What the tuned penalty gains against the number of training images, in loss and in accuracy.
+
+    Args: ratios, points: "clean labels", "wrong labels" -> an interval for each size: of the ratio of the
+        losses, and of the difference of the accuracies.
+    """
+    figure, (left, right) = plotting.subplots(1, 2, size=(9.4, 3.8))
+    for name, color in WORLDS.items():
+        _intervals(left, sizes, ratios[name], name, color, _saved)
+        _intervals(right, sizes, points[name], name, color, _points)
+    for axes in (left, right):
         plotting.log_ticks(axes, "x")
-        for name, values in lines.items():
-            plotting.band(axes, sizes, 100 * np.asarray(values, float), label=name, color=colours[name])
-        axes.set_xticks(list(sizes), [str(n) for n in sizes])
+        axes.axhline(0, color=plotting.INK, linewidth=0.8)
+        axes.set_xticks(list(sizes), [str(size) for size in sizes])
         axes.minorticks_off()
-        plotting.finish(axes, title=title, x="training images", y="accuracy (%)")
-    both[1].set_ylabel("")
+        axes.set_xlim(sizes[0] / 1.15, sizes[-1] * 1.03)
+    plotting.finish(
+        left, title="Loss: saved in both worlds", x="training images", y="loss saved (%)", names=False
+    )
+    plotting.finish(
+        right, title="Accuracy: where labels are wrong", x="training images", y="accuracy gained (points)"
+    )
     return figure
 
 
-def winners_figure(
-    counts: Sequence[int], over: Mapping[int, ArrayLike], theory: Mapping[int, ArrayLike]
+def gains_by_steps(
+    paths: Mapping[int, tuple[Sequence[int], Sequence[intervals.Interval]]], mark: int
 ) -> Figure:
+    """The gain in accuracy against the steps trained, a line for each number of images.
+
+    Args: paths: images -> steps, and an interval of the gain at each. mark: a step of all of them.
+    """
+    figure, axes = plotting.subplots(size=(7.2, 3.8))
+    colours = (plotting.ORANGE, MARK, plotting.PURPLE)
+    for (images, (steps, gains)), color in zip(paths.items(), colours, strict=True):
+        _intervals(axes, steps, gains, f"_{images}", color, _points)
+        end, first = (steps[-1], _points(gains[-1].mean)), images == min(paths)
+        place = {"xytext": (-8, 6), "ha": "right"} if first else {"xytext": (8, 0), "va": "center"}
+        axes.annotate(f"{images} images", end, textcoords="offset points", color=color, **place)
+    plotting.log_ticks(axes, "x")
+    axes.axhline(0, color=plotting.INK, linewidth=0.8)
+    axes.axvline(mark, color=plotting.LIGHT, linewidth=1.2, zorder=0)
+    ticks = [40, 80, 160, 320, 640]
+    axes.set_xticks(ticks, [str(tick) for tick in ticks])
+    axes.minorticks_off()
+    title = "The same images: the gain comes with the steps"
+    plotting.finish(axes, title=title, x="steps trained", y="accuracy gained (points)", names=False)
+    return figure
+
+
+def methods_figure(ratios: Gains, points: Gains) -> Figure:
+    """What each method gains over the plain net in both worlds, in loss and in accuracy.
+
+    Args: ratios, points: name of the method -> intervals with clean and with wrong labels.
+    """
+    figure, (left, right) = plotting.subplots(1, 2, size=(9.4, 3.8), sharey=True)
+    for axes, found, scale in ((left, ratios, _saved), (right, points, _points)):
+        for row, pair in enumerate(found.values()):
+            for interval, color, shift in zip(pair, WORLDS.values(), (-0.14, 0.14), strict=True):
+                ends = [scale(interval.low), scale(interval.high)]
+                axes.plot(ends, [row + shift] * 2, color=color, linewidth=3, label="_interval")
+                axes.plot(scale(interval.mean), row + shift, "o", color=color, label="_mean")
+        axes.axvline(0, color=plotting.INK, linewidth=0.8)
+    left.set_yticks(range(len(ratios)), list(ratios))
+    left.set_ylim(len(ratios) + 0.1, -0.5)
+    for place, (name, color) in zip((0.12, 0.03), WORLDS.items(), strict=True):
+        right.text(0.3, place, name, color=color, transform=right.transAxes)
+    plotting.finish(left, title="Loss, against the plain net", x="loss saved (%)", y="", names=False)
+    plotting.finish(
+        right, title="Accuracy, against the plain net", x="accuracy gained (points)", y="", names=False
+    )
+    return figure
+
+
+def folds_figure(counts: Sequence[int], folds: ArrayLike, single: ArrayLike) -> Figure:
+    """How far an estimate is from the truth, typically and on average: K folds, and one split of their size.
+
+    Args: folds, single: errors (R, len(counts)) of the estimated accuracy, in [-1, 1].
+    """
+    figure, (left, right) = plotting.subplots(1, 2, size=(9.4, 3.6), sharey=True)
+    pair = (("K folds", folds, plotting.BLUE), ("one split", single, MARK))
+    for name, errors, color in pair:
+        values = 100 * np.asarray(errors, float)
+        plotting.band(left, counts, np.abs(values), label=name, color=color)
+        plotting.band(right, counts, values, label=name, color=color)
+    for axes in (left, right):
+        plotting.log_ticks(axes, "x")
+        axes.axhline(0, color=plotting.INK, linewidth=0.8)
+        axes.set_xticks(list(counts), [str(count) for count in counts])
+        axes.minorticks_off()
+        axes.set_xlim(counts[0] / 1.1, counts[-1] * 1.02)
+    title = "One split is farther off than K folds"
+    plotting.finish(left, title=title, x="parts, K", y="points of accuracy", names=False)
+    plotting.finish(right, title="With few parts: too low", x="parts, K", y="")
+    return figure
+
+
+def winners_figure(counts: Sequence[int], found: Mapping[int, Winners]) -> Figure:
     """By how much the winner's validation score overstates, against the number of nets tried.
 
-    Args: over: validation images -> (S, K). theory: the same -> (K,).
+    Args: found: images of a validation set, for two sizes -> the winners by such sets.
     """
     figure, axes = plotting.subplots(size=(6.8, 3.8))
     plotting.log_ticks(axes, "x")
-    for images, color in zip(over, (MARK, plotting.BLUE), strict=True):
-        values = 100 * np.asarray(over[images], float)
-        plotting.band(axes, counts, values, label=f"{images} images", color=color)
-        plotting.theory(axes, counts, 100 * np.asarray(theory[images], float), label=f"_theory {images}")
+    for (images, one), color in zip(found.items(), (MARK, plotting.BLUE), strict=True):
+        plotting.band(axes, counts, 100 * one.overstated, label=f"{images} images", color=color)
+        plotting.theory(axes, counts, 100 * one.theory, label=f"_theory {images}")
     axes.axhline(0, color=plotting.INK, linewidth=0.8)
     axes.set_xticks(list(counts), [str(k) for k in counts])
     axes.text(0.03, 0.94, "dashed: the formula", transform=axes.transAxes)
@@ -259,3 +395,25 @@ def winners_figure(
     title = "The more nets you try, the more the best score flatters"
     plotting.finish(axes, title=title, x="nets tried", y="overstatement (points of accuracy)")
     return figure
+
+
+def _saved(ratio: float) -> float:
+    return 100 * (1 - ratio)
+
+
+def _points(share: float) -> float:
+    return 100 * share
+
+
+def _intervals(
+    axes: Axes,
+    x: Sequence[int],
+    found: Sequence[intervals.Interval],
+    label: str,
+    color: str,
+    scale: Callable[[float], float],
+) -> None:
+    """Means joined by a line, each with its interval."""
+    for at, interval in zip(x, found, strict=True):
+        axes.plot([at, at], [scale(interval.low), scale(interval.high)], color=color, label="_interval")
+    axes.plot(x, [scale(one.mean) for one in found], "o-", color=color, markersize=5, label=label)

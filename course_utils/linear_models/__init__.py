@@ -4,6 +4,7 @@ lines          a line through points under a loss: least squares, absolute, Hube
 penalized      ridge, elastic net
 minimum_norm   least squares with more parameters than points, and its risk
 scikit_learn   the same solutions by scikit-learn, strengths mapped
+random_features   classifiers on a hidden layer that is never trained
 """
 
 from course_utils.linear_models.lines import (
@@ -16,6 +17,7 @@ from course_utils.linear_models.lines import (
 from course_utils.linear_models.minimum_norm import least_squares, minimum_norm_risk
 from course_utils.linear_models.penalized import elastic_net, ridge, ridge_zeros, strongest_l1
 from course_utils.linear_models.scikit_learn import scikit_learn_path
+from course_utils.linear_models.random_features import random_feature_answers
 
 __all__ = [
     "cauchy_line",
@@ -26,6 +28,7 @@ __all__ = [
     "least_squares",
     "least_squares_line",
     "minimum_norm_risk",
+    "random_feature_answers",
     "ridge",
     "ridge_zeros",
     "scikit_learn_path",

@@ -6,6 +6,7 @@ stacked        nets as one module with a leading dimension for the seed
 rates          a learning rate for each run: sweeps over rates and seeds in one
 plateau        ReduceLROnPlateau with a rate for each run
 decay          grids of learning rate and weight decay, for L2 and for AdamW
+l2             a strength of weight decay for each run, in the same way
 averages       averaged weights beside the runs
 zeros          share_of_zeros(), cut_smallest_(): the smallest weights of each seed set to zero
 sam, muon      SAMPerSeed, MuonPerSeed: optimizers that would mix the seeds, written for stacks
