@@ -16,8 +16,8 @@ from course_utils.linear_models.lines import (
 )
 from course_utils.linear_models.minimum_norm import least_squares, minimum_norm_risk
 from course_utils.linear_models.penalized import elastic_net, ridge, ridge_zeros, strongest_l1
-from course_utils.linear_models.scikit_learn import scikit_learn_path
 from course_utils.linear_models.random_features import random_feature_answers
+from course_utils.linear_models.scikit_learn import scikit_learn_path
 
 __all__ = [
     "cauchy_line",

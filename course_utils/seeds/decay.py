@@ -24,6 +24,7 @@ from course_utils.optimizers.base import (
     at_least_zero,
     pair_from_zero_to_one,
 )
+from course_utils.seeds.rates import _for_each
 from course_utils.seeds.stacked import over
 from course_utils.seeds.train import SeedRuns, train_seeds
 
@@ -133,13 +134,10 @@ def sweep_decay(
     strength, penalised = columns.repeat_interleave(each), of_l2.repeat_interleave(each)
     count = len(columns) * len(rates)
 
-    def many(examples: Stacked) -> Stacked:
-        return Stacked(*(part.repeat(count, *[1] * (part.ndim - 1)) for part in examples))
-
     runs = train_seeds(
         make_model,
-        many(train),
-        many(validation),
+        _for_each(count, train),
+        _for_each(count, validation),
         optimizer=lambda params: AdamPerRun(
             params, lr, l2=strength * penalised, decoupled=strength * ~penalised
         ),
