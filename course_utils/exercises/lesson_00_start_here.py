@@ -68,6 +68,10 @@ def _unpaired(a: Tensor, b: Tensor) -> float:
     return ((a.var() + b.var()) / len(a)).sqrt().item()
 
 
+def _one_less_twice(a: Tensor, b: Tensor) -> float:
+    return ((a - b).std() / math.sqrt(len(a) - 1)).item()
+
+
 def _variance_for_deviation(a: Tensor, b: Tensor) -> float:
     return ((a - b).var() / len(a)).item()
 
@@ -165,6 +169,16 @@ def _first_at_or_below_zero(claims: list[tuple[Tensor, Tensor]], t: float) -> in
     """The first claim whose lower end is at or below zero, or 0."""
     lower = [(a - b).mean() - t * (a - b).std() / math.sqrt(len(a)) for a, b in claims]
     return next((i for i, end in enumerate(lower) if end <= 0), 0)
+
+
+def _zero_is_above(claims: list[tuple[Tensor, Tensor]], t: float) -> int | None:
+    lower = [(a - b).mean() - t * (a - b).std() / math.sqrt(len(a)) for a, b in claims]
+    return next((i for i, end in enumerate(lower) if end < 0), None)
+
+
+def _without_sign(claims: list[tuple[Tensor, Tensor]], t: float) -> int | None:
+    lower = [(a - b).mean().abs() - t * (a - b).std() / math.sqrt(len(a)) for a, b in claims]
+    return next((i for i, end in enumerate(lower) if end <= 0), None)
 
 
 def _claims() -> Inputs:
@@ -319,13 +333,26 @@ def _last_look_missed(d: Tensor, z: float, first: int) -> float:
     return (_ratios(d, first)[:-1].abs() > z).any(0).double().mean().item()
 
 
+def _spread_of_all(d: Tensor, z: float, first: int) -> float:
+    looks = range(first, d.shape[1] + 1)
+    alarms = [d[:, :n].mean(1).abs() > z * d.std(1) / math.sqrt(n) for n in looks]
+    return torch.stack(alarms).any(0).double().mean().item()
+
+
+def _from_two_on(d: Tensor, z: float, first: int) -> float:
+    return (_ratios(d, 2).abs() > z).any(0).double().mean().item()
+
+
 def _null_experiments() -> Inputs:
     generator = torch.Generator().manual_seed(2)
     sizes = ((400, 20, 1.96, 5), (200, 40, 2.58, 3), (300, 6, 1.96, 5))
-    return tuple(
+    drawn = tuple(
         (torch.randn(rows, seeds, generator=generator, dtype=torch.float64), z, first)
         for rows, seeds, z, first in sizes
     )
+    # in the first two rows |mean| is exactly one standard error after two seeds: not more, so no alarm
+    equal = torch.tensor([[2.0, 0.0, -2.0], [0.0, 4.0, -4.0], [1.0, 2.0, 1.5]], dtype=torch.float64)
+    return (*drawn, (equal, 1.0, 2))
 
 
 EXERCISES = (
@@ -385,6 +412,10 @@ EXERCISES = (
                 "This is the unpaired standard error: it adds the spread of a and of b, and so counts "
                 "what the seeds "
                 "do to both. Take the differences first.",
+            ),
+            Wrong(
+                _one_less_twice,
+                "The 1 is taken off twice: `std` divides by n - 1 already, and the root below it is of n.",
             ),
             Wrong(
                 _variance_for_deviation,
@@ -517,6 +548,14 @@ EXERCISES = (
                 "The factor t is missing: one standard error below the mean is not the interval's end.",
             ),
             Wrong(
+                _zero_is_above,
+                "A lower end of exactly zero counts as well: the interval does not lie above zero then.",
+            ),
+            Wrong(
+                _without_sign,
+                'The sign of the mean is lost: where b is clearly better, "a beats b" is false, too.',
+            ),
+            Wrong(
                 _strongest_claim, "This is the claim that holds most clearly: the comparison is turned round."
             ),
         ),
@@ -604,6 +643,11 @@ EXERCISES = (
             ),
             Wrong(_every_look, "This asks for an alarm at every look; one is enough to stop."),
             Wrong(_late_start, "The first look is missing: it comes after `first` seeds, not one later."),
+            Wrong(
+                _spread_of_all,
+                "The spread is that of all columns: whoever looks after n seeds knows the first n alone.",
+            ),
+            Wrong(_from_two_on, "Looks before `first` count here. Nobody looks that early."),
             Wrong(_last_look_missed, "The last look is missing: range() stops before its end."),
         ),
         hints=(
@@ -661,7 +705,7 @@ QUIZZES = (
             ),
             (
                 "The unpaired one: it has 20 numbers in place of 10",
-                "More numbers, but each carries its seed's luck. The half-width is about seven times as "
+                "More numbers, but each carries its seed's luck. The half-width is about six times as "
                 "large here.",
                 False,
             ),

@@ -23,8 +23,8 @@ SHARED = (
 SPLITS = (
     "Intervals over ten runs, one for each of many fixed splits, in three panels with axes of one length. "
     "Left, the loss with 32 units: the intervals lie at very different heights. Middle, the difference of "
-    "32 and 64 units: they lie at one height and nearly all overlap. Right, the difference of a linear "
-    "model and 32 units: they lie at different heights again."
+    "32 and 64 units: they lie at one height and nearly all overlap. Right, the difference of 900 "
+    "and 300 steps: they lie at different heights again."
 )
 WRONG_PICKS = (
     "Share of comparisons that pick the worse net against the number of seeds, one line for each width "
@@ -124,13 +124,17 @@ def wrong_picks(
     figure, axes = plotting.subplots(size=(7.2, 3.8))
     colors = (plotting.ORANGE, plotting.GREEN, plotting.BLUE, plotting.VERMILION)
     for (name, shares), color in zip(measured.items(), colors, strict=False):
-        axes.plot(counts, 100 * np.asarray(normal[name], float), color=color, linewidth=1, label=name)
+        axes.plot(counts, 100 * np.asarray(normal[name], float), color=color, linewidth=1, label=f"_{name}")
         axes.plot(counts, 100 * np.asarray(shares, float), "o", color=color, markersize=5, label="_measured")
+        at_left = 100 * float(np.asarray(shares, float)[0]) + 1  # where the lines lie apart
+        axes.text(counts[0] * 1.08, at_left, name, color=color, va="bottom")
     axes.set_xscale("log", base=2)
     axes.set_xticks(counts, [str(n) for n in counts])
     axes.set_ylim(-2, 52)
     title = "The smaller the difference, the more seeds it takes"
-    plotting.finish(axes, title=title, x="seeds that are averaged", y="picks of the worse net, %")
+    plotting.finish(
+        axes, title=title, x="seeds that are averaged", y="picks of the worse net, %", names=False
+    )
     return figure
 
 
@@ -155,7 +159,9 @@ def over_rates(rates: Sequence[float], losses: Mapping[str, ArrayLike], ratios: 
     marks = [mark for mark in (0.1, 0.2, 0.5, 1, 2) if left.get_ylim()[0] < mark < left.get_ylim()[1]]
     left.set_yticks(marks, [f"{mark:g}" for mark in marks])
     left.minorticks_off()
-    plotting.finish(left, title="Each net has its best rate", x="learning rate", y="validation loss")
+    best = {rates[int(np.argmin(np.asarray(values, float)))] for values in losses.values()}
+    title = f"Both nets are best at {min(best):g}" if len(best) == 1 else "Each net has its best rate"
+    plotting.finish(left, title=title, x="learning rate", y="validation loss")
     title = "At large rates pairing gains little"
     plotting.finish(right, title=title, x="learning rate", y="paired width / unpaired width", names=False)
     return figure

@@ -69,6 +69,14 @@ def test_the_rates_have_a_panel_each_for_loss_and_ratio() -> None:
     left, right = start_here.over_rates([0.1, 0.2], {"a": [0.3, 0.5], "b": [0.2, 0.4]}, [0.5, 1.0]).axes
     assert [list(line.get_ydata()) for line in left.get_lines()[:2]] == [[0.3, 0.5], [0.2, 0.4]]
     assert list(right.get_lines()[0].get_ydata()) == [0.5, 1.0]
+    assert left.get_title(loc="left") == "Both nets are best at 0.1"
+
+
+def test_the_title_says_one_best_rate_only_where_both_have_it() -> None:
+    losses = {"a": [0.3, 0.5], "b": [0.4, 0.2]}
+    assert start_here.over_rates([0.1, 0.2], losses, [0.5, 1.0]).axes[0].get_title(loc="left") == (
+        "Each net has its best rate"
+    )
 
 
 test_mistakes_are_caught = mistakes(
