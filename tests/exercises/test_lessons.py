@@ -15,7 +15,7 @@ from course_utils.exercises.engine.commands import solution
 from course_utils.exercises.engine.compare import snapshot
 from course_utils.exercises.engine.model import Exercise, Quiz
 from course_utils.exercises.engine.outcomes import build_inputs, differs, outcomes, same
-from course_utils.exercises.engine.verdict import NOT_ATTEMPTED
+from course_utils.exercises.engine.verdict import BORROWED, NOT_ATTEMPTED
 
 MODULES = {lesson: load(lesson) for lesson in lessons()}
 EXERCISES = [pytest.param(module, e, id=e.id) for module in MODULES.values() for e in module.EXERCISES]
@@ -55,10 +55,12 @@ def test_a_printed_solution_can_be_pasted_into_a_notebook(
     solution(exercise.id)
     printed = capsys.readouterr().out.removesuffix("\n").removesuffix(exercise.note).rstrip()
     if exercise.asks_for_function:
-        # no name of the module is there: an annotation that needs one would raise
-        names: dict[str, object] = {}
+        # no name of the module is there: neither an annotation nor the body may need one
+        names: dict[str, object] = {"__name__": "__main__"}
         exec(compile(printed, f"<solution of {exercise.id}>", "exec"), names)
-        assert callable(names[exercise.solution.__name__])
+        verdict = verdict_on(exercise, names[exercise.solution.__name__])
+        assert verdict.state == "correct", verdict.lines
+        assert BORROWED not in verdict.lines
     else:
         assert printed == repr(exercise.solution)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 import functools
 import inspect
+import sys
 import textwrap
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
@@ -15,6 +15,7 @@ from course_utils.exercises.engine.ask import verdict_on
 from course_utils.exercises.engine.cards import Row, Standing
 from course_utils.exercises.engine.catalogue import Unknown, find_exercise, find_quiz, lessons, load
 from course_utils.exercises.engine.outcomes import build_inputs
+from course_utils.exercises.engine.pasted import pasted
 from course_utils.exercises.engine.progress_file import Record
 
 P = ParamSpec("P")
@@ -103,7 +104,7 @@ def solution(id: str) -> None:
     """Show the reference answer, as code to copy, and why it is so; as text the reason is a comment."""
     exercise = find_exercise(id)
     if exercise.asks_for_function:
-        text = _unannotated(textwrap.dedent(inspect.getsource(exercise.solution)).rstrip())
+        text = pasted(exercise.solution, vars(sys.modules["__main__"]))
     else:
         text = repr(exercise.solution)
     page = cards.solution(id, text, exercise.note)
@@ -150,28 +151,6 @@ def quiz(id: str, choice: str | None = None) -> None:
         _, notes = progress_file.update(id, lambda record: record.update(choice=letter))
     page, text = quizzes.note_as_html(question, letter), quizzes.note(question, letter)
     markup.show(page, "\n".join([text, *notes]))
-
-
-def _unannotated(source: str) -> str:
-    """A function's source without the annotations of its signatures: a notebook may lack their names."""
-    lines = source.encode().splitlines(keepends=True)  # offsets of `ast` count bytes
-    text = b"".join(lines)
-
-    def at(line: int, offset: int) -> int:
-        return sum(map(len, lines[: line - 1])) + offset
-
-    cuts = []
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.arg) and node.annotation is not None:
-            end = at(node.annotation.end_lineno or 0, node.annotation.end_col_offset or 0)
-            cuts.append((at(node.lineno, node.col_offset) + len(node.arg.encode()), end))
-        elif isinstance(node, ast.FunctionDef) and node.returns is not None:
-            first = at(node.returns.lineno, node.returns.col_offset)
-            end = at(node.returns.end_lineno or 0, node.returns.end_col_offset or 0)
-            cuts.append((len(text[: text.rindex(b"->", 0, first)].rstrip()), end))
-    for first, end in sorted(cuts, reverse=True):
-        text = text[:first] + text[end:]
-    return text.decode()
 
 
 def _source(answer: Any) -> str:
