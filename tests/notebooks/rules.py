@@ -26,6 +26,7 @@ FIRST_EDITION = frozenset(f"{number:02d}" for number in range(20)) - {
     "05",
     "06",
     "07",
+    "10",
 }
 
 HEADINGS = [
