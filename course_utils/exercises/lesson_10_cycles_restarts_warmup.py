@@ -448,8 +448,8 @@ QUIZZES = (
     Quiz(
         "10.who_bears_more",
         "Three nets, trained with SGD that goes to its peak rate and stays there. A has PyTorch's initial weights. B has "
-        "large ones, and the curvature at its start is tens of times as high. C has A's weights and inputs ten times as "
-        "large, and starts about as sharp as B. You add 40 steps of linear warm-up. Whose largest rate rises clearly?",
+        "large ones, and the curvature at its start is nearly a hundred times as high. C has A's weights and inputs ten times as "
+        "large, and starts tens of times as sharp as A, too. You add 40 steps of linear warm-up. Whose largest rate rises clearly?",
         (
             (
                 "all three: small steps at the start are safer",
@@ -463,7 +463,7 @@ QUIZZES = (
             ),
             (
                 "B alone: its start is sharp, and it gets flatter on the way",
-                "B walks down to flatter ground. C's inputs stay as large as they are, and its curvature stays high.",
+                "B walks down to flatter ground. C's inputs stay as large as they are, and its curvature comes back.",
                 True,
             ),
             (

@@ -30,8 +30,8 @@ WAYS = {"without": COLD, "with warm-up": WARM, "standing still first": STILL}  #
 # What each figure shows, in words.
 SHAPES_ALT = (
     "Six schedules of one run. A cosine falls from the peak. Triangular rises and falls three times. "
-    "Restarts begin at the peak and jump back to it twice. Warm-up with cosine and one cycle rise once and fall. The "
-    "last stays at the peak, with three branches down."
+    "Restarts begin at the peak and jump back to it twice. Warm-up with cosine and one cycle rise once and "
+    "fall. The last stays at the peak, with three branches down."
 )
 THRESHOLDS = (
     "Largest peak rate that settles against the steps before the peak, both axes logarithmic. On the quartic "
@@ -40,7 +40,7 @@ THRESHOLDS = (
 )
 SHARPNESS = (
     "Largest curvature against the step for three nets at one small rate, logarithmic. Large weights start "
-    "sharp and flatten. The default net with large inputs starts about as sharp and does not flatten. The "
+    "sharp and flatten. The default net with large inputs starts sharp and does not flatten for long. The "
     "default net starts flat and stays flat."
 )
 RATES = (
@@ -204,12 +204,11 @@ def by_curvature(nets: Mapping[str, tuple[Tensor, Tensor, Tensor]]) -> Figure:
             axes.plot(at, 2**found.mean, marker, color=color, markersize=7)
         below = "inputs" in name
         edge = [2 ** float(values.mean()) for values in (cold, warm)]
-        place = {
-            "xytext": (0, -22 if below else 46 if "large" in name else 22),
-            "va": "top" if below else "bottom",
-        }
-        at_name = (at, min(edge) if below else max(edge))
-        axes.annotate(name, at_name, textcoords="offset points", ha="center", fontsize=9, **place)
+        at_name, place = (at, min(edge)), (-8, -16)
+        if not below:
+            at_name, place = (at, max(edge)), (0, 34 if name.startswith("large") else 22)
+        align = {"ha": "left", "va": "top"} if below else {"ha": "center", "va": "bottom"}
+        axes.annotate(name, at_name, place, textcoords="offset points", fontsize=9, **align)
     curvatures = np.geomspace(0.4, 150, 50)
     plotting.theory(axes, curvatures, 2 / curvatures, label="_edge")
     axes.text(5.3, 0.4, "2/λ", color=plotting.INK)
@@ -218,7 +217,7 @@ def by_curvature(nets: Mapping[str, tuple[Tensor, Tensor, Tensor]]) -> Figure:
     axes.set(xlim=(0.4, 150), ylim=(0.02, 2.5))
     axes.set_xticks([1, 10, 100], ["1", "10", "100"])
     axes.set_yticks([0.02, 0.1, 0.5, 2], ["0.02", "0.1", "0.5", "2"])
-    title = "Warm-up frees the nets with large weights from their start"
+    title = "A warm-up lifts the limit where large weights set it"
     plotting.finish(
         axes, title=title, x="curvature λ at the start", y="largest peak rate that trains", names=False
     )
@@ -273,7 +272,7 @@ def by_length(lengths: Sequence[int], shifts: ArrayLike) -> Figure:
     n = np.asarray(lengths, float)
     # of the quartic: 1.72 n / theta**2 instead of 2 / theta**2
     plotting.theory(axes, n, np.log2(1.72 * n / 2), label="quartic")
-    axes.set(ylim=(0, 6.5))
+    axes.set(ylim=(0, 6.5), xlim=(lengths[0] * 0.9, lengths[-1] * 1.12))
     axes.minorticks_off()
     axes.set_xticks(list(lengths), [str(length) for length in lengths])
     title = "On the net a longer warm-up soon buys no more"
@@ -299,6 +298,8 @@ def _back_to_values(axes: Axes) -> None:
         line.set_ydata(np.exp(np.asarray(line.get_ydata(), float)))
     for band in axes.collections:
         for path in band.get_paths():
-            path.vertices[:, 1] = np.exp(path.vertices[:, 1])
+            vertices = np.array(path.vertices, float)
+            vertices[:, 1] = np.exp(vertices[:, 1])
+            path.vertices = vertices
     axes.relim()
     axes.autoscale_view()
