@@ -166,23 +166,21 @@ def sharpness_curves(steps: Sequence[int], curves: Mapping[str, ArrayLike]) -> F
     return figure
 
 
-def rates(
-    peaks: Sequence[float], panels: Mapping[str, Mapping[str, ArrayLike]], x: str = "peak rate η"
-) -> Figure:
+def rates(panels: Mapping[str, Mapping[str, LRSweep]], x: str = "peak rate η") -> Figure:
     """Validation accuracy against the rate, a panel for each net.
 
-    Args: panels: title -> way, one of `WAYS` -> accuracies (S, R).
+    Args: panels: title -> way, one of `WAYS` -> a sweep.
     """
     figure, axes = plotting.subplots(1, len(panels), size=(3.4 * len(panels), 3.6), sharey=True)
     for k, (axis, (name, ways)) in enumerate(zip(axes, panels.items(), strict=True)):
         plotting.log_ticks(axis, "x")
-        for row, (way, values) in enumerate(ways.items()):
-            plotting.band(axis, peaks, np.asarray(values), label=f"_{way}", color=WAYS[way])
+        for row, (way, sweep) in enumerate(ways.items()):
+            lrs = sweep.lrs.tolist()
+            plotting.band(axis, lrs, sweep.last_metric.numpy(), label=f"_{way}", color=WAYS[way])
             if k == 0:
                 place = (0.04, 0.26 - 0.09 * row)
                 axis.text(*place, way, color=WAYS[way], transform=axis.transAxes)
-        ticks = list(peaks)[:: 2 if len(peaks) < 7 else 3]
-        axis.set_xticks(ticks, [f"{p:.2g}" for p in ticks])
+        axis.set_xticks(lrs[::3], [f"{lr:.2g}" for lr in lrs[::3]])
         axis.set_ylim(0, 1)
         plotting.finish(axis, title=name, x=x, y="" if k else "validation accuracy", names=False)
     return figure

@@ -83,12 +83,16 @@ def lines(axis: Any) -> dict[str, np.ndarray]:
 
 def test_rates_draw_each_way_in_its_colour() -> None:
     values = np.random.default_rng(0).uniform(0.5, 1, (12, 4))
-    panels = {"one": {"without": values, "with warm-up": values / 2}, "two": {"without": values}}
-    figure = drawn(figures.rates((0.1, 0.2, 0.4, 0.8), panels))
-    cold, warm = figure.axes[0].get_lines()[:2]
-    np.testing.assert_allclose(np.asarray(cold.get_ydata(), float), values.mean(0))
-    np.testing.assert_allclose(np.asarray(warm.get_ydata(), float), values.mean(0) / 2)
-    assert (cold.get_color(), warm.get_color()) == (figures.COLD, figures.WARM)
+    cold, warm = (
+        SimpleNamespace(lrs=torch.tensor([0.1, 0.2, 0.4, 0.8]), last_metric=torch.from_numpy(metric))
+        for metric in (values, values / 2)
+    )
+    panels: Any = {"one": {"without": cold, "with warm-up": warm}, "two": {"without": cold}}
+    figure = drawn(figures.rates(panels))
+    lower, upper = figure.axes[0].get_lines()[:2]
+    np.testing.assert_allclose(np.asarray(lower.get_ydata(), float), values.mean(0))
+    np.testing.assert_allclose(np.asarray(upper.get_ydata(), float), values.mean(0) / 2)
+    assert (lower.get_color(), upper.get_color()) == (figures.COLD, figures.WARM)
 
 
 def check_bands(module: Any) -> None:
