@@ -286,8 +286,8 @@ def _points(axes: Axes, x: Sequence[int], values: ArrayLike, color: str, name: s
     axes.plot(list(x), [one.mean for one in found], "o-", color=color, markersize=6, label=name)
 
 
-def _logs(values: ArrayLike) -> ArrayLike:
-    return np.log(np.asarray(values, float))
+def _logs(values: ArrayLike) -> Tensor:
+    return torch.from_numpy(np.asarray(values, float)).log()
 
 
 def _back_to_values(axes: Axes) -> None:

@@ -161,7 +161,11 @@ MUTANTS = {
     "no-warm-up": ("linear_warmup(warmup, ", "linear_warmup(0, ", check_run),
     "edge-of-one": ("2 / size.clip(1e-2) ** 2", "1 / size.clip(1e-2) ** 2", check_left),
     "edge-one-step-late": ("size = points[:-1]", "size = points[1:]", check_left),
-    "arithmetic-means": ("np.log(np.asarray(values, float))", "np.asarray(values, float)", check_bands),
+    "arithmetic-means": (
+        "torch.from_numpy(np.asarray(values, float)).log()",
+        "torch.from_numpy(np.asarray(values, float))",
+        check_bands,
+    ),
     "band-left-as-logarithms": ("vertices[:, 1] = np.exp(vertices[:, 1])", "pass", check_bands),
     "cold-for-warm": ("((cold, COLD), (warm, WARM))", "((warm, COLD), (cold, WARM))", check_by_curvature),
     "whole-branches": ("x >= 0.75 * x[-1] if", "x > 0 if", check_stem),
