@@ -2,217 +2,231 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+import math
 
 from course_utils.exercises.engine.model import Exercise, Inputs, Quiz, Wrong
 
-# --- 1 · a linear warm-up --------------------------------------------------------------------------
-
-
-def warmup(t: int, n: int) -> float:
-    return min(1.0, (t + 1) / n)
-
-
-def _from_zero(t: int, n: int) -> float:
-    return min(1.0, t / n)
-
-
-def _unbounded(t: int, n: int) -> float:
-    return (t + 1) / n
-
-
-def _one_late(t: int, n: int) -> float:
-    return min(1.0, (t + 1) / (n + 1))
-
-
-def _zero_for_ever(t: int, n: int) -> float:
-    return float(t // n > 0)
-
-
-def _falling(t: int, n: int) -> float:
-    return max(0.0, 1 - t / n)
-
-
-# --- 2 · a triangle --------------------------------------------------------------------------------
-
-
-def triangle(t: int, rise: int, floor: float) -> float:
-    phase = t % (2 * rise)
-    height = 1 - abs(phase / rise - 1)
-    return floor + (1 - floor) * height
-
-
-def _sawtooth(t: int, rise: int, floor: float) -> float:
-    return floor + (1 - floor) * (t % rise) / rise
-
-
-def _floor_added(t: int, rise: int, floor: float) -> float:
-    return floor + triangle(t, rise, 0.0)
-
-
-def _floor_cuts(t: int, rise: int, floor: float) -> float:
-    return max(floor, triangle(t, rise, 0.0))
-
-
-def _upside_down(t: int, rise: int, floor: float) -> float:
-    return floor + (1 - floor) * abs(t % (2 * rise) / rise - 1)
-
-
-def _twice_too_fast(t: int, rise: int, floor: float) -> float:
-    return floor + (1 - floor) * (1 - abs(2 * (t % rise) / rise - 1))
-
-
-def _once_only(t: int, rise: int, floor: float) -> float:
-    return floor + (1 - floor) * max(0.0, 1 - abs(t / rise - 1))
-
-
-# --- 3 · the clock of the restarts -----------------------------------------------------------------
-
-Clock = tuple[int, int, int]
-
-
-def clock(t: int, period: int, mult: int) -> Clock:
-    restarts = 0
-    while t >= period:
-        t -= period
-        period *= mult
-        restarts += 1
-    return restarts, t, period
-
-
-def _one_late_clock(t: int, period: int, mult: int) -> Clock:
-    restarts = 0
-    while t > period:
-        t -= period
-        period *= mult
-        restarts += 1
-    return restarts, t, period
-
-
-def _not_reset(t: int, period: int, mult: int) -> Clock:
-    restarts, _, length = clock(t, period, mult)
-    return restarts, t, length
-
-
-def _equal_periods(t: int, period: int, mult: int) -> Clock:
-    return t // period, t % period, period
-
-
-def _grows_first(t: int, period: int, mult: int) -> Clock:
-    restarts = 0
-    while t >= period:
-        period *= mult
-        t -= min(t, period)
-        restarts += 1
-    return restarts, t, period
-
-
-def _first_period_subtracted(t: int, period: int, mult: int) -> Clock:
-    first, restarts = period, 0
-    while t >= period:
-        t -= first
-        period *= mult
-        restarts += 1
-    return restarts, t, period
-
-
-# --- 4 · warm-up, stable, decay --------------------------------------------------------------------
+# --- 1 · warm-up, stable, decay --------------------------------------------------------------------
 
 
 def stable_then_down(t: int, total: int, warmup: int, decay: int) -> float:
-    return max(0.0, min((t + 1) / warmup, 1.0, (total - t) / decay))
+    up = (t + 1) / warmup if warmup > 0 else 1.0
+    return max(0.0, min(up, 1.0, (total - t) / decay))
 
 
 def _no_plateau(t: int, total: int, warmup: int, decay: int) -> float:
     """Down from the end of the warm-up on."""
-    return max(0.0, min((t + 1) / warmup, (total - t) / (total - warmup)))
+    return stable_then_down(t, total, warmup, max(total - warmup, 1))
 
 
 def _decay_from_warmup(t: int, total: int, warmup: int, decay: int) -> float:
     """The decay begins when the warm-up ends."""
-    return max(0.0, min((t + 1) / warmup, 1.0, (warmup + decay - t) / decay))
+    return stable_then_down(t, warmup + decay, warmup, decay)
 
 
 def _negative(t: int, total: int, warmup: int, decay: int) -> float:
-    return min((t + 1) / warmup, 1.0, (total - t) / decay)
+    up = (t + 1) / warmup if warmup > 0 else 1.0
+    return min(up, 1.0, (total - t) / decay)
 
 
 def _zero_at_last(t: int, total: int, warmup: int, decay: int) -> float:
-    return max(0.0, min((t + 1) / warmup, 1.0, (total - 1 - t) / decay))
+    return stable_then_down(t, total, warmup, decay) and stable_then_down(
+        t, total - (t >= total - decay), warmup, decay
+    )
 
 
 def _starts_at_zero(t: int, total: int, warmup: int, decay: int) -> float:
-    return max(0.0, min(t / warmup, 1.0, (total - t) / decay))
+    up = t / warmup if warmup > 0 else 1.0
+    return max(0.0, min(up, 1.0, (total - t) / decay))
 
 
 def _warmup_on_top(t: int, total: int, warmup: int, decay: int) -> float:
     return stable_then_down(t, total + warmup, warmup, decay)
 
 
-# --- 5 · reading a range test ----------------------------------------------------------------------
+def _climb_wins(t: int, total: int, warmup: int, decay: int) -> float:
+    """Branches of an if, the climb first: where both lines are below 1 the climb counts."""
+    if t < warmup:
+        return (t + 1) / warmup
+    return max(0.0, min(1.0, (total - t) / decay))
 
 
-def read_range_test(rates: Tensor, losses: Tensor, beta: float) -> float:
-    m, smooth = torch.zeros((), dtype=losses.dtype), []
-    for t, loss in enumerate(losses, start=1):
-        m = beta * m + (1 - beta) * loss
-        smooth.append(m / (1 - beta**t))
-    return rates[torch.stack(smooth).argmin()].item()
+def _decay_wins(t: int, total: int, warmup: int, decay: int) -> float:
+    """Branches of an if, the decay first: from total - decay on the climb is forgotten."""
+    if t >= total - decay:
+        return max(0.0, (total - t) / decay)
+    return stable_then_down(t, total, warmup, decay)
 
 
-def _tenth(rates: Tensor, losses: Tensor, beta: float) -> float:
-    return read_range_test(rates, losses, beta) / 10
+_SCHEDULES = tuple(
+    (t, total, warmup, decay)
+    for total, warmup, decay in ((50, 10, 20), (12, 0, 12), (20, 16, 10), (30, 1, 1), (9, 20, 3))
+    for t in (0, 1, 4, 9, 10, 11, 13, 15, 19, 20, 29, 30, 31, 40, 49, 50, 75)
+)
+
+# --- 2 · this run is broken ------------------------------------------------------------------------
+
+FAULTS = ("none", "zero start", "per epoch", "rises again", "on top")
 
 
-def _one_step_late(rates: Tensor, losses: Tensor, beta: float) -> float:
-    """Corrected by 1 - beta**t with t from 0, the first step left out, and the index not moved back."""
-    m, smooth = torch.zeros((), dtype=losses.dtype), []
-    for t, loss in enumerate(losses):
-        m = beta * m + (1 - beta) * loss
-        if t > 0:
-            smooth.append(m / (1 - beta**t))
-    return rates[torch.stack(smooth).argmin()].item()
+def name_fault(rates: list[float], peak: float, n: int, total: int, epoch: int) -> str:
+    def right(t: int) -> float:
+        if t < n:
+            return (t + 1) / n
+        return (1 + math.cos(math.pi * (t - n) / (total - n))) / 2 if t < total else 0.0
+
+    def share(fault: str, t: int) -> float:
+        if fault == "zero start":
+            return t / n if t < n else right(t)
+        if fault == "per epoch":
+            return right(t // epoch)
+        if fault == "rises again" and t >= n:
+            return (1 + math.cos(math.pi * (t - n) / (total - n))) / 2
+        if fault == "on top" and t >= n:
+            return (1 + math.cos(math.pi * min((t - n) / total, 1))) / 2
+        return right(t)
+
+    def distance(fault: str) -> float:
+        return sum((rate - peak * share(fault, t)) ** 2 for t, rate in enumerate(rates))
+
+    return min(("none", "zero start", "per epoch", "rises again", "on top"), key=distance)
 
 
-def _not_smoothed(rates: Tensor, losses: Tensor, beta: float) -> float:
-    return rates[losses.argmin()].item()
+def _by_first_rate(rates: list[float], peak: float, n: int, total: int, epoch: int) -> str:
+    """Zero at first: zero start; the second as the first: per epoch; the rest by the end."""
+    if rates[0] == 0:
+        return "zero start"
+    if len(rates) > 1 and rates[0] == rates[1]:
+        return "per epoch"
+    return "none" if abs(rates[-1]) < 0.01 * peak else "rises again"
 
 
-def _not_corrected(rates: Tensor, losses: Tensor, beta: float) -> float:
-    m, smooth = torch.zeros((), dtype=losses.dtype), []
-    for loss in losses:
-        m = beta * m + (1 - beta) * loss
-        smooth.append(m)
-    return rates[torch.stack(smooth).argmin()].item()
+def _in_shares(rates: list[float], peak: float, n: int, total: int, epoch: int) -> str:
+    return name_fault(rates, 1.0, n, total, epoch)
 
 
-def _beta_swapped(rates: Tensor, losses: Tensor, beta: float) -> float:
-    return read_range_test(rates, losses, 1 - beta)
+def _by_when_peak(rates: list[float], peak: float, n: int, total: int, epoch: int) -> str:
+    """By the batch that first has the highest rate, and by the end."""
+    first = rates.index(max(rates))
+    if first > n:
+        return "per epoch"
+    if first == n:
+        return "zero start"
+    return "none" if rates[-1] < 0.01 * peak else "rises again"
 
 
-def _last_rate(rates: Tensor, losses: Tensor, beta: float) -> float:
-    return rates[-1].item()
+def _by_last(rates: list[float], peak: float, n: int, total: int, epoch: int) -> str:
+    made = {fault: _trace(fault, peak, n, total, epoch, len(rates)) for fault in FAULTS}
+    return min(FAULTS, key=lambda fault: abs(made[fault][-1] - rates[-1]))
 
 
-def _steepest(rates: Tensor, losses: Tensor, beta: float) -> float:
-    return rates[losses.diff().argmin()].item()
+def _trace(fault: str, peak: float, n: int, total: int, epoch: int, length: int) -> list[float]:
+    """The rates that a fault makes, written apart from the solution: as a loop over batches."""
+    found = []
+    for batch in range(length):
+        t = batch // epoch if fault == "per epoch" else batch
+        if t < n:
+            up = t if fault == "zero start" else t + 1
+            found.append(peak * up / n)
+            continue
+        period = total if fault == "on top" else total - n
+        done = (t - n) / period
+        if fault != "rises again":
+            done = min(done, 1.0)
+        found.append(peak * (0.5 + 0.5 * math.cos(math.pi * done)))
+    return found
 
 
-def _tests() -> Inputs:
-    generator = torch.Generator().manual_seed(10)
-    x = torch.linspace(0, 1, 60, dtype=torch.float64)
+def _traces() -> Inputs:
+    settings = (
+        (0.1, 10, 60, 20, 80),
+        (2.0, 5, 40, 7, 30),
+        (0.003, 20, 50, 4, 90),
+        (1.0, 1, 30, 10, 45),
+        (0.5, 12, 64, 16, 12),
+    )
+    cases = []
+    for peak, n, total, epoch, length in settings:
+        # of a climb of one batch, and before the peak, some faults leave no trace
+        shown = [f for f in FAULTS if not (n == length and f in ("rises again", "on top"))]
+        cases += [(_trace(fault, peak, n, total, epoch, length), peak, n, total, epoch) for fault in shown]
+    return tuple(cases)
 
-    def curve(turn: float, noise: float) -> Tensor:
-        clean = 2.3 - 1.5 * x + 40 * (x - turn).clamp(min=0) ** 2
-        return clean + noise * torch.randn(60, generator=generator, dtype=torch.float64)
 
-    rates = torch.logspace(-4, 1, 60, dtype=torch.float64)
-    cases = ((0.5, 0.3, 0.9), (0.6, 0.1, 0.8), (0.5, 0.3, 0.6), (0.6, 0.3, 0.7), (0.5, 0.4, 0.8))
-    return tuple((rates, curve(turn, noise), beta) for turn, noise, beta in cases)
+# --- 3 · choose the warm-up ------------------------------------------------------------------------
 
 
-# --- 6 · the catapult ------------------------------------------------------------------------------
+def shortest_warmup(peak: float, start: float, steps: int) -> int:
+    def safe(n: int) -> bool:
+        p = start
+        for t in range(steps):
+            rate = peak * min(1.0, (t + 1) / n) if n > 0 else peak
+            new = p - rate * p**3
+            if abs(new) >= abs(p):
+                return False
+            p = new
+        return True
+
+    n = 0
+    while not safe(n):
+        n += 1
+    return n
+
+
+def _proved(peak: float, start: float, steps: int) -> int:
+    return math.ceil(peak * start**2)
+
+
+def _measured_rule(peak: float, start: float, steps: int) -> int:
+    return 0 if peak * start**2 < 2 else math.ceil(peak * start**2 / 1.72)
+
+
+def _first_step_only(peak: float, start: float, steps: int) -> int:
+    return shortest_warmup(peak, start, 1)
+
+
+def _edge_of_curvature(peak: float, start: float, steps: int) -> int:
+    """Asks that the rate stays below 2 / (3 p²)."""
+    n = 0
+    while True:
+        p, good = start, True
+        for t in range(steps):
+            rate = peak * min(1.0, (t + 1) / n) if n > 0 else peak
+            good = good and rate * 3 * p**2 < 2
+            p = p - rate * p**3 if abs(p) < 1e6 else p
+        if good:
+            return n
+        n += 1
+
+
+def _from_zero(peak: float, start: float, steps: int) -> int:
+    """A warm-up of t / n: its first step does not move, which is not closer."""
+    for n in range(100_000):
+        p, good = start, True
+        for t in range(steps):
+            rate = peak * min(1.0, t / n) if n > 0 else peak
+            new = p - rate * p**3
+            good = good and (abs(new) < abs(p) or rate == 0)
+            p = new if abs(new) < 1e6 else p
+        if good:
+            return n
+    return -1
+
+
+def _comes_home(peak: float, start: float, steps: int) -> int:
+    """Only asks that it ends closer than it began, with one step or another away."""
+    n = 0
+    while True:
+        p = start
+        for t in range(steps):
+            rate = peak * min(1.0, (t + 1) / n) if n > 0 else peak
+            p = max(-1e6, min(1e6, p - rate * p**3))
+        if abs(p) < abs(start):
+            return n
+        n += 1
+
+
+# --- 4 · the catapult ------------------------------------------------------------------------------
 
 
 def catapult(f: float, lam: float, lr: float, n: int) -> tuple[float, float]:
@@ -254,117 +268,14 @@ def _one_after_the_other(f: float, lam: float, lr: float, n: int) -> tuple[float
 
 EXERCISES = (
     Exercise(
-        "10.warmup",
-        title="A linear warm-up",
-        prompt="Return the share of the peak rate at step t: 1/n at the first step, 1 at the n-th and after.",
-        kind="core",
-        minutes=4,
-        inputs=tuple((t, n) for n in (1, 5, 40) for t in (0, 1, 3, 4, 5, 39, 40, 100)),
-        solution=warmup,
-        wrong=(
-            Wrong(_from_zero, "At step 0 your rate is zero: the first batch is computed and thrown away."),
-            Wrong(_unbounded, "Your rate goes on rising after the warm-up. It has to stay at 1."),
-            Wrong(_one_late, "The n-th step, t = n - 1, should be at 1. Yours gets there one step later."),
-            Wrong(
-                _zero_for_ever,
-                "Your rate is zero for the whole warm-up: // rounds down. Division is one stroke.",
-            ),
-            Wrong(_falling, "This goes down from the peak. A warm-up goes up to it."),
-        ),
-        hints=(
-            "Steps count from 0, so step t is the (t + 1)-th.",
-            "Without its end it is (t + 1) / n. What stops it at 1?",
-            "return min(1.0, (t + 1) / n)",
-        ),
-        stub='''def warmup(t, n):
-    """The share of the peak at step t = 0, 1, 2, ... of a warm-up over n steps."""
-    ...
-''',
-        note="A first step at zero costs little if n counts batches, and a whole epoch if it is stepped per epoch.",
-    ),
-    Exercise(
-        "10.triangle",
-        title="A triangle with a floor",
-        prompt="From floor up to 1 in `rise` steps, down again in as many, for ever.",
-        kind="core",
-        minutes=6,
-        inputs=tuple(
-            (t, rise, floor) for rise, floor in ((4, 0.0), (5, 0.2)) for t in (0, 1, 3, 4, 6, 8, 11, 23)
-        ),
-        solution=triangle,
-        wrong=(
-            Wrong(_sawtooth, "Yours jumps back to the floor at the peak: the way down is missing."),
-            Wrong(_floor_added, "With the floor added on top, your peak is 1 + floor."),
-            Wrong(
-                _floor_cuts,
-                "You cut the triangle off below the floor: it stays there for several steps. Squeeze it instead.",
-            ),
-            Wrong(_upside_down, "Upside down: yours starts at the peak."),
-            Wrong(_twice_too_fast, "Yours is up and down in `rise` steps. It should take `rise` each way."),
-            Wrong(_once_only, "Yours has one triangle and then stays at the floor. Take t modulo the cycle."),
-        ),
-        hints=(
-            "A cycle has 2 * rise steps: start with t % (2 * rise).",
-            "|phase / rise - 1| goes from 1 to 0 and back. One minus that is the triangle from 0 to 1.",
-            "return floor + (1 - floor) * (1 - abs(t % (2 * rise) / rise - 1))",
-        ),
-        stub='''def triangle(t, rise, floor):
-    """The share of the peak at step t."""
-    ...
-''',
-        note="torch's CyclicLR with base_lr = floor * lr, max_lr = lr and step_size_up = rise.",
-    ),
-    Exercise(
-        "10.clock",
-        title="Where in which period",
-        prompt="Periods of `period`, `period * mult`, `period * mult**2`, ... steps. Return the number of restarts "
-        "so far, the steps since the last one, and the length of the period that step t is in.",
-        kind="core",
-        minutes=8,
-        inputs=tuple(
-            (t, p, m) for p, m in ((10, 2), (7, 1), (3, 3)) for t in (0, 2, 3, 7, 9, 10, 11, 29, 30, 31, 75)
-        ),
-        solution=clock,
-        wrong=(
-            Wrong(
-                _one_late_clock,
-                "Off by one: step number `period` is the first of the next period. Yours restarts one step late, "
-                "so the rate reaches its floor.",
-            ),
-            Wrong(
-                _not_reset,
-                "You count the restarts, and the clock runs on: the steps are since the start of the run. "
-                "The cosine then never begins again.",
-            ),
-            Wrong(_equal_periods, "All your periods have the first one's length: mult is not used."),
-            Wrong(
-                _grows_first,
-                "You lengthen the period before you take it off. The one that has just ended had the old length.",
-            ),
-            Wrong(
-                _first_period_subtracted,
-                "You take the first period's length off each time. Each period takes off its own.",
-            ),
-        ),
-        hints=(
-            "Walk through the periods: while t is past this one, leave it behind.",
-            "Leaving it behind is three things, in this order: take its length off t, lengthen it, count a restart.",
-            "while t >= period: t -= period; period *= mult; restarts += 1",
-        ),
-        stub='''def clock(t, period, mult):
-    """(restarts so far, steps since the last restart, length of this period), all whole numbers."""
-    ...
-''',
-        note="The rate is then (1 + cos(pi * steps / length)) / 2. Loshchilov & Hutter call the middle one T_cur.",
-    ),
-    Exercise(
         "10.stable_then_down",
         title="Warm-up, stable, decay",
-        prompt="Up in a line over `warmup` steps, then 1, then down in a line over the last `decay` steps to 0 at "
-        "step `total`, and 0 after.",
+        prompt="Return the share of the peak at step t as a float: (t + 1) / warmup on the way up, at most 1, and "
+        "(total - t) / decay on the way down, 0 at step `total` and after. Where both lines are below 1 the lower one "
+        "counts. warmup may be 0 (no climb), decay is at least 1.",
         kind="core",
         minutes=8,
-        inputs=tuple((t, 50, 10, 20) for t in (0, 4, 9, 10, 20, 29, 30, 31, 40, 49, 50, 60, 75)),
+        inputs=_SCHEDULES,
         solution=stable_then_down,
         wrong=(
             Wrong(_no_plateau, "Your rate falls from the end of the warm-up on: the stable part is missing."),
@@ -372,74 +283,132 @@ EXERCISES = (
                 _decay_from_warmup,
                 "Your decay begins when the warm-up ends. It is the last `decay` steps before `total`.",
             ),
-            Wrong(_negative, "After `total` your rate is negative, and the run climbs. Stop at 0."),
+            Wrong(_negative, "After `total` your rate is negative, and the run climbs the loss. Stop at 0."),
             Wrong(
                 _zero_at_last, "Yours is at 0 one step early: step total - 1 should still move the weights."
             ),
-            Wrong(_starts_at_zero, "At step 0 your rate is zero; the warm-up should begin at 1 / warmup."),
+            Wrong(_starts_at_zero, "At step 0 your rate is zero; the warm-up begins at 1 / warmup."),
             Wrong(_warmup_on_top, "`total` includes the warm-up. Yours ends that many steps too late."),
+            Wrong(
+                _climb_wins,
+                "Where climb and decay overlap yours follows the climb alone. The lower of the two lines counts.",
+            ),
+            Wrong(
+                _decay_wins,
+                "Where climb and decay overlap yours follows the decay alone. The lower of the two lines counts.",
+            ),
         ),
         hints=(
-            "Three lines: the warm-up, the 1, and the decay. The rate is the lowest of them.",
-            "The line of the decay is (total - t) / decay: 1 at total - decay, 0 at total.",
-            "return max(0.0, min((t + 1) / warmup, 1.0, (total - t) / decay))",
+            "Three lines: the warm-up, the 1, and the decay. The rate is the lowest of them, and never below 0.",
+            "With warmup = 0 there is no first line, and nothing to divide by.",
+            "up = (t + 1) / warmup if warmup > 0 else 1.0; return max(0.0, min(up, 1.0, (total - t) / decay))",
         ),
         stub='''def stable_then_down(t, total, warmup, decay):
-    """The share of the peak at step t."""
+    """The share of the peak at step t = 0, 1, 2, ..., as a float; all arguments are ints."""
     ...
 ''',
         note="Up to total - decay it does not depend on total: that is what makes branches possible.",
     ),
     Exercise(
-        "10.read_range_test",
-        title="Reading a range test",
-        prompt="Smooth the losses with a bias-corrected exponential average, and return the rate m where it "
-        "is lowest, as a float.",
+        "10.name_fault",
+        title="This run is broken: find why",
+        prompt="Meant is: peak `peak`, a linear warm-up over n batches, half a cosine to zero at batch `total`, zero from "
+        'there on. Return the fault whose rates are nearest to those logged: "none", "zero start" (the warm-up is t / n, '
+        'the cosine is right), "per epoch" (right, but its step is batch // epoch), "rises again" (the cosine goes on '
+        'after `total`) or "on top" (the cosine takes `total` batches after the warm-up, then zero).',
         kind="core",
-        minutes=10,
-        inputs=_tests,
-        solution=read_range_test,
+        minutes=12,
+        inputs=_traces,
+        solution=name_fault,
         wrong=(
-            Wrong(_tenth, "This is m / 10, a rule in wide use. Asked for is m itself."),
             Wrong(
-                _one_step_late,
-                "Your correction counts t from 0, where it divides by zero, so you left the first step out. Then "
-                "every index is off by one. The first average has t = 1.",
+                _by_first_rate,
+                "These are the names that the first two rates and the last one suggest. Compare whole traces.",
+            ),
+            Wrong(_in_shares, "These names take the peak for 1. The rates are peak * share."),
+            Wrong(
+                _by_when_peak,
+                "These names go by when the rate is highest, and by the last one. Compare whole traces.",
+            ),
+            Wrong(_by_last, "These are the names that the last rate alone suggests. Compare whole traces."),
+        ),
+        hints=(
+            "Write the schedule that was meant as a function of t, then each fault as a small change of it.",
+            "per epoch: right(t // epoch). rises again: no stop at total. on top: (t - n) / total, at most 1.",
+            "Sum (rate - peak * share(t))² over the batches for each fault, and return the fault with the smallest.",
+        ),
+        stub='''def name_fault(rates, peak, n, total, epoch):
+    """The fault as a string; rates: the rates of batches 0, 1, 2, ..., a list of floats."""
+    ...
+''',
+        note="Log the rate beside the loss: a line of code, and each of these faults is seen at a glance.",
+    ),
+    Exercise(
+        "10.shortest_warmup",
+        title="Choose the warm-up",
+        prompt="A run on p**4 / 4 begins at `start` with a linear warm-up over n steps to `peak`: the rate of step t is "
+        "peak * min(1, (t + 1) / n), and n = 0 is the peak at once. Return the smallest n >= 0 for which each of the first "
+        "`steps` steps brings p closer to 0.",
+        kind="core",
+        minutes=12,
+        inputs=(
+            (1.5, 1.0, 50),
+            (2.5, 1.0, 50),
+            (20.0, 1.0, 100),
+            (20.0, -1.0, 100),
+            (3.0, 4.0, 200),
+            (100.0, 0.9, 300),
+            (100.0, 0.12, 40),
+            (7.0, 2.0, 3),
+            (40.0, -1.3, 1),
+        ),
+        solution=shortest_warmup,
+        wrong=(
+            Wrong(_proved, "This is the n of the proof. It is safe, and longer than it need be."),
+            Wrong(
+                _measured_rule,
+                "This is peak * start**2 / 1.72, the rule of long climbs. For this peak and these steps try each n.",
             ),
             Wrong(
-                _not_smoothed, "You took the lowest single loss. One lucky batch decides then: smooth first."
+                _first_step_only,
+                "The first step is safe with this n, a later one is not: the rate goes on rising.",
             ),
             Wrong(
-                _not_corrected,
-                "Without bias correction the average starts near zero, so its lowest point is the first step.",
+                _edge_of_curvature,
+                "This keeps the rate below 2 / (3 p²). The edge on this loss is 2 / p²: three times as high.",
             ),
-            Wrong(_beta_swapped, "β and 1 - β are swapped: your average has almost no memory."),
-            Wrong(_last_rate, "This is the last rate tried. Look where the smoothed loss is lowest."),
+            Wrong(_from_zero, "This is for a warm-up of t / n. Here the first rate is peak / n."),
             Wrong(
-                _steepest,
-                "You took the largest fall from one loss to the next. That is another rule, and without smoothing "
-                "it reads noise.",
+                _comes_home,
+                "With this n the run ends closer than it began, but some step on the way leads away.",
             ),
         ),
         hints=(
-            "The average is lesson 04's: m = beta * m + (1 - beta) * loss, and the reading is m / (1 - beta**t).",
-            "t counts from 1. Collect the readings, and take .argmin() of them.",
-            "Then rates[index].item().",
+            "For one n, run the steps and compare abs(p) before and after each.",
+            "Then try n = 0, 1, 2, ... until one is safe. The step is p - rate * p**3.",
+            "A step brings p closer exactly if 0 < rate * p**2 < 2.",
         ),
-        stub='''def read_range_test(rates, losses, beta):
-    """The rate at which the bias-corrected average of the losses is lowest."""
+        stub='''def shortest_warmup(peak, start, steps):
+    """The smallest safe number of steps of warm-up, an int; peak: a float > 0, start: a float, not 0."""
     ...
 ''',
-        note="The average lags behind, so its lowest point comes a little after the loss has turned.",
+        note="Long climbs need about peak * start**2 / 1.72 steps, a little over half of what the proof asks for.",
     ),
     Exercise(
         "10.catapult",
         title="The catapult",
         prompt="The output is f = u·v/√n, the loss f²/2, and λ = (|u|² + |v|²)/n. Return f and λ after one step of "
-        "gradient descent on u and v together.",
+        "gradient descent on u and v together with step size lr, a tuple of floats.",
         kind="extra",
         minutes=25,
-        inputs=((1.0, 2.0, 0.5, 16), (-3.0, 1.5, 1.8, 64), (4.0, 2.5, 1.2, 8), (0.5, 4.0, 1.1, 4)),
+        inputs=(
+            (1.0, 2.0, 0.5, 16),
+            (-3.0, 1.5, 1.8, 64),
+            (4.0, 2.5, 1.2, 8),
+            (0.5, 4.0, 1.1, 4),
+            (0.0, 1.0, 3.0, 1),
+            (20.0, 60.0, 0.05, 2),
+        ),
         solution=catapult,
         wrong=(
             Wrong(
@@ -467,7 +436,7 @@ EXERCISES = (
             "|u|² becomes |u|² - 2 lr f² + lr² f² |v|² / n. Add the same for v and divide by n.",
         ),
         stub='''def catapult(f, lam, lr, n):
-    """(new f, new lam) after one step of gradient descent with step size lr."""
+    """(new f, new lam) after one step of gradient descent; f, lam, lr: floats, n: an int."""
     ...
 ''',
         note="λ falls as long as lr < 4 / λ. Between 2 / λ and 4 / λ the loss rises first, λ falls, and when it is "
@@ -477,53 +446,52 @@ EXERCISES = (
 
 QUIZZES = (
     Quiz(
-        "10.who_needs_it",
-        "Two nets of the same shape, trained with SGD. One starts from large weights, the other from PyTorch's default. "
-        "Each fails beyond some peak rate. You add 40 steps of linear warm-up. Whose limit rises?",
+        "10.who_bears_more",
+        "Three nets, trained with SGD that goes to its peak rate and stays there. A has PyTorch's initial weights. B has "
+        "large ones, and the curvature at its start is nearly a hundred times as high. C has A's weights and inputs ten times as "
+        "large, and starts tens of times as sharp as A, too. You add 40 steps of linear warm-up. Whose largest rate rises clearly?",
         (
             (
-                "Both: small steps at the start are safer",
-                "They are safer at the start. But the peak comes in the end, and it is too high then if the "
-                "curvature is no lower by that time.",
+                "all three: small steps at the start are safer",
+                "They are safer at the start. But the peak comes in the end, and what fails there fails with a warm-up, too.",
                 False,
             ),
             (
-                "That of the net with large weights",
-                "It starts where the loss is sharply curved and walks to flatter ground. The other starts flat and "
-                "becomes sharper: its trouble comes later, warm-up or not.",
+                "B and C: they start sharp",
+                "Both start sharp. But a warm-up helps only if the ground gets flatter before the peak comes.",
+                False,
+            ),
+            (
+                "B alone: its start is sharp, and it gets flatter on the way",
+                "B walks down to flatter ground. C's inputs stay as large as they are, and its curvature comes back.",
                 True,
             ),
             (
-                "That of the net with PyTorch's default",
-                "Its curvature is low at the start, so its first steps are no danger.",
-                False,
-            ),
-            (
-                "Neither: the limit is set by the peak",
+                "none: the limit is set by the peak",
                 "On a quadratic, yes. The curvature of a net changes while it trains.",
                 False,
             ),
         ),
     ),
     Quiz(
-        "10.after_restart",
-        "A run with cosine decay has come to rest at the end of its period, and the rate jumps back to the peak. What "
-        "does the validation loss do?",
+        "10.low_or_climbing",
+        "Now leave out the climb. Net B runs for 40 steps at a tenth of its peak rate, and then goes to the peak at once. "
+        "Compared with a climb of 40 steps, its largest rate is",
         (
             (
-                "It goes on falling: a larger rate learns faster",
-                "At the end of the period the weights lie low in a narrow place, and the long steps throw them out.",
+                "about the same: what counts is to begin low",
+                "So one would think. But at a tenth of the rate it only walks to where a tenth is comfortable.",
                 False,
             ),
             (
-                "It jumps up, and by the end of the next period is lower than before",
-                "The long steps undo the last part of the descent. Most of what was learned stays.",
+                "higher: its first steps are more careful",
+                "They are, and that is the trouble: they leave the net where the ground is still sharp.",
+                False,
+            ),
+            (
+                "clearly lower, not far above that without any warm-up",
+                "The rising rate itself drives the net to flatter ground. The lesson measures how far.",
                 True,
-            ),
-            (
-                "It jumps up, and training has to start anew",
-                "It jumps, but not to where it began: the weights are still near good ones.",
-                False,
             ),
         ),
     ),

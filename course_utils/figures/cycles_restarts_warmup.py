@@ -6,22 +6,74 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from torch import Tensor
 
 from course_utils import intervals, plotting, schedules
+from course_utils.seeds.rates import LRSweep
 
 COLD, WARM, SHARP, FLAT = plotting.GREY, plotting.BLUE, plotting.VERMILION, plotting.GREEN
+STILL = plotting.PURPLE
 STEPS = 238  # 34 + 68 + 136: three periods of the restarts
 START = 0.9  # of the quartic
 SHAPES = {
+    "cosine (lesson 09)": schedules.cosine_decay(STEPS),
     "triangular": schedules.triangular(40, floor=0.1),
-    "|sin|": schedules.abs_sine(40, floor=0.1),
     "restarts": schedules.cosine_restarts(34, mult=2),
     "warm-up, cosine": schedules.linear_warmup(24, schedules.cosine_decay(STEPS - 24)),
     "one cycle": schedules.one_cycle(STEPS),
 }
+WAYS = {"without": COLD, "with warm-up": WARM, "standing still first": STILL}  # of the panels of rates
+
+# What each figure shows, in words.
+SHAPES_ALT = (
+    "Six schedules of one run. A cosine falls from the peak. Triangular rises and falls three times. "
+    "Restarts begin at the peak and jump back to it twice. Warm-up with cosine and one cycle rise once and "
+    "fall. The last stays at the peak, with three branches down."
+)
+THRESHOLDS = (
+    "Largest peak rate that settles against the steps before the peak, both axes logarithmic. On the quartic "
+    "a climb lets it rise in proportion to its steps, parallel to the dashed line that is proved safe; steps "
+    "at a tenth of the peak let it rise to a level. On the bowl it stays at two."
+)
+SHARPNESS = (
+    "Largest curvature against the step for three nets at one small rate, logarithmic. Large weights start "
+    "sharp and flatten. The default net with large inputs starts sharp and does not flatten for long. The "
+    "default net starts flat and stays flat."
+)
+RATES = (
+    "Validation accuracy against the peak rate in three panels, each falling off at high rates. For large "
+    "weights the fall comes at a higher rate with warm-up. For the two default nets both curves fall off at "
+    "about the same place."
+)
+BY_CURVATURE = (
+    "Largest peak rate that trains against the curvature at the start, both logarithmic, for four nets, "
+    "without and with warm-up. The dashed line 2/λ is above the dots of the default net and far below those "
+    "of large weights. The two dots lie apart for large weights and together for large inputs."
+)
+CLIMBING = (
+    "Peak rate times curvature along the first 40 steps, logarithmic. While the rate climbs to the peak the "
+    "product falls furthest. Runs that stay at a tenth of the peak keep the highest product."
+)
+ADAM_RATES = (
+    "Validation accuracy against Adam's rate in two panels. With large weights the curve with warm-up falls "
+    "off last, and the one that stood still first falls off first. In the default net the two curves are "
+    "close."
+)
+STEM = (
+    "Validation loss against the step, logarithmic. The stem at the peak flattens out. Each branch drops "
+    "below it in its last steps. Beside them three cosines, one for each length."
+)
+BY_LENGTH = (
+    "How far a warm-up moves the fall, in doublings, against its length of 10, 40 and 100 steps: about "
+    "level. The quartic's dashed line rises on."
+)
+WARM_QUARTIC = (
+    "Left, rate and edge against the step for a peak of 20 after 12 steps of warm-up: the rate climbs to its "
+    "peak and the edge climbs ahead of it. Right, the point swings once across the minimum and comes in."
+)
 
 
 def shapes() -> Figure:
@@ -82,95 +134,170 @@ def warm_quartic(peak: float, warmup: float) -> Figure:
     return figure
 
 
-def thresholds(lengths: Sequence[int], quartic: ArrayLike, bowl: ArrayLike) -> Figure:
-    """The largest peak that settles, against the length of the warm-up, with what is proved."""
+def thresholds(lengths: Sequence[int], quartic: ArrayLike, held: ArrayLike, bowl: ArrayLike) -> Figure:
+    """The largest peak that settles, against the steps before it, with what is proved.
+
+    Args: quartic, bowl: after a climb. held: of the quartic, after as many steps at a tenth of the peak.
+    """
     figure, axes = plotting.subplots(size=(6.8, 3.8))
     n = np.asarray(lengths, float)
     plotting.log_ticks(axes)
-    axes.plot(n, quartic, "o-", color=SHARP, markersize=4, label="θ⁴/4")
-    axes.plot(n, bowl, "o-", color=FLAT, markersize=4, label="√(1 + θ²)")
+    plotting.measured(axes, n, quartic, color=SHARP, label="θ⁴/4, climb")
+    plotting.measured(axes, n, held, color=plotting.ORANGE, label="θ⁴/4, at a tenth")
+    plotting.measured(axes, n, bowl, color=FLAT, label="√(1 + θ²), climb")
     plotting.theory(axes, n, n, label="proved safe")
-    title = "Where curvature falls on the way, warm-up buys a higher peak"
-    plotting.finish(axes, title=title, x="steps of warm-up", y="largest peak rate that settles")
+    title = "Where curvature falls on the way, a climb buys a higher peak"
+    plotting.finish(
+        axes, title=title, x="steps before the peak", y="largest peak rate that settles", names=False
+    )
+    plotting.label_lines(axes, gap=0.085)
     return figure
 
 
-def sharpness_curves(steps: Sequence[int], sharp: ArrayLike, flat: ArrayLike) -> Figure:
-    """Sharpness of both nets along a run at one small rate. Args: sharp, flat: (S, T)."""
+def sharpness_curves(steps: Sequence[int], curves: Mapping[str, ArrayLike]) -> Figure:
+    """The curvature of nets along a run at one small rate. Args: curves: name -> (S, T)."""
     figure, axes = plotting.subplots(size=(6.8, 3.6))
-    x = np.asarray(steps)
     plotting.log_ticks(axes, "y")
-    plotting.band(axes, x, np.asarray(sharp), label="large weights", color=SHARP)
-    plotting.band(axes, x, np.asarray(flat), label="PyTorch's default", color=FLAT)
-    title = "One net flattens while it trains, the other sharpens"
+    for (name, values), color in zip(curves.items(), (SHARP, plotting.ORANGE, FLAT), strict=True):
+        plotting.band(axes, np.asarray(steps), _logs(values), label=name, color=color)
+    _back_to_values(axes)
+    title = "Two nets start sharp, and one of them flattens"
     plotting.finish(axes, title=title, x="step, at one small rate", y="largest curvature λ")
     return figure
 
 
-def cliffs(peaks: Sequence[float], panels: Mapping[str, tuple[ArrayLike, ArrayLike]]) -> Figure:
-    """Validation accuracy against the peak rate without and with warm-up.
+def rates(panels: Mapping[str, Mapping[str, LRSweep]], x: str = "peak rate η") -> Figure:
+    """Validation accuracy against the rate, a panel for each net.
 
-    Args: panels: title -> (without, with), accuracies (S, R) each.
+    Args: panels: title -> way, one of `WAYS` -> a sweep.
     """
-    figure, axes = plotting.subplots(1, len(panels), size=(9.2, 3.8), sharey=True)
-    for k, (axis, (name, (cold, warm))) in enumerate(zip(axes, panels.items(), strict=True)):
+    figure, axes = plotting.subplots(1, len(panels), size=(3.4 * len(panels), 3.6), sharey=True)
+    for k, (axis, (name, ways)) in enumerate(zip(axes, panels.items(), strict=True)):
         plotting.log_ticks(axis, "x")
-        plotting.band(axis, peaks, np.asarray(cold), label="_cold", color=COLD)
-        plotting.band(axis, peaks, np.asarray(warm), label="_warm", color=WARM)
-        ticks = list(peaks)[1::2]
-        axis.set_xticks(ticks, [f"{p:.3g}" for p in ticks])
-        plotting.finish(axis, title=name, x="peak rate η", y="" if k else "validation accuracy", names=False)
-    axes[0].text(peaks[0], 0.22, "with warm-up", color=WARM)
-    axes[0].text(peaks[0], 0.14, "without", color=COLD)
+        for row, (way, sweep) in enumerate(ways.items()):
+            lrs = sweep.lrs.tolist()
+            plotting.band(axis, lrs, sweep.last_metric.numpy(), label=f"_{way}", color=WAYS[way])
+            if k == 0:
+                place = (0.04, 0.26 - 0.09 * row)
+                axis.text(*place, way, color=WAYS[way], transform=axis.transAxes)
+        axis.set_xticks(lrs[::3], [f"{lr:.2g}" for lr in lrs[::3]])
+        axis.set_ylim(0, 1)
+        plotting.finish(axis, title=name, x=x, y="" if k else "validation accuracy", names=False)
     return figure
 
 
-def side_by_side(panels: Mapping[str, Mapping[str, ArrayLike]], low_start: Sequence[str]) -> Figure:
-    """Final accuracy of each schedule, mean and 99% interval, one panel per net.
+def by_curvature(nets: Mapping[str, tuple[Tensor, Tensor, Tensor]]) -> Figure:
+    """The largest peak that trains without and with warm-up, against the curvature at the start.
 
-    Args: panels: title -> schedule -> (S,) accuracies. low_start: the schedules that begin low.
+    Args: nets: name -> curvatures (S,), base-2 logarithms of the largest peak without (S,) and with (S,).
     """
-    figure, axes = plotting.subplots(1, len(panels), size=(9.2, 3.8), sharex=True, sharey=True)
-    for axis, (name, rows) in zip(axes, panels.items(), strict=True):
-        for height, (schedule, values) in enumerate(reversed(list(rows.items()))):
-            interval = intervals.mean_interval(np.asarray(values))
-            color = WARM if schedule in low_start else COLD
-            axis.plot([interval.low, interval.high], [height, height], color=color, linewidth=2.5)
-            axis.plot(interval.mean, height, "o", color=color, markersize=6)
-        axis.set_yticks(range(len(rows)), list(rows)[::-1])
-        axis.grid(axis="x", color=plotting.LIGHT, linewidth=0.6)
-        plotting.finish(axis, title=name, x="validation accuracy", y="", names=False)
-    return figure
-
-
-def restart_curves(steps: Sequence[int], curves: Mapping[str, ArrayLike], restarts: Sequence[int]) -> Figure:
-    """Validation loss along runs under three schedules. Args: curves: name -> (S, T)."""
-    figure, axes = plotting.subplots(size=(7.2, 3.8))
-    plotting.log_ticks(axes, "y")
-    colors = (plotting.PURPLE, WARM, COLD)
-    for (name, values), color in zip(curves.items(), colors, strict=True):
-        plotting.band(axes, np.asarray(steps), np.asarray(values), label=name, color=color)
-    for step in restarts:
-        axes.axvline(step, color=plotting.LIGHT, linewidth=1.0, zorder=0)
-    axes.set_yticks([0.2, 0.5, 1.0, 2.0], ["0.2", "0.5", "1", "2"])
-    title = "A restart undoes part of the descent, then makes up for it"
-    plotting.finish(axes, title=title, x="step", y="validation loss")
-    return figure
-
-
-def range_tests(rates: ArrayLike, curves: Mapping[str, ArrayLike], first: float) -> Figure:
-    """Smoothed training loss against the rising rate. Args: curves: name -> (S, T)."""
-    figure, axes = plotting.subplots(size=(6.8, 3.8))
+    figure, axes = plotting.subplots(size=(6.8, 4.2))
     plotting.log_ticks(axes)
-    for (name, values), color in zip(curves.items(), (SHARP, FLAT), strict=True):
-        y = np.minimum(np.asarray(values, float), 1e3)
-        mean = np.exp(np.log(y).mean(0))
-        axes.plot(np.asarray(rates), mean, color=color, label=f"_{name}")
-        lowest = int(mean.argmin())
-        axes.plot(np.asarray(rates)[lowest], mean[lowest], "o", color=color)
-        axes.text(first * 1.3, mean[0] * 1.15, name, color=color)
-    axes.set(ylim=(1.5, 40))
-    axes.set_yticks([2, 5, 10, 20], ["2", "5", "10", "20"])
-    title = "Raise the rate until the loss turns: a range test"
-    plotting.finish(axes, title=title, x="rate η at that step", y="smoothed training loss", names=False)
+    for name, (curvature, cold, warm) in nets.items():
+        at = float(curvature.double().log().mean().exp())
+        marker = "s" if "inputs" in name else "o"
+        for values, color in ((cold, COLD), (warm, WARM)):
+            found = intervals.mean_interval(values)
+            axes.plot([at, at], [2**found.low, 2**found.high], color=color, linewidth=2, alpha=0.6)
+            axes.plot(at, 2**found.mean, marker, color=color, markersize=7)
+        below = "inputs" in name
+        edge = [2 ** float(values.mean()) for values in (cold, warm)]
+        at_name, place = (at, min(edge)), (-8, -16)
+        if not below:
+            at_name, place = (at, max(edge)), (0, 34 if name.startswith("large") else 22)
+        align = {"ha": "left", "va": "top"} if below else {"ha": "center", "va": "bottom"}
+        axes.annotate(name, at_name, place, textcoords="offset points", fontsize=9, **align)
+    curvatures = np.geomspace(0.4, 150, 50)
+    plotting.theory(axes, curvatures, 2 / curvatures, label="_edge")
+    axes.text(5.3, 0.4, "2/λ", color=plotting.INK)
+    axes.text(0.45, 0.15, "without warm-up", color=COLD)
+    axes.text(0.45, 0.11, "with warm-up", color=WARM)
+    axes.set(xlim=(0.4, 150), ylim=(0.02, 2.5))
+    axes.set_xticks([1, 10, 100], ["1", "10", "100"])
+    axes.set_yticks([0.02, 0.1, 0.5, 2], ["0.02", "0.1", "0.5", "2"])
+    title = "A warm-up lifts the limit where large weights set it"
+    plotting.finish(
+        axes, title=title, x="curvature λ at the start", y="largest peak rate that trains", names=False
+    )
     return figure
+
+
+def climbing(steps: Sequence[int], curves: Mapping[str, ArrayLike], peak: float) -> Figure:
+    """Peak rate times curvature along the first steps. Args: curves: name -> curvatures (S, T)."""
+    figure, axes = plotting.subplots(size=(6.8, 3.6))
+    plotting.log_ticks(axes, "y")
+    for (name, values), color in zip(curves.items(), (plotting.ORANGE, SHARP, WARM), strict=True):
+        plotting.band(axes, np.asarray(steps), _logs(peak * np.asarray(values)), label=name, color=color)
+    _back_to_values(axes)
+    axes.axhline(2, color=plotting.INK, linewidth=0.9, linestyle=(0, (5, 3)), zorder=0)
+    axes.text(steps[-1], 1.9, "2: the edge of a quadratic", color=plotting.INK, va="top", ha="right")
+    axes.set_ylim(1.3, 40)
+    axes.set_yticks([2, 5, 10, 20], ["2", "5", "10", "20"])
+    title = "A climb meets the peak on flatter ground"
+    plotting.finish(axes, title=title, x="step", y="peak rate × curvature")
+    return figure
+
+
+def stem(held: LRSweep, branches: Sequence[LRSweep], cosines: Sequence[LRSweep]) -> Figure:
+    """A run that stays at the peak, branches down from it, and a cosine for each length; geometric means.
+
+    Args: sweeps of one rate each, branches and cosines in the order of their lengths.
+    """
+    figure, axes = plotting.subplots(size=(7.2, 3.9))
+    plotting.log_ticks(axes, "y")
+    for color, runs in ((COLD, [held]), (SHARP, cosines), (WARM, branches)):
+        for run in runs:
+            x, y = np.asarray(run.steps), np.exp(run.validation_loss[:, 0].double().log().mean(0).numpy())
+            # of a branch what it has for itself, the decay
+            shown = x >= 0.75 * x[-1] if color == WARM else x > 0
+            axes.plot(x[shown], y[shown], color=color, label="_run")
+            axes.plot(x[-1:], y[-1:], "o" if color != COLD else "", color=color, markersize=5, label="_end")
+    axes.text(88, 0.55, "cosines", color=SHARP)
+    for height, name, color in ((0.13, "stem", COLD), (0.09, "branches", WARM)):
+        axes.text(held.steps[-1] * 1.02, height, name, color=color)
+    axes.set(ylim=(0.08, 2.5), xlim=(0, held.steps[-1] * 1.17))
+    axes.set_yticks([0.1, 0.2, 0.5, 1, 2], ["0.1", "0.2", "0.5", "1", "2"])
+    title = "One stem, three branches, and a cosine for each length"
+    plotting.finish(axes, title=title, x="step", y="validation loss", names=False)
+    return figure
+
+
+def by_length(lengths: Sequence[int], shifts: ArrayLike) -> Figure:
+    """How far a warm-up moves the largest rate, against its length. Args: shifts: (S, L), in doublings."""
+    figure, axes = plotting.subplots(size=(6.4, 3.5))
+    plotting.log_ticks(axes, "x")
+    _points(axes, lengths, shifts, WARM, "net, large weights")
+    n = np.asarray(lengths, float)
+    # of the quartic: 1.72 n / theta**2 instead of 2 / theta**2
+    plotting.theory(axes, n, np.log2(1.72 * n / 2), label="quartic")
+    axes.set(ylim=(0, 6.5), xlim=(lengths[0] * 0.9, lengths[-1] * 1.12))
+    axes.minorticks_off()
+    axes.set_xticks(list(lengths), [str(length) for length in lengths])
+    title = "On the net a longer warm-up soon buys no more"
+    plotting.finish(axes, title=title, x="steps of warm-up", y="fall moves by (doublings)")
+    return figure
+
+
+def _points(axes: Axes, x: Sequence[int], values: ArrayLike, color: str, name: str) -> None:
+    """The mean of each column of values (S, L) and its interval."""
+    found = [intervals.mean_interval(column) for column in np.asarray(values, float).T]
+    for at, one in zip(x, found, strict=True):
+        axes.plot([at, at], [one.low, one.high], color=color, linewidth=2, alpha=0.5, label="_interval")
+    axes.plot(list(x), [one.mean for one in found], "o-", color=color, markersize=6, label=name)
+
+
+def _logs(values: ArrayLike) -> Tensor:
+    return torch.from_numpy(np.asarray(values, float)).log()
+
+
+def _back_to_values(axes: Axes) -> None:
+    """Bands of logarithms (means are geometric) as the values themselves."""
+    for line in axes.get_lines():
+        line.set_ydata(np.exp(np.asarray(line.get_ydata(), float)))
+    for band in axes.collections:
+        for path in band.get_paths():
+            vertices = np.array(path.vertices, float)
+            vertices[:, 1] = np.exp(vertices[:, 1])
+            path.vertices = vertices
+    axes.relim()
+    axes.autoscale_view()

@@ -76,11 +76,11 @@ EFFECTS = (
         "long runs, large rates", "short runs at a rate tuned for them",
     ),
     Effect(
-        "warm-up", "none, each at its best peak", "digits, large initial weights", "10.best-sharp",
+        "warm-up", "none, each at its best peak", "digits, large initial weights", "10.best-large",
         "the start is sharper than what follows", "the default initialisation of a small net",
     ),
     Effect(
-        "warm-up", "none, each at its best peak", "digits, PyTorch's initial weights", "10.best-flat",
+        "warm-up", "none, each at its best peak", "digits, PyTorch's initial weights", "10.best-default",
         "the start is sharper than what follows", "the default initialisation of a small net",
     ),
     Effect(

@@ -46,6 +46,34 @@ class LRPerRun(Optimizer):
         p.sub_(over(self.lrs.to(p), p) * g if group["swept"] else g, alpha=group["lr"])
 
 
+def lr_per_run(kind: Callable[..., Optimizer], lrs: Tensor) -> Callable[[list[Tensor]], Optimizer]:
+    """Stacked parameters (S, ...) -> an optimizer like `kind`, with a learning rate of its own for each run.
+
+        p[s] <- p[s] + lrs[s] * (step of `kind` at lr = 1)
+
+    Args:
+        kind: an elementwise optimizer of this package whose steps are proportional to its `lr`, as
+            `Adam` or `partial(SGD, momentum=0.9)`.
+        lrs: (S,), >= 0.
+    Raises: ValueError if a learning rate is negative.
+    """
+    require(bool((lrs >= 0).all()), "lrs >= 0", lowest=float(lrs.min()))
+
+    def make(params: list[Tensor]) -> Optimizer:
+        optimizer = kind(params, lr=1.0)
+        plain = optimizer.update
+
+        def update(p: Tensor, g: Tensor, state: State, group: Group) -> None:
+            before = p.clone()
+            plain(p, g, state, group)
+            p.sub_(before).mul_(over(lrs.to(p), p)).add_(before)
+
+        optimizer.update = update  # type: ignore[method-assign]  # of this optimizer alone
+        return optimizer
+
+    return make
+
+
 @dataclass(frozen=True)
 class LRSweep:
     """What S seeds did at each of R learning rates, measured at `steps` (K,).
@@ -108,9 +136,10 @@ def sweep_lrs(
     seeds: Sequence[int],
     only: Sequence[str] | None = None,
     rest_lr: float = 0.1,
+    kind: Callable[..., Optimizer] | None = None,
     **options: Any,
 ) -> LRSweep:
-    """Train with plain SGD at each of R learning rates, for each of S seeds, all in one run.
+    """Train at each of R learning rates, for each of S seeds, all in one run: with plain SGD, or as asked.
 
     At each learning rate a seed has the same split, initial weights and batches. A run that diverges goes on.
 
@@ -119,9 +148,12 @@ def sweep_lrs(
         lrs: (R,), >= 0; under a schedule, what it multiplies.
         only: names of the parameters that get them; all by default.
         rest_lr: learning rate of the parameters that `only` leaves out.
+        kind: another optimizer, as `lr_per_run` takes it; not together with `only`.
         options: `loss`, `steps` and what else `train_seeds` takes.
-    Raises: ValueError where `only` names no parameter of the model, and as `train_seeds`.
+    Raises: ValueError where `only` names no parameter of the model or comes with `kind`; and as
+        `train_seeds`.
     """
+    require(kind is None or only is None, "only or kind, not both", only=only)
     lrs = torch.as_tensor(lrs, dtype=torch.float64)
     # the model is built for its names alone
     with torch.random.fork_rng([]):
@@ -142,7 +174,7 @@ def sweep_lrs(
         make_model,
         _for_each(len(lrs), train),
         None if validation is None else _for_each(len(lrs), validation),
-        optimizer=optimizer,
+        optimizer=optimizer if kind is None else lr_per_run(kind, each),
         seeds=[seed for _ in lrs for seed in seeds],
         **options,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -76,38 +77,82 @@ def test_every_shape_is_drawn() -> None:
     np.testing.assert_array_equal(middle[:129], long[:129])
 
 
-def test_measured_figures_draw_what_they_are_given() -> None:
-    rng = np.random.default_rng(0)
-    values = rng.uniform(0.5, 1, (12, 4))
-    cliffs = drawn(
-        figures.cliffs((0.1, 0.2, 0.4, 0.8), {"one": (values, values / 2), "two": (values, values)})
+def lines(axis: Any) -> dict[str, np.ndarray]:
+    return {str(line.get_label()): np.asarray(line.get_ydata(), float) for line in axis.get_lines()}
+
+
+def test_rates_draw_each_way_in_its_colour() -> None:
+    values = np.random.default_rng(0).uniform(0.5, 1, (12, 4))
+    cold, warm = (
+        SimpleNamespace(lrs=torch.tensor([0.1, 0.2, 0.4, 0.8]), last_metric=torch.from_numpy(metric))
+        for metric in (values, values / 2)
     )
-    cold, warm = cliffs.axes[0].get_lines()[:2]
-    np.testing.assert_allclose(np.asarray(cold.get_ydata(), float), values.mean(0))
-    np.testing.assert_allclose(np.asarray(warm.get_ydata(), float), values.mean(0) / 2)
-    assert (cold.get_color(), warm.get_color()) == (figures.COLD, figures.WARM)
+    panels: Any = {"one": {"without": cold, "with warm-up": warm}, "two": {"without": cold}}
+    figure = drawn(figures.rates(panels))
+    lower, upper = figure.axes[0].get_lines()[:2]
+    np.testing.assert_allclose(np.asarray(lower.get_ydata(), float), values.mean(0))
+    np.testing.assert_allclose(np.asarray(upper.get_ydata(), float), values.mean(0) / 2)
+    assert (lower.get_color(), upper.get_color()) == (figures.COLD, figures.WARM)
 
-    panels = {"one": {"low": values[:, 0], "high": values[:, 1]}}
-    panels["two"] = panels["one"]
-    axis = drawn(figures.side_by_side(panels, ["low"])).axes[0]
-    dots = {float(line.get_ydata()[0]): line for line in axis.get_lines() if line.get_marker() == "o"}
-    names = [label.get_text() for label in axis.get_yticklabels()]
-    for height, name in enumerate(names):
-        assert float(dots[height].get_xdata()[0]) == pytest.approx(panels["one"][name].mean())
-        assert dots[height].get_color() == (figures.WARM if name == "low" else figures.COLD)
 
-    rates = np.geomspace(1e-3, 10, 20)
-    curve = 2 + (np.log10(rates) + 1) ** 2 + 0 * rng.normal(size=(12, 20))
-    tests = drawn(figures.range_tests(rates, {"a": curve + 1, "b": curve}, first=1e-3)).axes[0]
-    [dot, _] = [line for line in tests.get_lines() if line.get_marker() == "o"]
-    assert float(dot.get_xdata()[0]) == pytest.approx(rates[curve[0].argmin()])
+def check_bands(module: Any) -> None:
+    """Curvatures are drawn as geometric means: those of 1 and 100 are 10."""
+    values = np.array([[1.0, 4.0], [100.0, 4.0]] * 6) * np.linspace(0.9, 1.1, 12)[:, None]
+    names = ("a", "b", "c")
+    for axis in (
+        drawn(module.sharpness_curves([0, 40], dict.fromkeys(names, values))).axes[0],
+        drawn(module.climbing([1, 40], dict.fromkeys(names, values / 0.3), 0.3)).axes[0],
+    ):
+        want = np.exp(np.log(values).mean(0))
+        np.testing.assert_allclose(lines(axis)["a"], want, rtol=1e-6)
+        heights = np.concatenate([path.vertices[:, 1] for path in axis.collections[0].get_paths()])
+        assert heights.min() < want[0] < heights.max()
+        assert heights.max() < 200
 
-    drawn(figures.thresholds([1, 2, 5], [2, 3.4, 8.5], [2, 2, 2]))
-    drawn(figures.sharpness_curves([0, 5, 10, 20], 20 * values, values))
-    restarts = drawn(figures.restart_curves([1, 2, 3, 4], {"a": values, "b": values, "c": values}, [2])).axes[
-        0
+
+def check_by_curvature(module: Any) -> None:
+    """A net's dots stand at its curvature and its largest rates, the line at 2 / curvature."""
+    curvature, cold = torch.full((12,), 8.0), torch.full((12,), -2.0) + torch.linspace(-0.1, 0.1, 12)
+    axis = drawn(module.by_curvature({"default": (curvature, cold, cold + 1)})).axes[0]
+    dots = {line.get_color(): line for line in axis.get_lines() if line.get_marker() == "o"}
+    places = {color: (float(line.get_xdata()[0]), float(line.get_ydata()[0])) for color, line in dots.items()}
+    assert places[module.COLD] == pytest.approx((8, 0.25), rel=1e-5)
+    assert places[module.WARM] == pytest.approx((8, 0.5), rel=1e-5)
+    (edge,) = [line for line in axis.get_lines() if line.get_label() == "_edge"]
+    np.testing.assert_allclose(np.asarray(edge.get_xdata()) * np.asarray(edge.get_ydata()), 2)
+
+
+def check_stem(module: Any) -> None:
+    """A branch is drawn over its decay alone, a cosine and the stem from the start."""
+
+    def ran(total: int, loss: float) -> Any:
+        steps = list(range(24, total + 1, 24))
+        return SimpleNamespace(steps=steps, validation_loss=torch.full((12, 1, len(steps)), loss))
+
+    axis = drawn(module.stem(ran(480, 0.3), [ran(120, 0.1), ran(480, 0.1)], [ran(120, 0.2)])).axes[0]
+    runs = [line for line in axis.get_lines() if line.get_label() == "_run"]
+    assert [(line.get_xdata()[0], line.get_xdata()[-1]) for line in runs] == [
+        (24, 480),
+        (24, 120),
+        (96, 120),
+        (360, 480),
     ]
-    assert [line.get_label() for line in restarts.get_lines()][:3] == ["a", "b", "c"]
+    assert [float(line.get_ydata()[0]) for line in runs] == pytest.approx([0.3, 0.2, 0.1, 0.1], rel=1e-5)
+
+
+def test_lengths_and_thresholds_draw_what_they_are_given() -> None:
+    shifts = np.random.default_rng(1).uniform(0, 1, (12, 3))
+    axis = drawn(figures.by_length([10, 40, 100], shifts)).axes[0]
+    np.testing.assert_allclose(lines(axis)["net, large weights"], shifts.mean(0))
+    assert lines(axis)["quartic"][0] == pytest.approx(np.log2(8.6))
+    axis = drawn(figures.thresholds([1, 2, 5], [2, 3.4, 8.5], [14, 18, 20], [2, 2, 2])).axes[0]
+    assert lines(axis)["θ⁴/4, climb"].tolist() == [2, 3.4, 8.5]
+    assert lines(axis)["θ⁴/4, at a tenth"].tolist() == [14, 18, 20]
+
+
+@pytest.mark.parametrize("check", [check_bands, check_by_curvature, check_stem])
+def test_measured_figures(check: Any) -> None:
+    check(figures)
 
 
 MUTANTS = {
@@ -116,6 +161,14 @@ MUTANTS = {
     "no-warm-up": ("linear_warmup(warmup, ", "linear_warmup(0, ", check_run),
     "edge-of-one": ("2 / size.clip(1e-2) ** 2", "1 / size.clip(1e-2) ** 2", check_left),
     "edge-one-step-late": ("size = points[:-1]", "size = points[1:]", check_left),
+    "arithmetic-means": (
+        "torch.from_numpy(np.asarray(values, float)).log()",
+        "torch.from_numpy(np.asarray(values, float))",
+        check_bands,
+    ),
+    "band-left-as-logarithms": ("vertices[:, 1] = np.exp(vertices[:, 1])", "pass", check_bands),
+    "cold-for-warm": ("((cold, COLD), (warm, WARM))", "((warm, COLD), (cold, WARM))", check_by_curvature),
+    "whole-branches": ("x >= 0.75 * x[-1] if", "x > 0 if", check_stem),
     "verdict-upside-down": ("bool(points.abs().max() < 10)", "bool(points.abs().max() > 10)", check_edge),
 }
 

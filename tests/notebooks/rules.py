@@ -28,6 +28,7 @@ FIRST_EDITION = frozenset(f"{number:02d}" for number in range(20)) - {
     "07",
     "08",
     "09",
+    "10",
     "11",
     "12",
     "13",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,8 +12,8 @@ from torch import Tensor, nn
 
 from course_utils import data, schedules
 from course_utils.data import Split
-from course_utils.optimizers import SGD
-from course_utils.seeds import rates
+from course_utils.optimizers import SGD, Adam
+from course_utils.seeds import rates, train_seeds
 from course_utils.training import accuracy, minibatches, set_lr
 from tests.mutants import mistakes
 
@@ -81,6 +82,23 @@ def test_every_learning_rate_is_the_run_it_would_be_alone(only: tuple[str, ...] 
     check_sweep(rates, only)
 
 
+def check_kind(module: Any) -> None:
+    """With another optimizer, too, each learning rate is the run that `train_seeds` makes of it."""
+    train, validation, _ = data.digits().splits(SEEDS, **SPLIT)
+    for kind in (Adam, partial(SGD, momentum=0.9, weight_decay=0.1)):
+        sweep = module.sweep_lrs(make, train, validation, lrs=LRS, seeds=SEEDS, kind=kind, **RUN)
+        for j, lr in enumerate(LRS):
+            optimizer = partial(kind, lr=lr)
+            want = train_seeds(make, train, validation, optimizer=optimizer, seeds=SEEDS, **RUN)
+            torch.testing.assert_close(
+                sweep.validation_loss[:, j], want.validation_loss, rtol=1e-8, atol=1e-10
+            )
+
+
+def test_another_optimizer_has_its_own_learning_rate_for_each_run() -> None:
+    check_kind(rates)
+
+
 def test_a_learning_rate_that_diverges_harms_no_other() -> None:
     train, validation, _ = data.digits().splits(SEEDS, **SPLIT)
     without = rates.sweep_lrs(make, train, validation, lrs=(0.4,), seeds=SEEDS, **RUN)
@@ -104,6 +122,10 @@ def test_what_does_not_fit_is_refused() -> None:
         rates.sweep_lrs(make, train, lrs=(0.1,), seeds=SEEDS, only=("7.weight",), **RUN)
     with pytest.raises(ValueError, match="lrs >= 0"):
         rates.sweep_lrs(make, train, lrs=(0.1, -0.1), seeds=SEEDS, **RUN)
+    with pytest.raises(ValueError, match="lrs >= 0"):
+        rates.sweep_lrs(make, train, lrs=(0.1, -0.1), seeds=SEEDS, kind=Adam, **RUN)
+    with pytest.raises(ValueError, match="only or kind"):
+        rates.sweep_lrs(make, train, lrs=(0.1,), seeds=SEEDS, only=("0.weight",), kind=Adam, **RUN)
 
 
 def sweep_of(module: Any, losses: list[Any], accuracies: list[Any], lrs: tuple[float, ...]) -> Any:
@@ -161,6 +183,7 @@ MUTANTS = {
     "rates-and-seeds-swapped": ("view(count, -1,", "view(-1, count,", check_sweep),
     "first-that-is-not": ("arrived.long().argmax(-1)", "arrived.long().argmin(-1)", check_readers),
     "not-arrived-is-first": ("arrived.any(-1), ", "arrived.any(-1) | True, ", check_readers),
+    "steps-of-one": (".mul_(over(lrs.to(p), p))", ".mul_(1.0)", check_kind),
     "the-smallest": ("reached).amax(1)", "reached).amin(1)", check_readers),
     "the-first-metric": ("self.validation_metric[..., -1]", "self.validation_metric[..., 0]", check_readers),
 }  # fmt: skip
