@@ -188,7 +188,11 @@ def turned(angles: Sequence[float], shares: Mapping[float, ArrayLike], momentum:
         )  # fmt: skip
     axes.axhline(1, color=plotting.GREY, linewidth=1, linestyle=(0, (5, 3)))
     axes.text(1, 1.1, "gradient descent", color=plotting.GREY)
-    axes.axhline(momentum, color=colours[1], linewidth=1, linestyle=(0, (5, 3)), label="_momentum")
+    # from the second angle on: at the first one stand the names of the valleys
+    across = [angles[1], 55]
+    axes.plot(
+        across, [momentum, momentum], color=colours[1], linewidth=1, linestyle=(0, (5, 3)), label="_momentum"
+    )
     axes.text(53, momentum / 1.1, "momentum, κ = 100", color=colours[1], ha="right", va="top")
     axes.set(xlim=(0.5, 55))
     axes.set_xticks(angles, [f"{angle:g}°" for angle in angles])
