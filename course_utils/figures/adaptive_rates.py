@@ -168,18 +168,18 @@ def effective_rates(rates: Mapping[str, Tensor], theory: Mapping[str, Tensor]) -
     return figure
 
 
-def turned(angles: Sequence[float], shares: Mapping[float, ArrayLike], momentum: float) -> Figure:
+def turned(angles: Sequence[float], shares: Mapping[float, ArrayLike], momentum: ArrayLike) -> Figure:
     """AdaGrad's steps as a share of gradient descent's against the angle of the valley.
 
     Args:
-        angles: (A,), in degrees, > 0. shares: condition number -> (A,) shares, three at most.
-        momentum: the share of momentum at condition 100, the same at every angle.
+        angles: (A,), in degrees, > 0. shares: condition number -> (A, S) shares, of S starts, three at most.
+        momentum: (S,), momentum's shares at condition 100, the same at every angle.
     """
     figure, axes = plotting.subplots(size=(6.4, 4.0))
     plotting.log_ticks(axes)
     colours = [plotting.SKY, plotting.colour("adagrad"), plotting.INK]
     for (kappa, values), colour in zip(shares.items(), colours, strict=False):
-        y = np.asarray(values, float)
+        y = np.asarray(values, float).mean(1)
         plotting.measured(axes, angles, y, label=f"_{kappa:g}", color=colour)
         axes.plot(angles, y, color=colour, linewidth=1.1, label="_line")
         axes.annotate(
@@ -189,11 +189,9 @@ def turned(angles: Sequence[float], shares: Mapping[float, ArrayLike], momentum:
     axes.axhline(1, color=plotting.GREY, linewidth=1, linestyle=(0, (5, 3)))
     axes.text(1, 1.1, "gradient descent", color=plotting.GREY)
     # from the second angle on: at the first one stand the names of the valleys
-    across = [angles[1], 55]
-    axes.plot(
-        across, [momentum, momentum], color=colours[1], linewidth=1, linestyle=(0, (5, 3)), label="_momentum"
-    )
-    axes.text(53, momentum / 1.1, "momentum, κ = 100", color=colours[1], ha="right", va="top")
+    across, level = [angles[1], 55], float(np.mean(np.asarray(momentum)))
+    axes.plot(across, [level, level], color=colours[1], linewidth=1, linestyle=(0, (5, 3)), label="_momentum")
+    axes.text(53, level / 1.1, "momentum, κ = 100", color=colours[1], ha="right", va="top")
     axes.set(xlim=(0.5, 55))
     axes.set_xticks(angles, [f"{angle:g}°" for angle in angles])
     axes.set_yticks([0.01, 0.03, 0.1, 0.3, 1, 3], ["0.01", "0.03", "0.1", "0.3", "1", "3"])
