@@ -267,6 +267,11 @@ def _nan_is_best(results: dict[str, list[Row]]) -> str:
     return _winner(results, nan=-math.inf)
 
 
+def _nan_dropped(results: dict[str, list[Row]]) -> str:
+    kept = {name: [row for row in rows if not math.isnan(row[1])] for name, rows in results.items()}
+    return _winner(kept)
+
+
 def _winner_only(results: dict[str, list[Row]]) -> str:
     name = _no_edges(results)
     return _winner({name: results[name]})
@@ -314,7 +319,7 @@ def _races() -> Inputs:
         ({"a": rows([0.9, 0.5, nan], [0.4, 0.3, nan]), "b": rows([0.8, 0.7, inf], [0.4, 0.2, inf])},),
         ({"a": rows([0.9, nan, 0.2, 0.3], [0.4, nan, 0.2, 0.3]), "b": rows([0.26, 0.25, 0.27], [0.4, 0.3, 0.5])},),
         ({"alone": rows([3.0, 2.0, 5.0], [9.0, 7.0, 8.0])},),
-        ({"wide": rows([90.0, 0.1, 80.0], [0.9, 0.1, 0.8]), "flat": rows([0.3, 0.2, 0.3], [0.5, 0.4, 0.6])},),
+        ({"wide": rows([90.0, 0.1, 80.0], [0.9, 0.1, 0.8]), "flat": rows([0.3, 0.2, 0.35], [0.5, 0.4, 0.6])},),
     )  # fmt: skip
 
 
@@ -355,6 +360,11 @@ def _through_root(G: Tensor, g: Tensor) -> Tensor:
 
 def _full_diagonal(H: Tensor, start: Tensor, lr: float) -> int:
     return _full_steps(H, start, lr, lambda G, g: g / (G.diagonal().sqrt() + 1e-8))
+
+
+def _full_entrywise(H: Tensor, start: Tensor, lr: float) -> int:
+    eye = 1e-8 * torch.eye(len(start), dtype=H.dtype)
+    return _full_steps(H, start, lr, lambda G, g: torch.linalg.solve(G.sqrt() + eye, g))
 
 
 def _full_norm(H: Tensor, start: Tensor, lr: float) -> int:
@@ -405,6 +415,9 @@ def _full_valleys() -> Inputs:
         valley(45, 10, 2.0),
         (three, start, 1.0),
         (three, start, 2.0),
+        # gradients of the size of eps
+        (1e-7 * three, start, 1.0),
+        (1e-8 * three, start, 4.0),
     )
 
 
@@ -566,6 +579,11 @@ EXERCISES = (
             Wrong(_right_passed, "A best rate at the right end of its grid passes here."),
             Wrong(_nan_is_best, "A NaN is taken for the lowest loss. It is a run that diverged."),
             Wrong(
+                _nan_dropped,
+                "Runs that diverged are dropped before the ends of the grid are looked at. They were tried: the grid ends "
+                "where the rates do.",
+            ),
+            Wrong(
                 _winner_only,
                 "Only the winner's grid is looked at. It is the loser whose rate is easily too poor.",
             ),
@@ -597,6 +615,10 @@ EXERCISES = (
         solution=full_adagrad_steps,
         wrong=(
             Wrong(_full_diagonal, "These are the steps with the diagonal of G alone: AdaGrad as before."),
+            Wrong(
+                _full_entrywise,
+                "These are the steps with the root of each entry. The matrix root R is the one with R @ R = G.",
+            ),
             Wrong(_full_norm, "These are the steps with one number, the length of all gradients, for all."),
             Wrong(_full_no_root, "These are the steps with G itself: the matrix root is missing."),
             Wrong(_full_no_memory, "These are the steps with the latest gradient only: G is a sum."),
@@ -624,7 +646,7 @@ QUIZZES = (
     Quiz(
         "06.rare_feature",
         "A feature is on in one example of a hundred, another one in every example. Both have gradients of the same size "
-        "when they are on. What does AdaGrad make of their rates?",
+        "when they are on, and each step sees one example. What does AdaGrad make of their rates?",
         (
             (
                 "The same rate for both: their gradients have the same size",

@@ -117,10 +117,11 @@ def test_effective_rates_are_means_over_streams_beside_their_theory() -> None:
 
 
 def test_every_valley_has_its_share_at_every_angle() -> None:
-    shares = {10.0: [0.2, 0.5, 1.0], 100.0: [0.05, 0.4, 1.1]}
-    found = lines(figures.turned([1, 10, 45], shares).axes[0])
+    shares = {10.0: [[0.1, 0.3], [0.5, 0.5], [1.0, 1.0]], 100.0: [[0.05, 0.05], [0.3, 0.5], [1.0, 1.2]]}
+    found = lines(figures.turned([1, 10, 45], shares, [0.16, 0.18]).axes[0])
     np.testing.assert_allclose(found["_10"], [[1, 0.2], [10, 0.5], [45, 1.0]])
     np.testing.assert_allclose(found["_100"], [[1, 0.05], [10, 0.4], [45, 1.1]])
+    np.testing.assert_allclose(found["_momentum"][:, 1], 0.17)
 
 
 def test_each_panel_of_the_race_has_its_own_losses_without_those_that_diverged() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
@@ -20,8 +23,8 @@ def starts(count: int, dim: int = 2) -> Tensor:
     return torch.randn(count, dim, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
 
 
-def steps(matrix: Tensor, start: Tensor, optimizer: type[torch.optim.Optimizer], lr: float) -> int:
-    path = trajectory(lambda p: matrix @ p, start, lambda p: optimizer(p, lr=lr), 79)  # type: ignore[call-arg]
+def steps(matrix: Tensor, start: Tensor, optimizer: Callable[..., Any], lr: float) -> int:
+    path = trajectory(lambda p: matrix @ p, start, lambda p: optimizer(p, lr=lr), 79)
     height = torch.einsum("ti,ij,tj->t", path, matrix, path)
     return int((height > 1e-6 * height[0]).sum())
 
@@ -43,6 +46,29 @@ def check_share(module: ModuleType) -> None:
 
 def test_the_share_is_that_of_both_methods_run_alone() -> None:
     check_share(turned_valleys)
+
+
+def check_momentum(module: ModuleType) -> None:
+    lr, beta, _ = quadratics.best_heavy_ball(0.1, 1.0)
+    best_step, matrix = quadratics.best_gd(0.1, 1.0)[0], CURVATURES.diag()
+    slow = [steps(matrix, p, SGD, best_step) for p in starts(4)]
+    fast = [steps(matrix, p, functools.partial(torch.optim.SGD, momentum=beta), lr) for p in starts(4)]
+    expected = torch.tensor(fast, dtype=torch.float64) / torch.tensor(slow)
+    assert torch.equal(module.momentum_share(CURVATURES, starts(4)), expected)
+
+
+def test_momentum_needs_the_steps_of_both_methods_run_alone() -> None:
+    check_momentum(turned_valleys)
+
+
+MOMENTUM_MISTAKES = {
+    "no-memory": ("v = beta * v + g", "v = g"),
+    "gradient-averaged": ("v = beta * v + g", "v = beta * v + (1 - beta) * g"),
+    "gradient-descent-too-slow": ("(v, best_step * g)", "(v, 0.5 * best_step * g)"),
+}
+test_momentum_mistakes_are_caught = mistakes(
+    "course_utils.theory.turned_valleys", MOMENTUM_MISTAKES, check=check_momentum
+)
 
 
 MISTAKES = {
