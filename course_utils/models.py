@@ -20,7 +20,7 @@ from course_utils.layers import Dropout
 HIDDEN = 64
 
 
-def he_net(*widths: int, gain: float = 1.0) -> nn.Sequential:
+def he_net(*widths: int, gain: float = 1.0, negative_slope: float = 0.0) -> nn.Sequential:
     """A dense ReLU net with normal weights of He's size times `gain`, and zero biases.
 
         W ~ gain * sqrt(2 / fan_in) * N(0, 1)
@@ -28,6 +28,7 @@ def he_net(*widths: int, gain: float = 1.0) -> nn.Sequential:
     Args:
         widths: of the input, the hidden layers and the output, two or more.
         gain: > 0. At 1 the activations keep their size from layer to layer; above, they grow.
+        negative_slope: of a LeakyReLU, which then stands where each ReLU is; the weights are the same.
     Raises: ValueError for fewer than two widths, or a gain that is not positive.
     Source: He, Zhang, Ren & Sun (2015), equation 10.
     """
@@ -40,7 +41,7 @@ def he_net(*widths: int, gain: float = 1.0) -> nn.Sequential:
         with torch.no_grad():
             linear.weight.mul_(gain)
         nn.init.zeros_(linear.bias)
-        layers += [linear, nn.ReLU()]
+        layers += [linear, nn.LeakyReLU(negative_slope) if negative_slope else nn.ReLU()]
     return nn.Sequential(*layers[:-1])
 
 

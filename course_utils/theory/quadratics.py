@@ -62,6 +62,19 @@ def best_heavy_ball(mu: float, L: float) -> tuple[float, float, float]:
     return (2 / (a + b)) ** 2, factor**2, factor
 
 
+def spectra(kappa: float, count: int, generator: torch.Generator, *, d: int = 10) -> Tensor:
+    """Random curvatures (count, d), float64: evenly spread in the logarithm from 1 / kappa to 1, both ends in.
+
+    Args:
+        kappa: the condition number of each, >= 1. d: directions, >= 2.
+    Raises: ValueError for a smaller kappa or d.
+    """
+    require(kappa >= 1 and d >= 2, "kappa >= 1 and two directions or more", kappa=kappa, d=d)
+    curvatures = kappa ** (torch.rand(count, d, generator=generator, dtype=torch.float64) - 1)
+    curvatures[:, 0], curvatures[:, 1] = 1 / kappa, 1
+    return curvatures
+
+
 def measured_pace(curvatures: Tensor, rates: Tensor, *, steps: int = 2000) -> Tensor:
     """Factor per step of gradient descent, measured over the second half of `steps` steps.
 

@@ -15,7 +15,7 @@ from tests.mutants import mistakes
 
 
 def nets() -> list[nn.Module]:
-    made = []
+    made: list[nn.Module] = []
     for seed in range(3):
         torch.manual_seed(seed)
         made.append(nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 3)))

@@ -216,3 +216,30 @@ MUTANTS: dict[str, tuple[str, str, Callable[[Any], None]]] = {
 
 
 test_mistakes_are_caught = mistakes("course_utils.theory.quadratics", MUTANTS)
+
+
+def check_spectra(module: Any) -> None:
+    generator = torch.Generator().manual_seed(0)
+    drawn = module.spectra(100.0, 4000, generator, d=5)
+    assert drawn.shape == (4000, 5)
+    assert drawn.dtype == torch.float64
+    assert torch.equal(drawn.amin(1), torch.full((4000,), 0.01, dtype=torch.float64))
+    assert torch.equal(drawn.amax(1), torch.ones(4000, dtype=torch.float64))
+    # even in the logarithm: half of the others lie below the middle, 1/10
+    assert abs(float((drawn[:, 2:] < 0.1).double().mean()) - 0.5) < 0.03
+    with pytest.raises(ValueError, match="need kappa >= 1"):
+        module.spectra(0.5, 1, generator)
+
+
+def test_spectra_have_their_condition_number() -> None:
+    check_spectra(quadratics)
+
+
+test_a_mistake_in_spectra_is_noticed = mistakes(
+    "course_utils.theory.quadratics",
+    [
+        ("curvatures[:, 0], curvatures[:, 1] = 1 / kappa, 1", "pass"),
+        ("kappa ** (torch.rand(", "(1 / kappa) + (1 - 1 / kappa) * (1 + torch.rand("),
+    ],
+    check=check_spectra,
+)
