@@ -49,8 +49,8 @@ RATES = (
     "clean labels both are close, until dropout falls at the highest rate drawn."
 )
 MAP = (
-    "Nets as dots, overconfidence against softening. Those above the line of half the softening gained from "
-    "averaging masks. Those below it lost, or are not clear."
+    "Nets as dots, overconfidence against softening. Those that gained from averaging masks lie well above "
+    "the line of half the softening, those that lost below it; those near the line are not clear."
 )
 SHIFTED = (
     "Loss of the averaged masks minus that of one pass against overconfidence in units of the softening, for "
@@ -235,7 +235,7 @@ def map_of_nets(over: Sequence[float], soft: Sequence[float], gains: Sequence[tu
     axes.text(top * 0.99, top / 2 + 0.012, "half the softening", ha="right", color=plotting.INK)
     for k, (name, colour, _, _) in enumerate(kinds):
         axes.text(top * 0.99, low + (0.075 - 0.03 * k) * (high - low) / 0.45, name, color=colour, ha="right")
-    title = "Averaging masks helps nets whose overconfidence exceeds half the softening"
+    title = "Averaging masks helps nets that are too sure by enough"
     across = "softening: confidence that averaging takes away"
     plotting.finish(axes, title=title, x=across, y="overconfidence of one pass", names=False)
     return figure
