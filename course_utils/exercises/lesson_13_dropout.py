@@ -131,8 +131,10 @@ def _no_factor_below_half(x: Tensor, outputs: Tensor, idle: Tensor, p: float) ->
 
 
 def _broken_layers() -> Inputs:
-    def layer(fault: str, seed: int, shape: tuple[int, int], p: float, passes: int) -> tuple[Any, ...]:
-        x = _randn(seed, *shape)
+    def layer(
+        fault: str, seed: int, shape: tuple[int, int], p: float, passes: int, size: float = 1.0
+    ) -> tuple[Any, ...]:
+        x = size * _randn(seed, *shape)
         u = _rand(seed + 500, passes, *shape)
         if fault == "shared mask":
             u = u[:, :1].expand(passes, *shape)
@@ -156,6 +158,8 @@ def _broken_layers() -> Inputs:
         layer("scaled twice", 12, (5, 4), 0.05, 40),
         layer("none", 13, (10, 10), 0.6, 1),  # one pass
         layer("shared mask", 14, (10, 10), 0.6, 1),
+        layer("no factor", 15, (6, 5), 0.3, 40, 2.0),  # far from size 1
+        layer("keeps p", 16, (6, 5), 0.3, 40, 0.2),
     )
 
 
@@ -236,6 +240,7 @@ def _validation_sets() -> Inputs:
         (surer[0], 4 * surer[1], surer[2]),  # the average is surer, and that helps
         images(970, n=1, classes=2, masks=1, size=1.0, noise=1.0, hits=0.0),
         images(980, n=40, classes=5, masks=8, size=3.0, noise=2.0, hits=0.45),  # between half and whole
+        images(990, n=20, classes=3, masks=1, size=2.0, noise=0.0, hits=0.5),  # nothing is softened
     )
 
 
@@ -498,7 +503,7 @@ EXERCISES = (
     """(o, s, pays): two floats and a bool; logits one (N, C) and crowd (K, N, C), classes y (N,)."""
     ...
 ''',
-        note="In the lesson this decided the sign of the loss for all nets whose sign was clear.",
+        note="The loss need not turn at the same place: in the lesson it did so near half of s or below.",
     ),
     Exercise(
         "13.explained_by_dropout",
@@ -653,8 +658,9 @@ QUIZZES = (
                 False,
             ),
             (
-                "Where one pass is overconfident by more than about half of what averaging takes away",
-                "Averaging softens. It helps where the net ends nearer to calibrated than it began.",
+                "Where one pass is overconfident by enough: by a good part of what averaging takes away",
+                "Averaging softens. It helps where the net ends nearer to calibrated than it began; you will see it "
+                "turn near half of what is taken, or below.",
                 True,
             ),
             (

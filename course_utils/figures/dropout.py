@@ -45,17 +45,17 @@ FOUR_LOSSES = (
 )
 RATES = (
     "Validation accuracy against the rate, with and without dropout. With wrong labels the curve without "
-    "dropout falls early, that with dropout later and then fast; their tops differ little. With clean labels "
-    "both are close, until dropout falls at the highest rate."
+    "dropout falls early, that with dropout later and then fast; their tops lie about a point apart. With "
+    "clean labels both are close, until dropout falls at the highest rate drawn."
 )
 MAP = (
-    "Nets as dots, overconfidence against softening. Those above the line of half the softening gained from "
-    "averaging masks. Those below it lost, also where they are a little overconfident."
+    "Nets as dots, overconfidence against softening. Those that gained from averaging masks lie well above "
+    "the line of half the softening, those that lost below it; those near the line are not clear."
 )
 SHIFTED = (
-    "Above, loss of the averaged masks minus that of one pass against noise on the images, for two nets: "
-    "above zero for clean images, far below zero for noisy ones. Below, overconfidence rises with the noise "
-    "and crosses half the softening, near where the curve above crosses zero."
+    "Loss of the averaged masks minus that of one pass against overconfidence in units of the softening, for "
+    "two nets on noisier and noisier images. Both curves start above zero and fall far below it. They "
+    "cross zero between zero and one."
 )
 PASSES = (
     "Validation loss of a small transformer against the rate, with and without dropout. Left, sixty passes "
@@ -185,22 +185,27 @@ def four_losses(run: Tensor, ps: Sequence[float], ends: Mapping[str, ArrayLike])
     return figure
 
 
-def accuracy_by_rate(lrs: ArrayLike, worlds: Mapping[str, Mapping[str, ArrayLike]]) -> Figure:
-    """Validation accuracy against the rate, one panel for each kind of labels.
+def accuracy_by_rate(lrs: Sequence[Sequence[float]], worlds: Mapping[str, Mapping[str, ArrayLike]]) -> Figure:
+    """Validation accuracy against the rate, one panel for each kind of labels, where the nets learn.
 
     Args:
-        lrs: (R,). worlds: title -> "p = 0" and "p = 0.5" -> (S, R) accuracies in [0, 1].
+        lrs: (R,) for each panel. worlds: title -> "p = 0" and "p = 0.5" -> (S, R) accuracies in [0, 1].
     """
     figure, both = plotting.subplots(2, 1, size=(6.4, 6.2), sharex=True)
-    for axes, (title, curves) in zip(both, worlds.items(), strict=True):
+    for axes, rates, (title, curves) in zip(both, lrs, worlds.items(), strict=True):
         plotting.log_ticks(axes, "x")
-        for (name, values), colour in zip(curves.items(), (NONE, SOME), strict=True):
-            plotting.band(axes, lrs, 100 * np.asarray(values, float), label=name, color=colour)
-        lowest = min(float(np.asarray(values, float).mean(0).min()) for values in curves.values())
-        axes.set(ylim=(max(5 * np.floor(20 * lowest - 0.5), 70), 100))
-        _rates(axes, lrs)
+        scores = {name: 100 * np.asarray(values, float) for name, values in curves.items()}
+        # a rate at which nets diverge would press the rest together
+        lowest = np.min([values.mean(0) for values in scores.values()], axis=0)
+        learns = lowest >= min(50, lowest.max())
+        for (name, values), colour in zip(scores.items(), (NONE, SOME), strict=True):
+            plotting.band(axes, np.asarray(rates)[learns], values[:, learns], label=name, color=colour)
+        axes.set(ylim=(5 * np.floor(lowest[learns].min() / 5 - 0.5), 100))
         plotting.finish(axes, title=title, x="", y="accuracy (%)", names=False)
         plotting.label_lines(axes, gap=0.09)
+    _rates(
+        both[-1], sorted({rate for axes in both for line in axes.get_lines() for rate in line.get_xdata()})
+    )
     both[-1].set_xlabel("learning rate")
     return figure
 
@@ -230,52 +235,46 @@ def map_of_nets(over: Sequence[float], soft: Sequence[float], gains: Sequence[tu
     axes.text(top * 0.99, top / 2 + 0.012, "half the softening", ha="right", color=plotting.INK)
     for k, (name, colour, _, _) in enumerate(kinds):
         axes.text(top * 0.99, low + (0.075 - 0.03 * k) * (high - low) / 0.45, name, color=colour, ha="right")
-    title = "Averaging masks helps nets whose overconfidence exceeds half the softening"
+    title = "Averaging masks helps nets that are too sure by enough"
     across = "softening: confidence that averaging takes away"
     plotting.finish(axes, title=title, x=across, y="overconfidence of one pass", names=False)
     return figure
 
 
-def shifted(
-    noise: Sequence[float], gains: Mapping[str, ArrayLike], over: ArrayLike, soft: ArrayLike
-) -> Figure:
-    """The same nets on noisier images: what averaging gains, and why.
+def shifted(shares: Mapping[str, ArrayLike], gains: Mapping[str, ArrayLike]) -> Figure:
+    """The same nets on noisier images: where averaging begins to lower the loss.
 
     Args:
-        noise: (N,) deviations of the noise on the images.
+        shares: name of a net -> (N,) overconfidence over softening, one for each noise.
         gains: name of a net -> (S, N) loss of the average minus that of one pass.
-        over, soft: (S, N) overconfidence and softening of the first of these nets.
     """
-    figure, (above, below) = plotting.subplots(2, 1, size=(6.4, 6.4), sharex=True)
-    colours = (SOME, plotting.GREEN)
-    for (name, values), colour in zip(gains.items(), colours, strict=True):
-        plotting.band(above, noise, values, label=name, color=colour)
-    above.axhline(0, color=plotting.INK, linewidth=0.8, zorder=0)
-    plotting.band(below, noise, over, label="overconfidence", color=plotting.VERMILION)
-    plotting.band(below, noise, np.asarray(soft) / 2, label="half the softening", color=plotting.INK)
-    below.axhline(0, color=plotting.INK, linewidth=0.8, zorder=0)
-    title = "The same nets: averaging hurts on clean images, helps on noisy ones"
-    plotting.finish(above, title=title, x="", y="loss, average minus one pass", names=False)
-    plotting.label_lines(above, gap=0.09)
-    title = "Noise makes the first of them too sure"
-    plotting.finish(below, title=title, x="noise on the images, in deviations", y="share", names=False)
-    plotting.label_lines(below, gap=0.09)
+    figure, axes = plotting.subplots(size=(6.4, 4.6))
+    for (name, values), colour in zip(gains.items(), (SOME, plotting.VERMILION), strict=True):
+        plotting.band(axes, shares[name], values, label=name, color=colour)
+        axes.plot(shares[name], np.asarray(values).mean(0), "o", color=colour, markersize=4, label=f"_{name}")
+    axes.axhline(0, color=plotting.INK, linewidth=0.8, zorder=0)
+    axes.axvline(0.5, color=plotting.INK, linewidth=0.8, linestyle=":", zorder=0)
+    axes.text(0.45, axes.get_ylim()[0], "half the softening", rotation=90, ha="right", va="bottom")
+    title = "The same nets, noisier images: averaging helps once they are too sure by enough"
+    across = "overconfidence, in units of the softening"
+    plotting.finish(axes, title=title, x=across, y="loss, average minus one pass", names=False)
+    plotting.label_lines(axes, gap=0.09)
     return figure
 
 
-def passes(lrs: ArrayLike, runs: Mapping[str, Mapping[str, ArrayLike]]) -> Figure:
+def passes(lrs: Sequence[Sequence[float]], runs: Mapping[str, Mapping[str, ArrayLike]]) -> Figure:
     """Validation loss of a transformer against the rate, one panel for each number of passes.
 
     Args:
-        lrs: (R,). runs: title -> "p = 0" and another p -> (S, R) losses.
+        lrs: (R,) for each panel. runs: title -> "p = 0" and another p -> (S, R) losses.
     """
     figure, both = plotting.subplots(1, 2, size=(7.2, 3.9), sharey=True)
-    for axes, (title, curves) in zip(both, runs.items(), strict=True):
+    for axes, rates, (title, curves) in zip(both, lrs, runs.items(), strict=True):
         plotting.log_ticks(axes, "x")
         for (name, values), colour in zip(curves.items(), (NONE, SOME), strict=True):
             y = np.asarray(values, float).mean(0)
-            axes.plot(np.asarray(lrs), y, color=colour, marker="o", markersize=4, label=name)
-        _rates(axes, lrs)
+            axes.plot(rates, y, color=colour, marker="o", markersize=4, label=name)
+        _rates(axes, rates)
         plotting.finish(axes, title=title, x="learning rate", y="", names=False)
     both[0].set_ylabel("validation loss")
     # only now are the limits known that both share
@@ -284,6 +283,6 @@ def passes(lrs: ArrayLike, runs: Mapping[str, Mapping[str, ArrayLike]]) -> Figur
     return figure
 
 
-def _rates(axes: Axes, lrs: ArrayLike) -> None:
-    axes.set_xticks(list(np.asarray(lrs)), [f"{lr:g}" for lr in np.asarray(lrs)])
+def _rates(axes: Axes, lrs: Sequence[float]) -> None:
+    axes.set_xticks(lrs, [f"{lr:g}" for lr in lrs])
     axes.minorticks_off()

@@ -108,28 +108,38 @@ def test_map_of_nets() -> None:
     check_map(dropout)
 
 
-def test_shifted_draws_half_the_softening() -> None:
+def test_shifted_draws_each_net_against_its_own_shares() -> None:
     rng = np.random.default_rng(1)
     gains = {name: rng.normal(size=(12, 3)) for name in ("one", "two")}
-    over, soft = rng.normal(size=(12, 3)), rng.uniform(size=(12, 3))
-    above, below = drawn(dropout.shifted((0.0, 0.5, 1.0), gains, over, soft)).axes
+    shares = {name: np.sort(rng.normal(size=3)) for name in gains}
+    [axes] = drawn(dropout.shifted(shares, gains)).axes
     for name, values in gains.items():
-        assert line(above, name)[:, 1] == pytest.approx(values.mean(0))
-    assert line(below, "overconfidence")[:, 1] == pytest.approx(over.mean(0))
-    assert line(below, "half the softening")[:, 1] == pytest.approx(soft.mean(0) / 2)
+        for label in (name, f"_{name}"):
+            assert line(axes, label) == pytest.approx(np.stack([shares[name], values.mean(0)], 1))
 
 
 def test_curves_against_the_rate() -> None:
     rng = np.random.default_rng(2)
-    lrs = [0.1, 0.2, 0.4]
+    lrs = [[0.1, 0.2, 0.4], [0.2, 0.4, 0.8]]
     curves = {
         title: {name: rng.uniform(0.8, 0.9, (12, 3)) for name in ("p = 0", "p = 0.5")} for title in ("A", "B")
     }
     for draw, size in ((dropout.accuracy_by_rate, 100), (dropout.passes, 1)):
-        for axes, (title, named) in zip(drawn(draw(lrs, curves)).axes, curves.items(), strict=True):
+        for axes, rates, (title, named) in zip(
+            drawn(draw(lrs, curves)).axes, lrs, curves.items(), strict=True
+        ):
             assert axes.get_title(loc="left") == title
             for name, values in named.items():
-                assert line(axes, name) == pytest.approx(np.stack([lrs, size * values.mean(0)], 1))
+                assert line(axes, name) == pytest.approx(np.stack([rates, size * values.mean(0)], 1))
+
+
+def test_a_rate_at_which_nets_diverge_is_left_out() -> None:
+    curves = {"A": {"p = 0": np.full((12, 3), [0.8, 0.9, 0.1]), "p = 0.5": np.full((12, 3), 0.8)}}
+    [axes, _] = drawn(dropout.accuracy_by_rate([[0.1, 0.2, 0.4]] * 2, curves | {"B": curves["A"]})).axes
+    assert line(axes, "p = 0.5")[:, 0].tolist() == [0.1, 0.2]
+    low = {name: values / 10 for name, values in curves["A"].items()}
+    [axes, _] = drawn(dropout.accuracy_by_rate([[0.1, 0.2, 0.4]] * 2, {"A": low, "B": low})).axes
+    assert len(line(axes, "p = 0")) >= 1
 
 
 MUTANTS = {
