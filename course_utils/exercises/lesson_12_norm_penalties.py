@@ -61,6 +61,10 @@ def _sign_lost(p: torch.Tensor, g: torch.Tensor, lr: float, l1: float, l2: float
     return elastic_step(p, g, lr, l1, l2).abs()
 
 
+def _sign_before(p: torch.Tensor, g: torch.Tensor, lr: float, l1: float, l2: float) -> torch.Tensor:
+    return p.sign() * elastic_step(p, g, lr, l1, l2).abs()
+
+
 def _one_sided(p: torch.Tensor, g: torch.Tensor, lr: float, l1: float, l2: float) -> torch.Tensor:
     return (p - lr * g - lr * l1).clamp(min=0) / (1 + 2 * lr * l2)
 
@@ -71,6 +75,8 @@ def _net_steps() -> Inputs:
     edge = torch.tensor([0.5, -0.5, 0.0, 0.25], dtype=torch.float64)  # on the threshold, and zero
     return (
         (p, g, 0.1, 2.0, 1.0),
+        # steps that cross zero and end beyond the threshold
+        (0.1 * p, 10 * g, 0.5, 0.5, 0.5),
         (p, g, 0.5, 0.5, 3.0),
         (p, g, 0.02, 10.0, 0.3),
         (p, g, 0.2, 1.0, 0.0),
@@ -223,12 +229,14 @@ def _only_above(points: list[float], grads: list[float], lr: float, l1: float) -
 
 
 def _traces() -> Inputs:
-    def trace(fault: str, a: float, p: float, lr: float, l1: float, count: int) -> tuple[Any, ...]:
-        """The loss is (p - a)**2, shaken a little, as by a batch."""
+    def trace(
+        fault: str, a: float, p: float, lr: float, l1: float, count: int, *, jolts: float = 0.0
+    ) -> tuple[Any, ...]:
+        """The loss is (p - a)**2, shaken a little, as by a batch; every third point may be pushed off."""
         points, grads = [p], []
         for t in range(count):
             grads.append(2 * (p - a) + 0.1 * (-1) ** t)
-            p = _following(fault, p, grads[-1], lr, l1)
+            p = _following(fault, p, grads[-1], lr, l1) + (jolts if t % 3 == 2 else 0.0)
             points.append(round(p, 10))
         return points, grads, lr, l1
 
@@ -237,19 +245,23 @@ def _traces() -> Inputs:
         trace("none", -3.0, 1.0, 0.1, 2.0, 6),
         trace("no rate", 2.0, 3.0, 0.1, 0.5, 6),
         trace("no rate", -2.0, -3.0, 0.1, 0.5, 6),
-        trace("hard", 0.3, -1.0, 0.3, 1.5, 8),
+        trace("hard", 0.9, -1.0, 0.3, 1.5, 8),
         trace("hard", 2.0, 4.0, 0.1, 2.0, 5),
         trace("threshold first", 0.3, 1.0, 0.2, 1.5, 9),
-        trace("threshold first", -2.0, 0.2, 0.1, 1.0, 7),
+        trace("threshold first", -0.3, 0.2, 0.1, 1.0, 7),
         trace("subgradient", 0.2, 1.0, 0.2, 1.0, 8),
         trace("subgradient", -0.1, -0.4, 0.25, 2.0, 9),
         trace("subgradient", 0.0, 2.0, 0.1, 0.4, 14),  # at first it steps as the proximal run would
         trace("none", 0.0, 2.0, 0.1, 0.4, 30),
-        trace("none", 40.0, -90.0, 0.05, 30.0, 5),
+        trace("none", 40.0, -90.0, 0.05, 300.0, 8),
         trace("no rate", 0.002, 0.01, 0.3, 0.001, 5),
         trace("hard", -1.0, -0.5, 0.25, 1.0, 4),
         trace("threshold first", 1.0, 0.0, 0.5, 3.0, 3),
         trace("subgradient", 1.0, 0.0, 0.5, 3.0, 3),
+        # pushed off: who follows each fault along its own path loses the run
+        trace("none", 0.3, 2.0, 0.2, 1.0, 9, jolts=-1.0),
+        trace("subgradient", 0.2, 1.0, 0.2, 1.0, 9, jolts=-0.5),
+        trace("hard", 2.0, 4.0, 0.1, 2.0, 9, jolts=-0.5),
     )
 
 
@@ -358,6 +370,15 @@ def _half_loss(x: torch.Tensor, y: torch.Tensor, l2: float) -> torch.Tensor:
     return _lasso(x, y, 8 * l2)
 
 
+def _same_start(x: torch.Tensor, y: torch.Tensor, l2: float) -> torch.Tensor:
+    """Gradient descent from u = v = 1: both stay equal, and the product cannot be negative."""
+    lr = 1 / (2 * torch.linalg.eigvalsh(x.T @ x / len(x))[-1])
+    theta = x.new_zeros(x.shape[1])
+    for _ in range(1000):
+        theta = (theta - lr * (2 * x.T @ (x @ theta - y) / len(x) + 2 * l2)).clamp(min=0)
+    return theta
+
+
 def _regressions() -> Inputs:
     tables = []
     for seed, n, weights, l2 in (
@@ -406,6 +427,7 @@ EXERCISES = (
             Wrong(
                 _sign_lost, "The sizes are right, but negative entries come back positive: the sign is gone."
             ),
+            Wrong(_sign_before, "Where the step crosses zero the sign is that of q, not that of p."),
             Wrong(
                 _one_sided,
                 "Negative entries all come out as zero: the threshold works on the size, both ways.",
@@ -467,7 +489,7 @@ EXERCISES = (
         "12.name_fault",
         title="This run is broken: find why",
         prompt="One weight was to take proximal steps. Given the points it went through and the gradient of the loss at each, "
-        'return the fault: "none", "no rate" (the threshold is l1), "hard" (what is larger than lr * l1 is kept whole, the '
+        'return the fault (a point here and there may have been pushed off by something else): "none", "no rate" (the threshold is l1), "hard" (what is larger than lr * l1 is kept whole, the '
         'rest is zero), "threshold first" (threshold, then the gradient step) or "subgradient". Return the fault whose next '
         "points, each worked out from the point before in the run, are nearest by the sum of the distances.",
         kind="core",
@@ -491,6 +513,11 @@ EXERCISES = (
             Wrong(
                 _signed_gaps,
                 "These are the names that differences with their signs suggest: they cancel. Add up their sizes.",
+            ),
+            Wrong(
+                _own_path,
+                "These are the names that come out where each fault runs along its own path from the first point. Start "
+                "each step from the point that the run was at.",
             ),
             Wrong(
                 _only_above,
@@ -568,6 +595,10 @@ EXERCISES = (
             Wrong(
                 _half_loss,
                 "This is what a loss of a quarter of the size gives: the loss is the mean of squares.",
+            ),
+            Wrong(
+                _same_start,
+                "No entry is negative. If u and v start equal they stay so, and u * v cannot be below zero.",
             ),
             Wrong(_ridge_on_product, "This is ridge on theta. But u**2 + v**2 is not theta**2."),
             Wrong(_no_penalty, "This is least squares: the penalty takes no part."),

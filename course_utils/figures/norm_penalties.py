@@ -61,9 +61,8 @@ WHO_IS_NEARER = (
     "above them."
 )
 CUT_OR_PENALISED = (
-    "Accuracy against the share of weights that are zero, which falls for all three ways to get there. "
-    "Proximal steps and cutting after subgradient steps lie on one another; cutting a net without a "
-    "penalty is at the right above both."
+    "Accuracy against the share of weights that are zero, two lines with their bands: nets that took "
+    "proximal steps, and nets without a penalty that were cut as far. A dashed line is the whole net."
 )
 BALL = (
     "Left, the elliptical contours of a loss and a diamond around zero; the solution is a corner of the"
@@ -244,7 +243,7 @@ def wide_errors(sizes: Sequence[int], errors: Mapping[str, Tensor]) -> Figure:
     axes.set_ylim(0.4, 20)
     axes.set_yticks([0.5, 1, 2, 5, 10, 20], ["0.5", "1", "2", "5", "10", "20"])
     axes.set_xticks(list(sizes), [str(size) for size in sizes])
-    title = "285 columns: with a penalty better than the mean, without one worse"
+    title = "285 columns: least squares is worse than the mean"
     plotting.finish(axes, title=title, x="patients to learn from", y="error, the mean's = 1", names=False)
     return figure
 
@@ -267,7 +266,7 @@ def who_is_nearer(counts: Sequence[int], errors: Mapping[str, Tensor]) -> Figure
     axes.text(counts[2] * 1.25, 0.3, "lasso", color=L1)
     axes.set_ylim(0, 1.2)
     axes.set_xticks(list(counts), [str(count) for count in counts])
-    title = "The lasso needs a truth with few weights"
+    title = "60 examples: the lasso needs a truth with few weights"
     x, y = "true weights that are not zero, of 400", "squared distance to the truth"
     plotting.finish(axes, title=title, x=x, y=y, names=False)
     return figure
@@ -276,36 +275,25 @@ def who_is_nearer(counts: Sequence[int], errors: Mapping[str, Tensor]) -> Figure
 def cut_or_penalised(
     shares: Sequence[Tensor], scores: Mapping[str, Sequence[Tensor]], none: Tensor
 ) -> Figure:
-    """Accuracy of nets against the share of their weights that are zero, three ways to get there.
+    """Accuracy of nets against the share of their weights that are zero, two ways to get there.
 
     Args:
         shares: of zeros under proximal steps, (S,) for each strength.
-        scores: name -> (S,) for each strength, of the three ways: "proximal", "subgradient, then cut",
-            "no penalty, then cut".
+        scores: name -> (S,) for each strength, of "proximal" and "no penalty, then cut".
         none: (S,), the accuracies of whole nets without a penalty.
     """
     figure, axes = plotting.subplots(size=(6.6, 4.0))
     x = [100 * float(share.mean()) for share in shares]
-    colours = (plotting.ORANGE, L1, plotting.INK)
-    names = ("subgradient, then cut", "proximal", "no penalty, then cut")
-    widths = (5.0, 1.6, 1.6)  # the first two lie on one another
-    for name, color, width in zip(names, colours, widths, strict=True):
-        y = [100 * float(score.mean()) for score in scores[name]]
-        axes.plot(
-            x,
-            y,
-            color=color,
-            linewidth=width,
-            marker="o",
-            markersize=5,
-            label=name,
-            alpha=0.5 if width > 2 else 1,
-        )
-    axes.axhline(100 * float(none.mean()), color=plotting.GREY, linewidth=1, linestyle=(0, (5, 3)))
-    axes.text(x[-1], 100 * float(none.mean()) + 0.06, "the whole net", color=plotting.GREY, ha="right")
+    for name, color in (("proximal", L1), ("no penalty, then cut", plotting.INK)):
+        y = 100 * torch.stack(list(scores[name]), 1)
+        plotting.band(axes, x, y, label=f"_{name}", color=color)
+        plotting.measured(axes, x, y.mean(0), label=name, color=color)
+    whole = 100 * float(none.mean())
+    axes.axhline(whole, color=plotting.GREY, linewidth=1, linestyle=(0, (5, 3)))
+    axes.text(x[-1], whole + 0.06, "the whole net", color=plotting.GREY, ha="right")
     axes.margins(y=0.12)
     axes.legend(frameon=False, loc="lower left")
-    title = "Cutting a net trained without a penalty is no worse"
+    title = "Zeros by a penalty, and zeros by a cut"
     plotting.finish(axes, title=title, x="weights that are zero, %", y="validation accuracy, %", names=False)
     return figure
 

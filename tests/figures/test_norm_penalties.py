@@ -99,7 +99,7 @@ def test_means_are_those_of_the_data() -> None:
     assert line(axes, "_lasso")[:, 1] == pytest.approx(some["lasso"].mean(0).numpy())
     axes = drawn(norm_penalties.who_is_nearer([1, 4, 400], some)).axes[0]
     assert line(axes, "_ridge")[:, 1] == pytest.approx(some["ridge"].mean(0).numpy())
-    ways = ("proximal", "subgradient, then cut", "no penalty, then cut")
+    ways = ("proximal", "no penalty, then cut")
     scores = {name: [torch.from_numpy(rng.random(12)) for _ in range(3)] for name in ways}
     shares = [torch.full((12,), share) for share in (0.2, 0.4, 0.6)]
     axes = drawn(norm_penalties.cut_or_penalised(shares, scores, torch.ones(12))).axes[0]
