@@ -138,6 +138,9 @@ def _traces() -> Inputs:
         trace("state lost", 9, 0.05, 4, 0.1, 7),
         trace("one slash", 4, 0.5, 10, 0.1, 3),  # shorter than one stair
         trace("none", 4, 0.5, 10, 0.1, 3),
+        # one step off the right curve
+        trace("factor again", 6, 1.0, 4, 0.5, 9),
+        trace("state lost", 7, 1.0, 6, 0.5, 1),
     )
 
 
@@ -799,8 +802,9 @@ QUIZZES = (
     ),
     Quiz(
         "09.early_or_late",
-        "Two runs of 400 steps down the same bowl. One divides its rate by ten at step 50, the other at step 200. "
-        "Who is ahead at step 100, and who at the end?",
+        "Two runs of 400 steps down the same bowl, in which the large rate needs some 100 steps until its loss is "
+        "nearly flat. One divides its rate by ten at step 50, the other at step 200. Who is ahead at step 100, and "
+        "who at the end?",
         (
             (
                 "The early one, both times",
@@ -810,7 +814,7 @@ QUIZZES = (
             (
                 "The early one at step 100, the late one at the end",
                 "The drop shows its gain at once and its cost later: until step 200 the early run goes at the small "
-                "rate.",
+                "rate. (From a nearer or a farther start it can be otherwise; the lesson shows both.)",
                 True,
             ),
             (

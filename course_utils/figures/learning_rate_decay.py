@@ -73,13 +73,13 @@ CONTROL = (
     "one with the unchanged rate stays high, and those with a lower rate and with a larger batch "
     "fall at once."
 )
-PATIENCE = (
-    "Excess risk at the end, over the best constant rate's, against the patience of the plateau rule, with "
-    "dashed lines for the best constant rate and for the best decay."
+PLATEAUS = (
+    "Excess risk at the end over the best constant rate's, as dots with intervals, for three plateau rules "
+    "and for the best decay; a dashed line at one."
 )
 POOLS = (
-    "Excess risk of the linear decay over that of the best constant rate, against the number of training "
-    "examples. Near one with few examples that are seen again and again; lowest where all are new."
+    "Excess risk of the linear decay over the best constant rate's, as dots with intervals: with 120 "
+    "examples, with 120 whose targets have no noise, and where all examples are new; a dashed line at one."
 )
 MISTAKES = (
     "Panels of rates against steps, each with what was meant as a dashed line and what the run used: one "
@@ -301,40 +301,28 @@ def control(steps: ArrayLike, curves: Mapping[str, ArrayLike]) -> Figure:
     return figure
 
 
-def patience(values: Sequence[int], shares: ArrayLike, best: float) -> Figure:
-    """What the plateau rule ends with, over the best constant rate's, against its patience.
-
-    Args: values: (K,). shares: (S, K). best: the same share of the best decay, drawn as a level.
-    """
-    figure, axes = plotting.subplots(size=(6.8, 3.7))
-    plotting.log_ticks(axes, "x")
-    y = np.asarray(shares)
-    plotting.band(axes, values, y, label="_plateau", color=plotting.VERMILION)
-    plotting.measured(axes, values, y.mean(0), label="_dots", color=plotting.VERMILION)
-    for name, level in (("best constant rate", 1.0), ("best decay", best)):
-        axes.axhline(level, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
-        axes.text(np.sqrt(values[1] * values[2]), level + 0.01, name, ha="center", va="bottom")
-    axes.set_xticks(values, [str(value) for value in values])
-    axes.set_ylim(0.5, 1.2)
-    title = "A plateau rule that waits too little gives the gain away"
-    plotting.finish(axes, title=title, x="patience (looks)", y="risk / best constant's", names=False)
-    return figure
+def plateaus(shares: Mapping[str, Interval]) -> Figure:
+    """What plateau rules end with, over the best constant rate's; and the best decay, by name."""
+    return _over_constant(shares, plotting.VERMILION, "Plateau rules, and the best decay")
 
 
-def pools(sizes: Sequence[int], ratios: Sequence[Interval]) -> Figure:
-    """The best decay's excess risk over the best constant rate's, against the number of examples."""
-    figure, axes = plotting.subplots(size=(6.8, 3.7))
-    plotting.log_ticks(axes, "x")
-    mean = np.array([one.mean for one in ratios])
-    spread = np.array([[one.mean - one.low, one.high - one.mean] for one in ratios]).T
-    axes.errorbar(sizes, mean, spread, fmt="o", color=plotting.PURPLE, markersize=6.5, capsize=3)
-    axes.axhline(1.0, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
-    axes.text(sizes[-1], 1.01, "best constant rate", ha="right", va="bottom")
-    axes.set(ylim=(0.5, 1.15))
-    axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
-    title = "Where few examples come again, a decay gains nothing"
-    x = "training examples (with the most, each is seen once)"
-    plotting.finish(axes, title=title, x=x, y="risk / best constant's", names=False)
+def pools(shares: Mapping[str, Interval]) -> Figure:
+    """The linear decay's excess risk over the best constant rate's, by what is trained on."""
+    return _over_constant(shares, COLOURS["linear"], "The linear decay, with few examples and with new ones")
+
+
+def _over_constant(shares: Mapping[str, Interval], color: str, title: str) -> Figure:
+    """A dot with its interval for each name, the first on top, and the level of the best constant rate."""
+    figure, axes = plotting.subplots(size=(6.8, 1.3 + 0.5 * len(shares)))
+    rows = np.arange(len(shares))[::-1]
+    mean = np.array([one.mean for one in shares.values()])
+    spread = np.array([[one.mean - one.low, one.high - one.mean] for one in shares.values()]).T
+    axes.errorbar(mean, rows, xerr=spread, fmt="o", color=color, markersize=6.5, capsize=3)
+    axes.axvline(1.0, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
+    axes.text(1.01, len(shares) - 0.55, "best constant rate", ha="left", va="center")
+    axes.set(xlim=(0.5, 1.25), ylim=(-0.5, len(shares) - 0.2))
+    axes.set_yticks(rows, list(shares))
+    plotting.finish(axes, title=title, x="excess risk / best constant rate's", y="", names=False)
     return figure
 
 

@@ -17,18 +17,25 @@ class PlateauPerRun:
     Args:
         lr: rates of the runs, of any shape, > 0. `lr` of the object is what they are now.
         patience: a whole number >= 0, or a tensor of them that broadcasts with `lr`.
-        factor: in (0, 1).
+        factor: in (0, 1), or a tensor of such numbers that broadcasts with `lr`.
         threshold: share by which a loss must be lower to be better, in [0, 1).
     Raises: ValueError if an argument is out of range.
     Agrees with: `torch.optim.lr_scheduler.ReduceLROnPlateau` with eps = 0, run by run, for losses above 0.
     """
 
     def __init__(
-        self, lr: Tensor, patience: Tensor | int = 10, *, factor: float = 0.1, threshold: float = 1e-4
+        self,
+        lr: Tensor,
+        patience: Tensor | int = 10,
+        *,
+        factor: Tensor | float = 0.1,
+        threshold: float = 1e-4,
     ) -> None:
         require(bool((lr > 0).all()), "lr > 0", lowest=float(lr.min()))
         require(bool((torch.as_tensor(patience) >= 0).all()), "patience >= 0", patience=patience)
-        require(0 < factor < 1 and 0 <= threshold < 1, "0 < factor < 1, 0 <= threshold < 1", factor=factor)
+        falls = torch.as_tensor(factor)
+        require(bool(((falls > 0) & (falls < 1)).all()), "0 < factor < 1", factor=factor)
+        require(0 <= threshold < 1, "0 <= threshold < 1", threshold=threshold)
         self.lr, self.patience, self.factor, self.threshold = lr.clone(), patience, factor, threshold
         self._best, self._bad = torch.full_like(lr, torch.inf), torch.zeros_like(lr)
 

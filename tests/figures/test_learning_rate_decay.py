@@ -189,12 +189,14 @@ def test_figures_of_the_net() -> None:
     rows = np.random.default_rng(1).uniform(0.6, 1.0, (12, 4))
     [axes] = drawn(figures.control([1, 2, 3, 4], {"as before": rows, "rate / 10": rows / 2})).axes
     assert line(axes, "rate / 10")[:, 1] == pytest.approx(rows.mean(0) / 2)
-    [axes] = drawn(figures.patience([1, 3, 10, 30], rows, 0.7)).axes
-    assert line(axes, "_plateau")[:, 1] == pytest.approx(rows.mean(0))
-    assert {text.get_text() for text in axes.texts} == {"best constant rate", "best decay"}
-    shares = [ratio_interval(rows[:, k], np.ones(12)) for k in range(2)]
-    [axes] = drawn(figures.pools([10, 1000], shares)).axes
-    assert axes.get_lines()[0].get_ydata() == pytest.approx([one.mean for one in shares])
+    shares = {name: ratio_interval(rows[:, k], np.ones(12)) for k, name in enumerate(("one", "two", "three"))}
+    for draw in (figures.plateaus, figures.pools):
+        [axes] = drawn(draw(shares)).axes
+        x, y = axes.get_lines()[0].get_data()
+        assert x == pytest.approx([one.mean for one in shares.values()])
+        names = dict(zip(axes.get_yticks(), axes.get_yticklabels(), strict=True))
+        assert [names[at].get_text() for at in y] == list(shares)
+        assert y[0] > y[1] > y[2]
 
 
 def test_the_mistakes() -> None:

@@ -47,6 +47,13 @@ def test_rates() -> None:
     check_against_torch(plateau)
 
 
+def test_each_run_has_a_factor_of_its_own() -> None:
+    rule = plateau.PlateauPerRun(torch.ones(2), 0, factor=torch.tensor([0.5, 0.1]))
+    for _ in range(3):
+        rule.step(torch.ones(2))
+    assert rule.lr.tolist() == pytest.approx([0.25, 0.01])
+
+
 def test_the_given_rates_stay() -> None:
     rates = torch.ones(2)
     rule = plateau.PlateauPerRun(rates, 0)
@@ -62,6 +69,7 @@ def test_bad_arguments() -> None:
         (torch.ones(2), -1, {}),
         (torch.ones(2), torch.tensor([1, -1]), {}),
         (torch.ones(2), 1, {"factor": 1.0}),
+        (torch.ones(2), 1, {"factor": torch.tensor([0.5, 0.0])}),
         (torch.ones(2), 1, {"threshold": 1.0}),
     ):
         with pytest.raises(ValueError, match="need"):
