@@ -140,16 +140,18 @@ def _trace(fault: str, peak: float, n: int, total: int, epoch: int, length: int)
 def _traces() -> Inputs:
     settings = (
         (0.1, 10, 60, 20, 80),
-        (2.0, 5, 40, 7, 30),
+        (2.0, 5, 40, 7, 60),
         (0.003, 20, 50, 4, 90),
         (1.0, 1, 30, 10, 45),
         (0.5, 12, 64, 16, 12),
     )
     cases = []
     for peak, n, total, epoch, length in settings:
-        # of a climb of one batch, and before the peak, some faults leave no trace
-        shown = [f for f in FAULTS if not (n == length and f in ("rises again", "on top"))]
+        # while it climbs only two faults leave a trace; of the others no one can tell which it is
+        shown = ("zero start", "per epoch") if n == length else FAULTS
         cases += [(_trace(fault, peak, n, total, epoch, length), peak, n, total, epoch) for fault in shown]
+    # one epoch of a flat climb: a step that grows by parts of an epoch is not what was logged
+    cases.append((_trace("per epoch", 1.0, 1, 100, 10, 10), 1.0, 1, 100, 10))
     return tuple(cases)
 
 
@@ -480,7 +482,7 @@ QUIZZES = (
         (
             (
                 "about the same: what counts is to begin low",
-                "So one would think. But at a tenth of the rate it only walks to where a tenth is comfortable.",
+                "So one would think. But 40 steps at a tenth bring it only part of the way to flatter ground.",
                 False,
             ),
             (
@@ -490,7 +492,7 @@ QUIZZES = (
             ),
             (
                 "clearly lower, not far above that without any warm-up",
-                "The rising rate itself drives the net to flatter ground. The lesson measures how far.",
+                "The rising rate brings the net to flatter ground in 40 steps. The lesson asks whether that is all.",
                 True,
             ),
         ),

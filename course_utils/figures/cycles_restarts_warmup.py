@@ -59,8 +59,7 @@ CLIMBING = (
 )
 ADAM_RATES = (
     "Validation accuracy against Adam's rate in two panels. With large weights the curve with warm-up falls "
-    "off last, and the one that stood still first falls off first. In the default net the two curves are "
-    "close."
+    "off last, and to stand still first does not help. In the default net the two curves are close."
 )
 STEM = (
     "Validation loss against the step, logarithmic. The stem at the peak flattens out. Each branch drops "
