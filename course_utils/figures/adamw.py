@@ -47,8 +47,8 @@ REST_AGAINST_NOISE = (
     "flat. AdamW begins near the minimum and falls with the noise, along the dashed line of theory."
 )
 INTO_THE_BOX = (
-    "A bias at η = 1 against the number of steps, logarithmic, with a line at the edge of the box, 100, and one "
-    "at the mean, 152. With β₂ = 0.95 it is at the edge after 1,000 steps; with 0.999 it still creeps up to it."
+    "A bias at η = 1 against the number of steps, logarithmic, with a line at the edge of the box, 100, and "
+    "one at the mean, 152. With β₂ = 0.95 it is at the edge after 1,000 steps; with 0.999 it still creeps up."
 )
 WHICH_NUMBER = (
     "Four panels: above AdamW, below Adam with L2; validation loss against λ on the left and against η·λ on "
