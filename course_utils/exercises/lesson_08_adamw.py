@@ -72,6 +72,10 @@ def _divided(p: Tensor, m: Tensor, v: Tensor, g: Tensor, t: int, lr: float, weig
     return p - lr * (d + weight_decay * p / size), m, v
 
 
+def _only_p(p: Tensor, m: Tensor, v: Tensor, g: Tensor, t: int, lr: float, weight_decay: float) -> Tensor:
+    return adamw_step(p, m, v, g, t, lr, weight_decay)[0]
+
+
 def _states() -> Inputs:
     generator = torch.Generator().manual_seed(8)
 
@@ -164,6 +168,12 @@ def _without_adam(weights: Weights, lr: float, decay: float) -> str:
     return min(paths, key=lambda name: sum(abs(a - b) for a, b in zip(weights, paths[name], strict=True)))
 
 
+def _without_eps(weights: Weights, lr: float, decay: float) -> str:
+    """Adam's first step as lr, however small decay is beside its eps."""
+    found = name_decay(weights, lr, decay)
+    return "none" if found == "L2 in Adam" and abs(decay * weights[0]) < 1e-8 else found
+
+
 def _ten_times(weights: Weights, lr: float, decay: float) -> str:
     """The long-run factor of momentum, taken from the first step on."""
     paths = {name: _path(name, weights[0], len(weights) - 1, lr, decay) for name in KINDS}
@@ -210,6 +220,7 @@ def _traces() -> Inputs:
         trace("decoupled without lr", -1.0, 6, 2.0, 0.3),
         trace("L2 in Adam", 4.0, 5, 0.1, 0.025),  # each step is lr, and the first that of "without lr"
         trace("decoupled without lr", 10.0, 3, 0.1, 0.01),  # each step is near lr
+        trace("L2 in Adam", 1.0, 4, 0.1, 5e-9),  # eps is larger than the gradient
     )
 
 
@@ -492,6 +503,7 @@ EXERCISES = (
                 "The decay stays out of m and v, and yet you divide it by the root of v_hat. Only the direction is "
                 "divided.",
             ),
+            Wrong(_only_p, "This is the new p alone. Return all three, as a tuple: p, m, v."),
         ),
         hints=(
             "Adam's step, and one line more. Which quantity does that line change?",
@@ -546,6 +558,10 @@ EXERCISES = (
             Wrong(
                 _momentum_is_decoupled,
                 "Momentum's paths are called decoupled here. They share the first step only.",
+            ),
+            Wrong(
+                _without_eps,
+                "Adam's eps of 1e-8 is missing: it shortens the steps where decay * p is as small.",
             ),
         ),
         hints=(

@@ -47,22 +47,23 @@ REST_AGAINST_NOISE = (
     "flat. AdamW begins near the minimum and falls with the noise, along the dashed line of theory."
 )
 INTO_THE_BOX = (
-    "A bias against the number of steps, logarithmic, with a line at the edge of the box, 100, and one at "
-    "the mean, 152. With β₂ = 0.95 it is at the edge after 1,000 steps; with 0.999 it still creeps up to it."
+    "A bias at η = 1 against the number of steps, logarithmic, with a line at the edge of the box, 100, and "
+    "one at the mean, 152. With β₂ = 0.95 it is at the edge after 1,000 steps; with 0.999 it still creeps up."
 )
 WHICH_NUMBER = (
     "Four panels: above AdamW, below Adam with L2; validation loss against λ on the left and against η·λ on "
-    "the right, one valley for each of three rates, its lowest point marked. On the left the marks stand "
-    "nearly over one another, on the right they lie apart."
+    "the right, one valley for each of three rates, its lowest point marked. In runs of 600 steps "
+    "the marks stand nearly over one another on the left and lie apart on the right."
 )
 WHICH_NUMBER_NORMED = (
     "Four panels: validation loss of AdamW against λ and against η·λ, and of Adam with L2 against λ and "
-    "against η²·λ, one valley for each of three rates, its lowest point marked. On the left the marks lie "
-    "far apart, on the right they are near one another."
+    "against η²·λ, one valley for each of three rates, its lowest point marked. In runs of 600 steps "
+    "the marks lie far apart on the left and nearer to one another on the right."
 )
 CONVNET = (
-    "Validation accuracy of the convnet against the rate, logarithmic: without decay it falls at rates where "
-    "both kinds of decay, each at one λ, still hold on; these two lines lie close to each other."
+    "Validation accuracy of the convnet against the rate, logarithmic: without decay, with AdamW and with "
+    "Adam and L2, each at one λ. After 300 steps the line without decay is the lowest at the highest rates, "
+    "and the other two lie close to each other."
 )
 ENDINGS = (
     "A plane with its minimum outside a shaded box of half width 2. Adam with L2 ends on the dashed line of "
@@ -189,7 +190,7 @@ def into_the_box(paths: Mapping[float, Tensor], *, edge: float, mean: float) -> 
         axes.axhline(level, color=plotting.INK, linewidth=1.0, linestyle=(0, (5, 3)), label=f"_{words}")
         axes.text(1.2, level + 3, words, color=plotting.INK, va="bottom")
     axes.set(xlim=(1, len(path) - 1), ylim=(0, mean * 1.15))
-    title = "Into the box: it takes as long as v remembers the start"
+    title = "At η = 1 a long memory in v holds the bias back"
     plotting.finish(axes, title=title, x="steps", y="bias")
     return figure
 
@@ -254,7 +255,7 @@ def accuracy_of_rates(lrs: Sequence[float], accuracies: Mapping[str, ArrayLike])
         axes.plot(lrs, mean, color=colours[name], label=name, marker="o", markersize=5)
     axes.set_xticks(lrs, [f"{lr:g}" for lr in lrs])
     axes.set_ylim(top=94)
-    title = "The convnet: decay counts where the rate is too large"
+    title = "The convnet at each rate, with and without decay"
     plotting.finish(axes, title=title, x="η", y="validation accuracy, %", names=False)
     plotting.label_lines(axes, gap=0.09)
     return figure
