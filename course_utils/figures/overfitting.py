@@ -317,7 +317,7 @@ def gains_by_steps(
     for (images, (steps, gains)), color in zip(paths.items(), colours, strict=True):
         _intervals(axes, steps, gains, f"_{images}", color, _points)
         end = (steps[-1], _points(gains[-1].mean))
-        place = {"xytext": (8, 0), "va": "center", "textcoords": "offset points"}
+        place = {"xytext": (8, 4), "va": "center", "textcoords": "offset points"}
         axes.annotate(f"{images} images", end, color=color, **place)
     plotting.log_ticks(axes, "x")
     axes.axhline(0, color=plotting.INK, linewidth=0.8)
@@ -325,7 +325,7 @@ def gains_by_steps(
     ticks = [40, 80, 160, 320, 640]
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
     axes.minorticks_off()
-    title = "The same images gain later, the fewest gain least in the end"
+    title = "The gain depends on steps and on images"
     plotting.finish(axes, title=title, x="steps trained", y="accuracy gained (points)", names=False)
     return figure
 
@@ -371,7 +371,7 @@ def folds_figure(counts: Sequence[int], folds: ArrayLike, single: ArrayLike) -> 
         axes.set_xticks(list(counts), [str(count) for count in counts])
         axes.minorticks_off()
         axes.set_xlim(counts[0] / 1.1, counts[-1] * 1.02)
-    title = "With five parts or more one split is farther off"
+    title = "From K = 5 on one split is farther off"
     plotting.finish(left, title=title, x="parts, K", y="points of accuracy", names=False)
     plotting.finish(right, title="With few parts: too low", x="parts, K", y="")
     return figure
