@@ -150,7 +150,12 @@ def _parts_for_penalties(l2s: list[float], errors: torch.Tensor) -> float:
 
 
 def _penalty_inputs() -> Inputs:
-    rows: list[tuple[Any, ...]] = [([0.5], _randn(5, 3, 1)), ([0.02, 2.0], 0.3 + _randn(6, 2, 2).abs())]
+    level = torch.tensor([[0.5, 0.75, 0.5]], dtype=torch.float64).repeat(4, 1)  # the limit itself is met
+    rows: list[tuple[Any, ...]] = [
+        ([0.5], _randn(5, 3, 1)),
+        ([0.02, 2.0], 0.3 + _randn(6, 2, 2).abs()),
+        ([0.1, 0.3, 0.2], level),
+    ]
     for seed in range(16):
         parts, count = 3 + seed % 6, 5 + seed
         order = (
@@ -253,7 +258,13 @@ def _reports() -> Inputs:
             ],
         ),
         ([report("alone", [0], [1], [2])],),
-        ([report("one", [0], [3], [6]), report("two", [3], [0], [9], looks=5)],),
+        (
+            [
+                report("one", [0], [3], [6]),
+                report("two", [3], [0], [9], looks=5),
+                report("each", [1], [], [5]),
+            ],
+        ),
         ([],),
     )
 
@@ -323,7 +334,12 @@ def _repair_inputs() -> Inputs:
         x = _randn(70 + seed, rows, columns) + 0.3 * y[:, None] * (torch.arange(columns) % 5 == 0)
         x[n:] += 0.6  # the held-out rows lie elsewhere
         found.append((x * scale + 1, y, n, k))
-    return tuple(found)
+    # a row at the training mean: its score is 0, and no answer
+    x = torch.tensor(
+        [[0.0, 1.0], [2.0, 3.0], [0.0, 3.0], [2.0, 1.0], [1.0, 2.0], [2.0, 0.0]], dtype=torch.float64
+    )
+    y = torch.tensor([-1.0, 1.0, -1.0, 1.0, 1.0, 1.0], dtype=torch.float64)
+    return (*found, (x, y, 4, 1))
 
 
 # --- 5 · wrong labels in the validation set --------------------------------------------------------
@@ -424,7 +440,7 @@ _EXAMPLES: Inputs = (
     (30, 40, 1.0, 0.25),  # it rises: only beyond the peak is it lower
     (36, 40, 1.0, 0.5), (20, 40, 0.1, 1.0), (39, 40, 1.0, 0.25), (40, 40, 2.0, 0.1), (41, 40, 1.0, 1.0),
     (42, 40, 1.0, 0.25), (100, 40, 1.0, 0.25), (1, 200, 1.0, 0.01), (150, 200, 5.0, 0.01), (5, 60, 0.02, 3.0),
-    (3, 12, 4.0, 1.0),
+    (3, 12, 4.0, 1.0), (38, 40, 1.0, 0.25), (37, 40, 1.0, 0.25),
 )  # fmt: skip
 
 

@@ -26,8 +26,7 @@ LOSS_CURVES = (
 )
 TWO_ANSWERS = (
     "Share of the wrongly labelled training images against steps. At first most are answered with the "
-    "digit that they show. Later that share falls, and the share answered with the wrong label climbs "
-    "past it."
+    "digit that they show. Later that share falls, and the share answered with the wrong label climbs."
 )
 ERROR_PARTS = (
     "Squared error against the inputs used, both logarithmic. Squared bias falls up to p = n and returns "
@@ -49,13 +48,13 @@ GAINS_BY_SIZE = (
 )
 
 METHODS = (
-    "What four methods and twice the images gain over the plain net, with intervals. Weight decay, "
-    "dropout and early stopping gain far more with wrong labels than with right ones; eight units do not; "
-    "twice the images do."
+    "What four methods, half the rounds and twice the images gain over the plain net, with intervals. "
+    "Weight decay, dropout and early stopping gain far more accuracy with wrong labels than with right "
+    "ones, eight units little. Half the rounds gain a good part of what twice the images do."
 )
 FOLDS = (
-    "How far estimates of accuracy are off, against the number of parts K. One split is farther off than "
-    "K folds; with two parts both are too low, with ten less so."
+    "How far estimates of accuracy are off, against the number of parts K. With two parts one split is as "
+    "far off as both folds, with five and ten farther. With two parts both are too low, with ten less so."
 )
 WINNERS = (
     "By how much the winner's validation score overstates its worth, against the number of nets tried: it "
@@ -68,8 +67,8 @@ WAVES = (
     "low."
 )
 GAINS_BY_STEPS = (
-    "Accuracy gained by the tuned penalty against the steps trained, where labels are wrong: a rising "
-    "line for each number of images, the one of 64 images first, that of 576 last."
+    "Accuracy gained by the tuned penalty against the steps trained, where labels are wrong, a line for "
+    "each number of images. That of 64 images starts first and stays low; that of 576 starts last."
 )
 
 POINTS = 16  # of the curve that is fitted
@@ -251,7 +250,7 @@ def flattery(traces: Mapping[str, ArrayLike], gaps: Mapping[str, ArrayLike], *, 
     ends = np.array([0, n])
     plotting.theory(axes, ends, 2 * ends / n, label="_theory")
     axes.set(xlim=(0, n * 1.04), ylim=(0, 2.15))
-    title = "Too good by 2/n an effective weight, whatever the method"
+    title = "Too good by 2/n an effective weight, by either method"
     plotting.finish(axes, title=title, x="effective weights, tr H", y="gap / noise variance", names=False)
     return figure
 
@@ -273,7 +272,7 @@ def share_saved(varied: Mapping[str, ArrayLike]) -> Figure:
     axes.set(ylim=(0, 1), xlim=(dense[0], dense[-1]))
     ticks = [0.01, 0.1, 1, 10]
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    title = "One ratio says what a penalty saves"
+    title = "One ratio says what a penalty saves if XᵀX = nI"
     plotting.finish(axes, title=title, x="v / ‖θ*‖²", y="share of the error saved", names=False)
     return figure
 
@@ -317,16 +316,16 @@ def gains_by_steps(
     colours = (plotting.ORANGE, MARK, plotting.PURPLE)
     for (images, (steps, gains)), color in zip(paths.items(), colours, strict=True):
         _intervals(axes, steps, gains, f"_{images}", color, _points)
-        end, first = (steps[-1], _points(gains[-1].mean)), images == min(paths)
-        place = {"xytext": (-8, 6), "ha": "right"} if first else {"xytext": (8, 0), "va": "center"}
-        axes.annotate(f"{images} images", end, textcoords="offset points", color=color, **place)
+        end = (steps[-1], _points(gains[-1].mean))
+        place = {"xytext": (8, 4), "va": "center", "textcoords": "offset points"}
+        axes.annotate(f"{images} images", end, color=color, **place)
     plotting.log_ticks(axes, "x")
     axes.axhline(0, color=plotting.INK, linewidth=0.8)
     axes.axvline(mark, color=plotting.LIGHT, linewidth=1.2, zorder=0)
     ticks = [40, 80, 160, 320, 640]
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
     axes.minorticks_off()
-    title = "The same images: the gain comes with the steps"
+    title = "The gain depends on steps and on images"
     plotting.finish(axes, title=title, x="steps trained", y="accuracy gained (points)", names=False)
     return figure
 
@@ -372,7 +371,7 @@ def folds_figure(counts: Sequence[int], folds: ArrayLike, single: ArrayLike) -> 
         axes.set_xticks(list(counts), [str(count) for count in counts])
         axes.minorticks_off()
         axes.set_xlim(counts[0] / 1.1, counts[-1] * 1.02)
-    title = "One split is farther off than K folds"
+    title = "From K = 5 on one split is farther off"
     plotting.finish(left, title=title, x="parts, K", y="points of accuracy", names=False)
     plotting.finish(right, title="With few parts: too low", x="parts, K", y="")
     return figure
