@@ -155,6 +155,7 @@ def _pulls() -> Inputs:
         (wide, wide.clamp(-1, 1)),
         (near, near.clamp(-0.25, 0.25)),
         (uneven, uneven.clamp(-3, 3)),
+        (-uneven.flip(0), (-uneven.flip(0)).clamp(-3, 3)),
         (wide, cauchy(wide, 1.0)),
         (near, cauchy(near, 0.5)),
         (uneven, cauchy(uneven, 3.0)),
@@ -254,6 +255,8 @@ def _held_out() -> Inputs:
         (120, 5, 6.0, 22),
         (150, 2, 0.2, 23),
         (80, 10, 2.0, 24),
+        (100, 4, 15.0, 25),
+        (300, 3, 0.07, 26),
     ):
         generator = torch.Generator().manual_seed(seed)
         z = 2 * torch.randn(rows, classes, generator=generator, dtype=torch.float64)

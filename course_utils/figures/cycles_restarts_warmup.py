@@ -54,8 +54,8 @@ BY_CURVATURE = (
     "of large weights. The two dots lie apart for large weights and together for large inputs."
 )
 CLIMBING = (
-    "Peak rate times curvature along the first 40 steps, logarithmic. While the rate climbs to the peak the "
-    "product falls furthest. Runs that stay at a tenth of the peak keep the highest product."
+    "Peak rate times curvature along the first 40 steps, logarithmic. Runs that stay at a tenth of the peak "
+    "keep the highest product. Those that climb come down to those that stay at three tenths."
 )
 ADAM_RATES = (
     "Validation accuracy against Adam's rate in two panels. With large weights the curve with warm-up falls "
@@ -232,7 +232,7 @@ def climbing(steps: Sequence[int], curves: Mapping[str, ArrayLike], peak: float)
     axes.text(steps[-1], 1.9, "2: the edge of a quadratic", color=plotting.INK, va="top", ha="right")
     axes.set_ylim(1.3, 40)
     axes.set_yticks([2, 5, 10, 20], ["2", "5", "10", "20"])
-    title = "A climb meets the peak on flatter ground"
+    title = "A climb leads to flatter ground than a tenth of the peak"
     plotting.finish(axes, title=title, x="step", y="peak rate × curvature")
     return figure
 

@@ -84,7 +84,7 @@ EFFECTS = (
         "the start is sharper than what follows", "the default initialisation of a small net",
     ),
     Effect(
-        "twice the images", "plain net", _NOISY, "11.more-noisy", "always, where there are any", "never",
+        "twice the images", "plain net", _NOISY, "11.more-noisy", "there are any; about half of it is fewer rounds", "the plain net has stopped in time",
     ),
     Effect(
         "weight decay", "plain net", _NOISY, "11.decay-noisy",
