@@ -84,7 +84,8 @@ EFFECTS = (
         "the start is sharper than what follows", "the default initialisation of a small net",
     ),
     Effect(
-        "twice the images", "plain net", _NOISY, "11.more-noisy", "there are any; about half of it is fewer rounds", "the plain net has stopped in time",
+        "twice the images", "plain net", _NOISY, "11.more-noisy",
+        "there are any (about half of this comes from fewer rounds)", "the plain net is stopped in time",
     ),
     Effect(
         "weight decay", "plain net", _NOISY, "11.decay-noisy",

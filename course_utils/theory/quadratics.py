@@ -63,7 +63,7 @@ def best_heavy_ball(mu: float, L: float) -> tuple[float, float, float]:
 
 
 def spectra(kappa: float, count: int, generator: torch.Generator, *, d: int = 10) -> Tensor:
-    """Random curvatures (count, d), float64: evenly spread in the logarithm from 1 / kappa to 1, both ends in.
+    """Random curvatures (count, d), float64, even in the logarithm from 1 / kappa to 1, both ends included.
 
     Args:
         kappa: the condition number of each, >= 1. d: directions, >= 2.
