@@ -92,8 +92,8 @@ EFFECTS = (
         "labels are wrong, or few", "labels are clean and enough",
     ),
     Effect(
-        "L2", "no penalty, both at one high rate", _NOISY, "12.net-l2",
-        "the rate is too high", "the rate is tuned: little is left to gain",
+        "L2", "no penalty, after 800 steps", _NOISY, "12.net-l2-late",
+        "the net trains until it fits wrong labels", "it stops in time",
     ),
     Effect(
         "dropout", "plain net, each at its best rate", _NOISY, "13.gain-tuned-noisy",

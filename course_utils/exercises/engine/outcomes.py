@@ -99,17 +99,12 @@ def differs(exercise: Exercise, expected: Any, got: Any) -> Difference | None:
 
 
 def import_torch() -> None:
-    """Load torch where it is installed, with one thread, and what its first optimizer step loads: 2 seconds.
-
-    Before the time of answers counts.
-    """
+    """Load torch where it is installed, with one thread, before the time of answers counts."""
     if importlib.util.find_spec("torch"):
         import torch
+        import torch._dynamo  # which torch itself loads at the first step of a training loop: 2 seconds
 
         torch.set_num_threads(1)
-        weight = torch.nn.Parameter(torch.ones(1))
-        weight.grad = torch.ones(1)
-        torch.optim.SGD([weight], lr=1.0).step()
 
 
 def default_dtype() -> str:

@@ -167,7 +167,7 @@ from course_utils.exercises.engine.judge import judge_function
 for exercise in catalogue.load("00").EXERCISES:
     assert judge_function(exercise, exercise.solution).state == "correct", exercise.id
     for wrong in exercise.wrong:
-        assert judge_function(exercise, wrong.answer).lines == (f"wrong: {wrong.diagnosis}",), exercise.id
+        assert judge_function(exercise, wrong.answer).cause == wrong.diagnosis, exercise.id
 book = json.loads(pathlib.Path("notebooks/00_start_here.ipynb").read_text(encoding="utf-8"))
 cells = ["".join(cell["source"]) for cell in book["cells"] if cell["cell_type"] == "code"]
 space = {"__name__": "__main__"}
