@@ -9,7 +9,7 @@ grid.decoupled.loss               # the same for AdamW
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -24,9 +24,9 @@ from course_utils.optimizers.base import (
     at_least_zero,
     pair_from_zero_to_one,
 )
-from course_utils.seeds.rates import _for_each
+from course_utils.seeds.rates import for_each
 from course_utils.seeds.stacked import over
-from course_utils.seeds.train import SeedRuns, train_seeds
+from course_utils.seeds.train import train_seeds
 
 
 class AdamPerRun(Optimizer):
@@ -90,15 +90,12 @@ class Half:
 class DecayGrid:
     """What S seeds did at R learning rates with L2 in the gradient and with decoupled decay.
 
-    Attributes:
-        lrs: (R,), float64. l2, decoupled: a `Half` each; a run that diverged ends with an infinite loss.
-        runs: all of them: strength by strength (of l2 first), in each rate by rate, in each seed by seed.
+    Attributes: lrs: (R,), float64. l2, decoupled: a `Half` each; a run that diverged has an infinite loss.
     """
 
     lrs: Tensor
     l2: Half
     decoupled: Half
-    runs: SeedRuns = field(repr=False)
 
 
 def sweep_decay(
@@ -133,11 +130,10 @@ def sweep_decay(
     lr = rates.repeat_interleave(S).repeat(len(columns))
     strength, penalised = columns.repeat_interleave(each), of_l2.repeat_interleave(each)
     count = len(columns) * len(rates)
-
     runs = train_seeds(
         make_model,
-        _for_each(count, train),
-        _for_each(count, validation),
+        for_each(count, train),
+        for_each(count, validation),
         optimizer=lambda params: AdamPerRun(
             params, lr, l2=strength * penalised, decoupled=strength * ~penalised
         ),
@@ -152,4 +148,4 @@ def sweep_decay(
         Half(strengths, loss[..., chosen], metric[..., chosen])
         for strengths, chosen in zip(halves, (of_l2, ~of_l2), strict=True)
     ]
-    return DecayGrid(rates, l2=ends[0], decoupled=ends[1], runs=runs)
+    return DecayGrid(rates, *ends)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from course_utils._checks import require
 from course_utils.data import Stacked
-from course_utils.seeds.rates import _by_seed, _for_each
+from course_utils.seeds.rates import by_seed, for_each
 from course_utils.seeds.stacked import Named
 from course_utils.seeds.train import SeedRuns, train_seeds
 
@@ -39,7 +39,7 @@ class L2Sweep:
 
     def predict(self, x: Stacked) -> Tensor:
         """Outputs (S, R, N, ...) for each seed's own inputs."""
-        return _by_seed(self.runs.predict(_for_each(len(self.l2s), x)), len(self.l2s))
+        return by_seed(self.runs.predict(for_each(len(self.l2s), x)), len(self.l2s))
 
 
 def sweep_l2(
@@ -75,11 +75,11 @@ def sweep_l2(
     count = len(strengths)
     runs = train_seeds(
         make_model,
-        _for_each(count, train),
-        _for_each(count, validation),
+        for_each(count, train),
+        for_each(count, validation),
         seeds=[seed for _ in range(count) for seed in seeds],
         penalty=penalty,
         **options,
     )
-    losses, metrics = _by_seed(runs.validation_loss, count), _by_seed(runs.validation_metric, count)
+    losses, metrics = by_seed(runs.validation_loss, count), by_seed(runs.validation_metric, count)
     return L2Sweep(strengths, runs.steps, losses, metrics, runs)

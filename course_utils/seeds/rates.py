@@ -117,14 +117,14 @@ class LRSweep:
 
     def predict(self, x: Stacked) -> Tensor:
         """Outputs (S, R, N, ...) for each seed's own inputs."""
-        return self._by_seed(self.runs.predict(_for_each(len(self.lrs), x)))
+        return self._by_seed(self.runs.predict(for_each(len(self.lrs), x)))
 
     def parameters(self) -> dict[str, Tensor]:
         """name -> the parameters after the last step, (S, R, ...)."""
         return {name: self._by_seed(p.detach()) for name, p in self.runs.nets.named_parameters()}
 
     def _by_seed(self, values: Tensor) -> Tensor:
-        return _by_seed(values, len(self.lrs))
+        return by_seed(values, len(self.lrs))
 
 
 def sweep_lrs(
@@ -172,8 +172,8 @@ def sweep_lrs(
 
     runs = train_seeds(
         make_model,
-        _for_each(len(lrs), train),
-        None if validation is None else _for_each(len(lrs), validation),
+        for_each(len(lrs), train),
+        None if validation is None else for_each(len(lrs), validation),
         optimizer=optimizer if kind is None else lr_per_run(kind, each),
         seeds=[seed for _ in lrs for seed in seeds],
         **options,
@@ -181,9 +181,9 @@ def sweep_lrs(
     return LRSweep(
         lrs,
         runs.steps,
-        _by_seed(runs.train_loss, len(lrs)),
-        _by_seed(runs.validation_loss, len(lrs)),
-        _by_seed(runs.validation_metric, len(lrs)),
+        by_seed(runs.train_loss, len(lrs)),
+        by_seed(runs.validation_loss, len(lrs)),
+        by_seed(runs.validation_metric, len(lrs)),
         runs,
     )
 
@@ -213,11 +213,11 @@ def best_and_failing(lrs: Sequence[float] | Tensor, losses: Tensor, *, below: fl
     return float(lrs[best]), float(failing[0]) if len(failing) else math.inf
 
 
-def _for_each(count: int, examples: Stacked) -> Stacked:
+def for_each(count: int, examples: Stacked) -> Stacked:
     """The examples of all seeds, `count` times: run i * S + s is that of learning rate i and seed s."""
     return Stacked(*(part.repeat(count, *[1] * (part.ndim - 1)) for part in examples))
 
 
-def _by_seed(values: Tensor, count: int) -> Tensor:
+def by_seed(values: Tensor, count: int) -> Tensor:
     """(R * S, ...) as (S, R, ...)."""
     return values.view(count, -1, *values.shape[1:]).transpose(0, 1).contiguous()

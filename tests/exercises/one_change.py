@@ -50,21 +50,20 @@ def changes(function: Callable[..., Any]) -> Iterator[Change]:
     """(what was changed, the function with this change), one for each place and change."""
     source = textwrap.dedent(inspect.getsource(function))
     tree = ast.parse(source)
+    whole = ast.unparse(tree)
     places = [node for node in ast.walk(tree) if hasattr(node, "lineno")]
     for index, place in enumerate(places):
         for number in range(len(list(_variants(place)))):
             changed = copy.deepcopy(tree)
             node = [one for one in ast.walk(changed) if hasattr(one, "lineno")][index]
-            before = ast.unparse(place)
             if not _put(changed, node, number):
                 continue
             text = ast.unparse(ast.fix_missing_locations(changed))
-            if text == ast.unparse(tree) or "strict=False" in text:
+            if text == whole or "strict=False" in text:
                 continue
-            words = _difference(ast.unparse(tree), text) or before
             made = _compiled(text, function)
             if made is not None:
-                yield words, made
+                yield _difference(whole, text), made
 
 
 def survivors(exercise: Exercise, *, every: int = 1, first: int = 0) -> Iterator[str]:
@@ -229,5 +228,5 @@ def _compiled(text: str, function: Callable[..., Any]) -> Callable[..., Any] | N
 def _difference(before: str, after: str) -> str:
     """The line that changed: "x + 1 -> x - 1"."""
     pairs = zip(before.splitlines(), after.splitlines(), strict=False)
-    old, new = next(((a.strip(), b.strip()) for a, b in pairs if a != b), ("", ""))
-    return f"{old} -> {new}" if old else ""
+    old, new = next((a.strip(), b.strip()) for a, b in pairs if a != b)
+    return f"{old} -> {new}"

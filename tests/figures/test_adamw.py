@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import ModuleType
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
@@ -163,7 +163,7 @@ def made_up_grid() -> DecayGrid:
         Half(torch.tensor(x, dtype=torch.float64), torch.tensor(rng.uniform(0.5, 1, (5, 3, len(x)))), lrs)
         for x in ([1e-3, 1e-2, 1e-1], [0.1, 1.0, 10.0, 100.0])
     ]
-    return DecayGrid(lrs, l2=halves[0], decoupled=halves[1], runs=cast(Any, None))
+    return DecayGrid(lrs, *halves)
 
 
 @pytest.mark.parametrize("power", [1, 2])

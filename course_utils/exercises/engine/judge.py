@@ -58,9 +58,9 @@ def judge_function(
 
 
 def _with_help(exercise: Exercise, result: Verdict) -> Verdict:
-    again = f'failing("{exercise.id}") returns these arguments.' if result.failing is not None else ""
-    helps = f'hint("{exercise.id}") helps' if result.unknown else ""
-    return result.add(f"{helps}; {again}" if helps and again else again or f"{helps}." * bool(helps))
+    helps = [f'hint("{exercise.id}") helps'] if result.unknown else []
+    again = [verdict.again(exercise)] if result.failing is not None else []
+    return result.add(f"{'; '.join(helps + again)}." if helps or again else "")
 
 
 class _Printed(io.StringIO):

@@ -30,13 +30,18 @@ def code_of(answer: Any) -> CodeType | None:
 
     Of a decorated function (`functools.cache`, `functools.wraps`) it is that of the function inside.
     """
-    with contextlib.suppress(ValueError):  # a circle of wrappers
-        answer = inspect.unwrap(answer)
+    answer = _unwrapped(answer)
     for one in (answer, getattr(answer, "func", None), getattr(type(answer), "__call__", None)):  # noqa: B004
         code = getattr(one, "__code__", None)
         if isinstance(code, CodeType):
             return code
     return None
+
+
+def _unwrapped(answer: Any) -> Any:
+    with contextlib.suppress(ValueError):  # a circle of wrappers
+        return inspect.unwrap(answer)
+    return answer
 
 
 def parameters_of(answer: Any) -> tuple[str, ...] | None:
@@ -50,21 +55,25 @@ def parameters_of(answer: Any) -> tuple[str, ...] | None:
 
 
 def borrows(answer: Any) -> bool:
-    """Whether an answer, or a function that it calls, takes something out of the course's exercises."""
+    """Whether an answer takes something out of the course's exercises, itself or by its own helpers.
+
+    Its own are those of its module: what a library does is not looked at.
+    """
+    own = getattr(answer, "__module__", None)
     todo, seen = [answer], set()
     while todo:
         one = todo.pop()
-        code = code_of(one)
-        if getattr(one, "__module__", "") != "__main__" and _of_exercises(one):
+        if _of_exercises(one):
             return True
-        if code is None or id(code) in seen:
+        code = code_of(one)
+        if code is None or id(code) in seen or getattr(one, "__module__", None) != own:
             continue
         seen.add(id(code))
         inner = [code, *_inner(code)]
         words = [name for c in inner for name in (*c.co_names, *filter(_is_text, c.co_consts))]
         if any(_EXERCISES in word for word in words):
             return True
-        around = getattr(inspect.unwrap(one), "__globals__", {})
+        around = getattr(_unwrapped(one), "__globals__", {})
         todo += [around[name] for c in inner for name in c.co_names if name in around]
     return False
 

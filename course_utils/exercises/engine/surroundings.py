@@ -19,13 +19,12 @@ class Surroundings:
     """The functions and classes of builtins, math, random, NumPy, torch and the course, as they are now."""
 
     def __init__(self) -> None:
-        self._before = {(place, name): value for place, holder in _holders() for name, value in _kept(holder)}
+        self._before = _functions()
 
     def replaced(self) -> list[str]:
         """The names, as "torch.sqrt", that are something else by now, or gone."""
-        now = {(place, name): value for place, holder in _holders() for name, value in _kept(holder)}
-        changed = [key for key, value in self._before.items() if now.get(key) is not value]
-        return [f"{place}.{name}" for place, name in changed]
+        now = _functions()
+        return [name for name, value in self._before.items() if now.get(name) is not value]
 
 
 def _holders() -> Iterator[tuple[str, Any]]:
@@ -37,5 +36,10 @@ def _holders() -> Iterator[tuple[str, Any]]:
         yield "torch.Tensor", torch.Tensor
 
 
-def _kept(holder: Any) -> list[tuple[str, Any]]:
-    return [(name, value) for name, value in list(vars(holder).items()) if callable(value)]
+def _functions() -> dict[str, Any]:
+    return {
+        f"{place}.{name}": value
+        for place, holder in _holders()
+        for name, value in list(vars(holder).items())
+        if callable(value)
+    }

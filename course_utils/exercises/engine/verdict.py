@@ -126,7 +126,12 @@ def of_stopped(exercise: Exercise, why: str, index: int) -> Verdict:
     if why.startswith("did not finish"):
         advice = "Look for a loop that never ends, or for work that grows fast with the size of the input."
     lines = (f"stopped: it {why} on {call_text(exercise, index)}.", advice)
-    return Verdict("raised", (*lines, f'failing("{exercise.id}") returns these arguments.'), failing=index)
+    return Verdict("raised", (*lines, f"{again(exercise)}."), failing=index)
+
+
+def again(exercise: Exercise) -> str:
+    """How a learner gets at the input that failed."""
+    return f'failing("{exercise.id}") returns these arguments'
 
 
 def call_text(exercise: Exercise, index: int, parameters: Sequence[str] | None = None) -> str:

@@ -43,24 +43,23 @@ def main() -> None:
             request = pickle.load(line.requests)
         except EOFError:
             return
-        surroundings = None
+        surroundings = Surroundings()
         try:
-            verdict, surroundings = _serve(request, line)
+            verdict = _serve(request, line, surroundings)
         except Exception as error:  # a fault of the lesson's module, or an answer that cannot be read here
             verdict = Verdict("failed", (f"{type(error).__name__}: {error}",))
         faulthandler.cancel_dump_traceback_later()
         line.tell("verdict", **asdict(verdict))
-        if surroundings is not None and surroundings.replaced():
+        if surroundings.replaced():
             return
 
 
-def _serve(request: dict[str, Any], line: Line) -> tuple[Verdict, Surroundings]:
+def _serve(request: dict[str, Any], line: Line, surroundings: Surroundings) -> Verdict:
     sys.path[:] = request["path"]
     with contextlib.suppress(OSError):
         os.chdir(request["folder"])
     module = importlib.import_module(request["module"])
     exercise = next(one for one in module.EXERCISES if one.id == request["id"])
-    surroundings = Surroundings()
     answer = pickle.loads(request["answer"])
     for file, source in request["sources"].items():
         linecache.cache[file] = (sum(map(len, source)), None, source, file)
@@ -70,7 +69,7 @@ def _serve(request: dict[str, Any], line: Line) -> tuple[Verdict, Surroundings]:
         faulthandler.dump_traceback_later(_GRACE * exercise.seconds, exit=True, file=line.nowhere)
         line.tell("input", index=index)
 
-    verdict = judge_function(
+    return judge_function(
         exercise,
         answer,
         code=code_of(answer),
@@ -78,7 +77,6 @@ def _serve(request: dict[str, Any], line: Line) -> tuple[Verdict, Surroundings]:
         after_calls=lambda: line.tell("called"),
         surroundings=surroundings,
     )
-    return verdict, surroundings
 
 
 if __name__ == "__main__":
