@@ -85,13 +85,14 @@ def measure(
     sweep = sweep_lrs(task.make_model, splits.train, lrs=lrs, seeds=seeds, kind=kind, loss=task.loss, **sizes)
     held = splits.validation
     outputs = sweep.predict(held)  # (S, R, N, C)
-    scored: dict[str, list[float]] = {}
+    scored: dict[str, Any] = {}
     for name, score in (("accuracy", accuracy), ("loss", partial(per_seed, task.loss))):
         values = torch.stack([score(outputs[:, r], held.y).double() for r in range(len(lrs))])  # (R, S)
         scored[name] = values.mean(1).tolist()
         scored[f"{name}_error"] = (values.std(1) / len(seeds) ** 0.5).tolist()
-    best = max(range(len(lrs)), key=scored["accuracy"].__getitem__)
-    calmest = min(range(len(lrs)), key=scored["loss"].__getitem__)
+    best = int(torch.tensor(scored["accuracy"]).argmax())
+    # a rate at which a run diverged has no loss
+    calmest = int(torch.tensor(scored["loss"]).nan_to_num(torch.inf).argmin())
     for place in (best, calmest):
         require(0 < place < len(lrs) - 1, "a best rate inside the grid", cure="widen it", best=lrs[place])
     world: dict[str, Any] = {"label_noise": label_noise, "epochs": epochs, "seeds": len(seeds)}

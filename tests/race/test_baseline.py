@@ -25,7 +25,7 @@ def test_recorded_rates_are_the_best_of_a_bracketed_grid(label_noise: float, epo
 
 
 def test_it_scores_as_the_race_does() -> None:
-    lrs = (0.0005, 0.02, 0.5)
+    lrs = (0.0005, 0.1, 30.0)  # the last diverges
     found = baseline.measure(0.2, 1, SEEDS, lrs)
     task = replace(TASKS["noisy digits"], epochs=1)
     losses = replace(task, metric=None)
@@ -35,7 +35,7 @@ def test_it_scores_as_the_race_does() -> None:
         assert found.accuracy[i] == pytest.approx(float(scores.mean()), abs=1e-9)
         assert found.accuracy_error[i] == pytest.approx(float(scores.std()) / 2**0.5, abs=1e-9)
         low = measure(losses, recipe, {"lr": lr}, SEEDS, "validation")
-        assert found.loss[i] == pytest.approx(-float(low.mean()), abs=1e-6)
+        assert found.loss[i] == pytest.approx(-float(low.mean()), rel=1e-5, nan_ok=True)
 
 
 def test_a_grid_that_ends_at_its_best_rate_is_refused() -> None:
