@@ -90,6 +90,36 @@ def paired_interval(
     return mean_interval(x - y, level=level, method=method, seed=seed)
 
 
+def crossed_interval(over_seeds: ArrayLike, over_examples: ArrayLike, *, level: float = 0.99) -> Interval:
+    """The interval of a mean over S seeds and N examples, where each seed was scored on the same examples.
+
+        se**2 = var(over_seeds) / S + var(over_examples) / N,    degrees of freedom: min(S, N) - 1
+
+    It answers for other seeds *and* other examples. What belongs to one seed and one example alone is
+    counted in both terms, so the interval is a little too wide rather than too narrow.
+
+    Args:
+        over_seeds: (S,), the mean over examples, for each seed. over_examples: (N,), the mean over seeds,
+            for each example. Both of the same differences, so their means agree (to 0.001, for rounding).
+    Returns: an `Interval` whose n is the smaller of the two counts.
+    Raises: ValueError where the means differ, and as `mean_interval`.
+    Source: the variance of a mean under crossed random effects, as in Owen (2007).
+
+    >>> str(crossed_interval([0.5, 0.7], [0.4, 0.6, 0.8], level=0.5))
+    '0.6 [0.4472, 0.7528] (50%, n=2)'
+    """
+    x, y = _sample(over_seeds), _sample(over_examples)
+    require(0 < level < 1, "0 < level < 1", level=level)
+    means = float(x.mean()), float(y.mean())
+    cure = "give the two margins of one table of scores"
+    require(
+        abs(means[0] - means[1]) <= 1e-3, "one mean of both", cure=cure, seeds=means[0], examples=means[1]
+    )
+    n, se = min(len(x), len(y)), float(x.var(ddof=1) / len(x) + y.var(ddof=1) / len(y)) ** 0.5
+    half = _t(level, n - 1) * se
+    return Interval(means[0], means[0] - half, means[0] + half, se, n, level)
+
+
 def ratio_interval(a: ArrayLike, b: ArrayLike, level: float = 0.99) -> Interval:
     """The interval of the typical ratio a / b, where a[i] and b[i] come from the same seed.
 

@@ -70,6 +70,39 @@ def test_paired_and_unpaired_agree_with_scipy(given: tuple[int, int, float]) -> 
     check_unpaired(intervals, *given)
 
 
+def check_crossed(module: Any) -> None:
+    """Of seeds and examples drawn anew, the interval holds the mean at least as often as it says."""
+    rng, times, s, n = np.random.default_rng(3), 1500, 12, 30
+    inside = 0
+    for _ in range(times):
+        table = 0.3 + rng.normal(0, 0.05, (s, 1)) + rng.normal(0, 0.1, n) + rng.normal(0, 0.1, (s, n))
+        found = module.crossed_interval(table.mean(1), table.mean(0), level=0.9)
+        inside += found.low <= 0.3 <= found.high
+    assert 0.9 - 3.3 * (0.09 / times) ** 0.5 <= inside / times <= 0.95
+    assert (found.n, found.level) == (s, 0.9)
+
+
+def test_the_crossed_interval_covers_seeds_and_examples() -> None:
+    check_crossed(intervals)
+
+
+test_mistakes_of_crossed_are_caught = mistakes(
+    "course_utils.intervals",
+    {
+        "seeds-alone": (
+            "x.var(ddof=1) / len(x) + y.var(ddof=1) / len(y)) ** 0.5\n    half",
+            "x.var(ddof=1) / len(x)) ** 0.5\n    half",
+            check_crossed,
+        ),
+        "spread-not-error": (
+            "x.var(ddof=1) / len(x) + y.var(ddof=1) / len(y)) ** 0.5\n    half",
+            "x.var(ddof=1) + y.var(ddof=1)) ** 0.5\n    half",
+            check_crossed,
+        ),
+    },
+)
+
+
 @pytest.mark.parametrize("n", [3, 12])
 @pytest.mark.parametrize("level", [0.9, 0.99])
 def test_the_interval_covers_as_often_as_it_says(n: int, level: float) -> None:
@@ -206,6 +239,8 @@ def test_tensors_and_lists_are_the_same_sample() -> None:
         (lambda: mean_interval([1.0, 2.0], method="z"), 'need method="t" or "bootstrap"'),
         (lambda: paired_interval([1.0, 2.0], [1.0, 2.0, 3.0]), "got a=2, b=3; pair each a with"),
         (lambda: unpaired_interval([1.0, 2.0], [1.0, 2.0], 0.0), "need 0 < level < 1"),
+        (lambda: intervals.crossed_interval([1.0, 2.0], [1.0, 2.5]), "one mean of both, got seeds=1.5, ex"),
+        (lambda: intervals.crossed_interval([1.0, 2.0], [1.0, 2.0], level=2.0), "need 0 < level < 1"),
         (lambda: band([1.0, 2.0]), "need values of shape"),
         (lambda: band([[1.0, 2.0]]), "need values of shape"),
     ],
@@ -217,7 +252,7 @@ def test_bad_input(call: Callable[[], object], message: str) -> None:
 
 MUTANTS: dict[str, tuple[str, str, Callable[[Any], None]]] = {
     "one-sided-quantile": ("0.5 + level / 2", "level", check_paired),
-    "n-degrees-of-freedom": ("_t(level, n - 1) * se", "_t(level, n) * se", check_paired),
+    "n-degrees-of-freedom": ("half = _t(level, n - 1) * se\n        low", "half = _t(level, n) * se\n        low", check_paired),
     "population-deviation": ("x.std(ddof=1)) / n**0.5", "x.std()) / n**0.5", check_paired),
     "forgets-the-pairs": ("mean_interval(x - y,", "mean_interval(x - y[::-1],", check_paired),
     "standard-deviation-for-error": ("x.std(ddof=1)) / n**0.5", "x.std(ddof=1))", check_paired),

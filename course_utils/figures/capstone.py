@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from course_utils import plotting
 from course_utils._checks import require
-from course_utils.intervals import mean_interval, paired_interval
+from course_utils.intervals import mean_interval
 from course_utils.race import Result, expected_best
 from course_utils.race.search import spread
 
@@ -77,8 +77,7 @@ def differences(results: Sequence[Result], *, baseline: str) -> list[dict[str, t
     gaps_by_task = []
     for result in results:
         level = 1 - 0.01 / max(1, len(result.entries) - 1)
-        base = result[baseline].scores
-        gaps = {e.recipe: paired_interval(e.scores, base, level=level) for e in result.entries}
+        gaps = {e.recipe: result.gap(e.recipe, baseline, level=level) for e in result.entries}
         gaps_by_task.append(
             {name: (gap.mean, gap.low, gap.high) for name, gap in gaps.items() if name != baseline}
         )

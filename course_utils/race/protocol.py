@@ -27,9 +27,9 @@ import numpy as np
 import pandas as pd
 
 from course_utils._checks import require
-from course_utils.intervals import mean_interval, paired_interval
+from course_utils.intervals import Interval, crossed_interval, paired_interval
 from course_utils.race import trials as runner
-from course_utils.race.recipe import Recipe, Settings, Task, measure
+from course_utils.race.recipe import Recipe, Settings, Task, score
 
 __all__ = ["Entry", "Result", "expected_best", "race", "result_of"]
 
@@ -45,6 +45,8 @@ class Entry:
         settings, tuned: the chosen trial, and its score.
         scores: (S,), the test score of each final seed.
         seconds: processor time of it all.
+        examples: (N,), the score of each test example, the mean over seeds; empty where the metric is no
+            mean over examples.
     """
 
     recipe: str
@@ -53,6 +55,7 @@ class Entry:
     tuned: float
     scores: list[float]
     seconds: float
+    examples: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -68,8 +71,22 @@ class Result:
         require(recipe in names, f"a recipe among {', '.join(names)}", recipe=recipe)
         return self.entries[names.index(recipe)]
 
+    def gap(self, a: str, b: str, *, level: float = 0.99) -> Interval:
+        """How far recipe `a` is ahead of `b`, with the error over seeds and that over test examples.
+
+        The seeds share the test examples: with others the distance would have been another. Where the
+        examples are not known, the error over seeds alone.
+        """
+        one, other = self[a], self[b]
+        if not (one.examples and other.examples):
+            return paired_interval(one.scores, other.scores, level)
+        over_seeds, over_examples = (
+            np.subtract(x, y) for x, y in ((one.scores, other.scores), (one.examples, other.examples))
+        )
+        return crossed_interval(over_seeds, over_examples, level=level)
+
     def leaderboard(self, *, level: float = 0.99) -> pd.DataFrame:
-        """Recipes by mean test score, each with its interval and its paired distance to the winner.
+        """Recipes by mean test score, each with its paired distance to the winner (`gap`).
 
         The intervals of `behind` hold together for every two recipes that were raced, each at the level
         1 - (1 - level) / pairs (Bonferroni), because the winner was picked by looking. `tied` says that
@@ -79,15 +96,12 @@ class Result:
         pairs = max(1, len(order) * (len(order) - 1) // 2)
         rows = []
         for place, entry in enumerate(order, 1):
-            own = mean_interval(entry.scores, level=level)
-            gap = paired_interval(order[0].scores, entry.scores, level=1 - (1 - level) / pairs)
+            gap = self.gap(order[0].recipe, entry.recipe, level=1 - (1 - level) / pairs)
             rows.append(
                 {
                     "place": place,
                     "recipe": entry.recipe,
-                    "score": own.mean,
-                    "score_low": own.low,
-                    "score_high": own.high,
+                    "score": float(np.mean(entry.scores)),
                     "behind": gap.mean,
                     "behind_low": gap.low,
                     "behind_high": gap.high,
@@ -110,6 +124,7 @@ class Result:
                 "trials": [[settings, score] for settings, score in entry.trials],
                 "scores": entry.scores,
                 "seconds": round(entry.seconds, 2),
+                "examples": [round(each, 3) for each in entry.examples],
             }
             for entry in self.entries
         ]
@@ -125,7 +140,10 @@ def result_of(rows: Sequence[dict[str, Any]], task: str) -> Result:
     known = ", ".join(sorted({row["task"] for row in rows}))
     require(len(chosen) > 0, f"a task among {known}", task=task)
     entries = [
-        Entry(trials=[(settings, score) for settings, score in row["trials"]], **{n: row[n] for n in names})
+        Entry(
+            trials=[(settings, tuned) for settings, tuned in row["trials"]],
+            **{name: row[name] for name in names if name in row},
+        )
         for row in chosen
     ]
     return Result(task, tuple(entries))
@@ -182,7 +200,8 @@ def race(
         tried = list(zip([each.settings for each in plan[own]], scores, strict=True))
         seconds = sum(result["seconds"] for result in [*scored[own], last[i]])
         tuned = scores[trial.number]
-        entries.append(Entry(trial.recipe.name, tried, trial.settings, tuned, last[i]["scores"], seconds))
+        found = last[i]["scores"], seconds, last[i].get("examples", [])
+        entries.append(Entry(trial.recipe.name, tried, trial.settings, tuned, *found))
     protocol = {"trials": trials, "tuning": tuning, "finals": finals, "seed": seed, "steps": task.steps}
     return Result(task.name, tuple(entries), {**task.split, **protocol})
 
@@ -229,10 +248,12 @@ class _Plan:
 def _score(plan: _Plan) -> dict[str, Any]:
     """What the store keeps of a trial: a score per seed (None where it is not finite), and what it took."""
     begun = time.process_time()
-    scores = measure(plan.task, plan.recipe, plan.settings, plan.seeds, plan.part).tolist()
+    scores, examples = score(plan.task, plan.recipe, plan.settings, plan.seeds, plan.part)
+    finite = {"examples": examples.tolist()} if bool(examples.isfinite().all()) else {}
     return {
-        "scores": [score if math.isfinite(score) else None for score in scores],
+        "scores": [value if math.isfinite(value) else None for value in scores.tolist()],
         "seconds": time.process_time() - begun,
+        **finite,
     }
 
 

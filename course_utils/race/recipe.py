@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -149,6 +150,17 @@ def measure(task: Task, recipe: Recipe, settings: Settings, seeds: Sequence[int]
         part: the examples that are scored, "validation" to choose, "test" to report.
     Raises: ValueError where the recipe gives no optimizer.
     """
+    return score(task, recipe, settings, seeds, part)[0]
+
+
+def score(
+    task: Task, recipe: Recipe, settings: Settings, seeds: Sequence[int], part: str
+) -> tuple[Tensor, Tensor]:
+    """As `measure`, with the score of each test example beside it: (S,) and (N,), the mean over seeds.
+
+    The test examples are the same ones for every seed. On validation examples, which each seed draws anew,
+    and for a metric other than accuracy or the loss, the second is empty.
+    """
     require(part in ("validation", "test"), 'part="validation" or "test"', part=part)
     options = {"make_model": task.make_model, "loss": task.loss, **recipe.options(settings, task.steps)}
     require("optimizer" in options, "an optimizer among a recipe's options", recipe=recipe.name)
@@ -159,5 +171,13 @@ def measure(task: Task, recipe: Recipe, settings: Settings, seeds: Sequence[int]
     x = getattr(splits, part)
     averages = list(options.get("averages", ()))
     prediction = runs.predict_kept(averages[0], x)[-1] if averages else runs.predict(x)
-    values = task.metric(prediction, x.y) if task.metric else -per_seed(task.loss, prediction, x.y)
-    return values.double()
+
+    def of(examples: slice) -> Tensor:
+        outputs, targets = prediction[:, examples], x.y[:, examples]
+        return (
+            task.metric(outputs, targets) if task.metric else -per_seed(task.loss, outputs, targets)
+        ).double()
+
+    alone = range(x.y.shape[1]) if part == "test" and task.metric in (accuracy, None) else ()
+    each = [of(slice(n, n + 1)).mean() for n in alone]
+    return of(slice(None)), torch.stack(each) if each else torch.empty(0)

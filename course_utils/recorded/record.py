@@ -80,7 +80,10 @@ def save(
         "rows": rows,
     }
     path = folder / f"{kind}-{now:%Y%m%dT%H%M%S}.json"
-    write_whole(path, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+    text = json.dumps(record, indent=1, ensure_ascii=False)
+    # a list of numbers on one line
+    text = re.sub(r"\[\s+([-+.\deE,\s]+?)\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text)
+    write_whole(path, text + "\n")
     return path
 
 

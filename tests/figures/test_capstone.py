@@ -157,7 +157,7 @@ MUTANTS: dict[str, tuple[str, str, Any]] = {
     "the winner at the bottom": ("(len(board) - 0.4, -0.6)", "(-0.6, 4)", check_leaderboards),
     "ties in grey": ("plotting.BLUE if tied", "plotting.BLUE if not tied", check_leaderboards),
     "level of one comparison": ("1 - 0.01 / max(1, len(result.entries) - 1)", "0.99", check_differences),
-    "the wrong sign": ("paired_interval(e.scores, base", "paired_interval(base, e.scores", check_differences),
+    "the wrong sign": ("result.gap(e.recipe, baseline,", "result.gap(baseline, e.recipe,", check_differences),
     "ordered by the first task": (
         "for gaps in gaps_by_task for",
         "for gaps in gaps_by_task[::-1] for",

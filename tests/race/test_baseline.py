@@ -19,7 +19,8 @@ SEEDS = [3, 4]
 def test_recorded_rates_are_the_best_of_a_bracketed_grid(label_noise: float, epochs: int) -> None:
     found = baseline.tuned(label_noise, epochs)
     right, loss = found.accuracy, found.loss
-    assert found.lrs == list(baseline.LRS) and found.seeds == len(baseline.SEEDS)
+    assert found.lrs == list(baseline.LRS)
+    assert found.seeds == len(baseline.SEEDS)
     assert right[found.lrs.index(found.lr)] == max(right) > max(right[0], right[-1])
     assert loss[found.lrs.index(found.loss_lr)] == min(loss) < min(loss[0], loss[-1])
 

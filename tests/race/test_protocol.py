@@ -20,7 +20,7 @@ from torch import nn
 
 from course_utils import data
 from course_utils.averaging import ExponentialMovingAverage
-from course_utils.intervals import mean_interval, paired_interval
+from course_utils.intervals import crossed_interval, paired_interval
 from course_utils.optimizers import SGD, Adam, Muon
 from course_utils.race import Choice, LogUniform, Recipe, Task, Uniform, techniques, trials
 from course_utils.race import optimizers as race_optimizers
@@ -178,16 +178,16 @@ def test_together_steps_each_over_its_own() -> None:
 def pretended(module: Any, scores: dict[str, float], calls: list[Any]) -> Iterator[None]:
     """A race in which nothing is trained: a recipe's score is its rate's distance from the best one."""
 
-    def measured(task: Task, recipe: Recipe, settings: Any, seeds: Any, part: str) -> torch.Tensor:
+    def score(task: Task, recipe: Recipe, settings: Any, seeds: Any, part: str) -> Any:
         calls.append((recipe.name, settings["lr"], tuple(seeds), part))
         noise = torch.tensor([0.01 * math.sin(17.0 * s) for s in seeds], dtype=torch.float64)
-        return scores[recipe.name] - abs(math.log10(settings["lr"]) + 2) + noise
+        return scores[recipe.name] - abs(math.log10(settings["lr"]) + 2) + noise, torch.empty(0)
 
-    real, module.measure = module.measure, measured
+    real, module.score = module.score, score
     try:
         yield
     finally:
-        module.measure = real
+        module.score = real
 
 
 def check_protocol(module: Any) -> None:
@@ -227,12 +227,45 @@ def check_leaderboard(module: Any) -> None:
     first, second = sorted(["b", "c"], key=lambda n: -scores[n].mean())
     assert list(board.index) == [first, second, "a"]
     for name in scores:
-        own = mean_interval(scores[name], level=0.99)
         gap = paired_interval(scores[first], scores[name], level=1 - 0.01 / 3)
         row = board.loc[name]
-        assert (row["score"], row["score_low"], row["score_high"]) == (own.mean, own.low, own.high)
+        assert row["score"] == scores[name].mean()
         assert (row["behind"], row["behind_low"], row["behind_high"]) == (gap.mean, gap.low, gap.high)
     assert list(board["tied"]) == [True, True, False]
+
+
+def check_examples(module: Any) -> None:
+    """Where the test examples are known, a distance has their error, too."""
+    rng = np.random.default_rng(0)
+    tables = {name: rng.random((6, 9)) for name in "ab"}  # six seeds, nine examples
+    margins = {name: (table.mean(1).tolist(), table.mean(0).tolist()) for name, table in tables.items()}
+    entries = [module.Entry(name, [], {}, 0.0, s, 1.0, examples=e) for name, (s, e) in margins.items()]
+    result = module.Result("t", tuple(entries))
+    gaps = tables["a"] - tables["b"]
+    expected = crossed_interval(gaps.mean(1), gaps.mean(0), level=0.95)
+    for a, b, sign in (("a", "b", 1), ("b", "a", -1)):
+        found = result.gap(a, b, level=0.95)
+        assert found.mean == pytest.approx(sign * expected.mean, rel=1e-9)
+        assert found.se == pytest.approx(expected.se, rel=1e-9)
+    unknown = dataclasses.replace(entries[1], examples=[])
+    alone = module.Result("t", (entries[0], unknown)).gap("a", "b", level=0.95)
+    assert alone == paired_interval(entries[0].scores, unknown.scores, 0.95)
+
+
+def test_distances_have_the_error_of_the_examples() -> None:
+    check_examples(race)
+
+
+def test_the_score_of_each_example_is_the_mean_over_seeds() -> None:
+    for metric in (TASK.metric, None):
+        task = dataclasses.replace(TASK, metric=metric)
+        scores, examples = race_recipe.score(task, sgd(), {"lr": 0.1}, range(3), "test")
+        assert examples.shape == (360,)
+        assert float(examples.mean()) == pytest.approx(float(scores.mean()), rel=1e-5)
+        assert (examples * 3).round().unique().tolist() == [0, 1, 2, 3] or metric is None
+        assert race_recipe.score(task, sgd(), {"lr": 0.1}, range(3), "validation")[1].numel() == 0
+    other = dataclasses.replace(TASK, metric=lambda prediction, target: prediction.amax((1, 2)))
+    assert race_recipe.score(other, sgd(), {"lr": 0.1}, range(3), "test")[1].numel() == 0
 
 
 def test_the_protocol() -> None:
@@ -316,7 +349,13 @@ MUTANTS = {
         "protocol", "level=1 - (1 - level) / pairs", "level=level", check_leaderboard,
     ),
     "compares with the first entered": (
-        "protocol", "order[0].scores", "self.entries[0].scores", check_leaderboard,
+        "protocol", "self.gap(order[0].recipe,", "self.gap(self.entries[0].recipe,", check_leaderboard,
+    ),
+    "other-way-round": (
+        "protocol", "np.subtract(x, y)", "np.subtract(y, x)", check_examples,
+    ),
+    "forgets-the-examples": (
+        "protocol", "if not (one.examples and other.examples)", "if True", check_examples,
     ),
     "scores-the-live-weights": ("recipe", " if averages else", " if False else", check_averaged_scores),
     "scores-training-examples": ("recipe", "getattr(splits, part)", "splits.train", check_scores),
