@@ -127,8 +127,8 @@ class Recipe:
         name: unique in its race. It seeds the draws; a recipe that you change needs another name.
         space: setting -> the range that it is drawn from.
         options: (settings, steps) -> arguments of `train_seeds`: `optimizer`, and as the recipe needs them
-            `make_model loss schedule penalty augment clip_norm averages patience measure_every`. Where there
-            is an average, the first of them is scored.
+            `make_model loss schedule penalty augment clip_norm averages patience measure_every`, and `steps`
+            where its steps cost more than others'. Where there is an average, the first of them is scored.
         family: what kind of technique it is, for tables and figures.
     """
 
@@ -167,7 +167,7 @@ def score(
     splits = task.data().splits(seeds, **task.split)
     watched = splits.validation if "patience" in options else None
     sizes: dict[str, Any] = {"steps": task.steps, "batch_size": task.batch_size, "seeds": seeds}
-    runs = train_seeds(train=splits.train, validation=watched, **sizes, **options)
+    runs = train_seeds(train=splits.train, validation=watched, **{**sizes, **options})
     x = getattr(splits, part)
     averages = list(options.get("averages", ()))
     prediction = runs.predict_kept(averages[0], x)[-1] if averages else runs.predict(x)

@@ -10,6 +10,7 @@ for each anew, over three powers of ten.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -18,8 +19,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_utils import data, optimizers, regularizers, schedules
-from course_utils.augmentation import Mixup
-from course_utils.averaging import ExponentialMovingAverage
+from course_utils.augmentation import CutMix, Mixup
+from course_utils.averaging import ExponentialMovingAverage, StochasticWeightAverage
 from course_utils.data import downloads
 from course_utils.layers import BatchNorm1d, LayerNorm
 from course_utils.models import net
@@ -30,6 +31,7 @@ from course_utils.seeds import MuonPerSeed, SAMPerSeed
 from course_utils.seeds.averages import Average
 
 BASELINE = "momentum"
+TWINS = ("momentum again", "momentum, third time", "momentum, fourth time")  # the same in all but its draws
 
 
 def _task(name: str, load: Callable[[], data.Dataset], inputs: int, epochs: int, **sizes: Any) -> Task:
@@ -109,11 +111,17 @@ def _muon(params: list[Tensor], s: Settings) -> Together:
 
 
 def optimizer_recipes() -> list[Recipe]:
-    """The course's optimizers."""
+    """The course's optimizers. SAM takes two gradients a step, so it has half the steps of the others."""
+    sam = rule(
+        "SAM",
+        lambda p, s: SAMPerSeed(p, SGD, rho=s["rho"], lr=s["lr"], momentum=0.9),
+        3e-4,
+        rho=LogUniform(0.02, 2.0),
+    )
     return [
         rule("SGD", lambda p, s: SGD(p, lr=s["lr"]), 3e-3),
         rule(BASELINE, _momentum, 3e-4),
-        rule("momentum again", _momentum, 3e-4),
+        *(rule(twin, _momentum, 3e-4) for twin in TWINS),
         rule("Nesterov", lambda p, s: SGD(p, lr=s["lr"], momentum=0.9, nesterov=True), 3e-4),
         rule("Adagrad", lambda p, s: optimizers.Adagrad(p, lr=s["lr"]), 3e-4),
         rule("RMSprop", lambda p, s: optimizers.RMSprop(p, lr=s["lr"]), 3e-5),
@@ -129,12 +137,8 @@ def optimizer_recipes() -> list[Recipe]:
         rule("Muon", _muon, 1e-4),
         rule("Schedule-Free SGD", lambda p, s: optimizers.ScheduleFreeSGD(p, lr=s["lr"]), 1e-2),
         rule("Schedule-Free AdamW", lambda p, s: optimizers.ScheduleFreeAdamW(p, lr=s["lr"]), 1e-4),
-        rule(
-            "SAM",
-            lambda p, s: SAMPerSeed(p, SGD, rho=s["rho"], lr=s["lr"], momentum=0.9),
-            3e-4,
-            rho=LogUniform(0.02, 2.0),
-        ),
+        replace(sam, options=lambda s, steps: {**sam.options(s, steps), "steps": steps // 2}),
+        replace(sam, name="SAM, twice the gradients"),
     ]
 
 
@@ -187,6 +191,13 @@ def technique_recipes(build: Callable[..., nn.Module]) -> list[Recipe]:
             decay=Choice((0.9, 0.97, 0.99, 0.997)),
         ),
         added(
+            "+ SWA",
+            lambda s, n: {
+                "averages": {"swa": Average(StochasticWeightAverage, start=round(s["from"] * n) + 1)}
+            },
+            **{"from": Uniform(0.1, 0.9)},
+        ),
+        added(
             "+ cosine, dropout, smoothing",
             lambda s, n: {
                 "make_model": partial(build, dropout=s["p"]),
@@ -200,5 +211,9 @@ def technique_recipes(build: Callable[..., nn.Module]) -> list[Recipe]:
 
 
 def recipes(task: Task) -> list[Recipe]:
-    """All of them, for one of `TASKS`."""
-    return [*optimizer_recipes(), *technique_recipes(task.make_model)]
+    """All of them, for one of `TASKS`; CutMix, whose box has two sides, where there are images."""
+    cutmix = added(
+        "+ CutMix", lambda s, n: {"augment": CutMix(s["alpha"], num_classes=10)}, alpha=LogUniform(0.05, 5.0)
+    )
+    images = [] if task.name == "mnist1d" else [cutmix]
+    return [*optimizer_recipes(), *technique_recipes(task.make_model), *images]

@@ -390,7 +390,19 @@ def test_every_technique_changes_the_training() -> None:
         chosen = recipe.settings(1) | {"lr": 0.02, "patience": 1, "norm": 0.1}
         if torch.allclose(measure(task, recipe, chosen, range(2), "validation"), base, rtol=1e-6):
             same.append(name)
-    assert same == [techniques.BASELINE, "momentum again"]
+    assert same == [techniques.BASELINE, *techniques.TWINS]
+
+
+def test_no_recipe_has_more_gradients_but_the_one_that_says_so() -> None:
+    task = techniques.TASKS["noisy digits"]
+    steps = {
+        recipe.name: recipe.options(recipe.settings(0), 320).get("steps", 320)
+        for recipe in techniques.recipes(task)
+    }
+    assert steps.pop("SAM") == 160
+    assert set(steps.values()) == {320}
+    curves = [recipe.name for recipe in techniques.recipes(techniques.TASKS["mnist1d"])]
+    assert {*steps, "SAM"} - set(curves) == {"+ CutMix"}
 
 
 def test_rolled_moves_round_the_edge() -> None:
