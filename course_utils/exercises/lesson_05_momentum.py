@@ -105,6 +105,10 @@ def _effective_step_itself(lr: float, beta: float, source: str, target: str, new
     return translate_rate(lr, beta, source, "averaged", new_beta)
 
 
+def _same_name_same_rate(lr: float, beta: float, source: str, target: str, new_beta: float) -> float:
+    return lr if source == target else translate_rate(lr, beta, source, target, new_beta)
+
+
 def _source_as_pytorch(lr: float, beta: float, source: str, target: str, new_beta: float) -> float:
     return translate_rate(lr, beta, "pytorch", target, new_beta)
 
@@ -270,6 +274,13 @@ def _classic_by_beta_too(
 ) -> Tensor:
     found = carry_over(v, convention, lr, beta, new_lr, new_beta)
     return found * (1 - new_beta) / (1 - beta) if convention == "classic" else found
+
+
+def _averaged_by_rate_too(
+    v: Tensor, convention: str, lr: float, beta: float, new_lr: float, new_beta: float
+) -> Tensor:
+    found = carry_over(v, convention, lr, beta, new_lr, new_beta)
+    return found * new_lr / lr if convention == "averaged" else found
 
 
 def _changes() -> Inputs:
@@ -468,6 +479,7 @@ EXERCISES = (
                 "This is the length of the steps themselves. The target's velocity lengthens lr once more, unless it "
                 "averages.",
             ),
+            Wrong(_same_name_same_rate, "Within one convention lr stays as it is here, though beta changes."),
             Wrong(_source_as_pytorch, "The source is read as PyTorch's, whatever it is called."),
         ),
         hints=(
@@ -545,6 +557,10 @@ EXERCISES = (
             Wrong(
                 _classic_by_beta_too,
                 "The classic velocity is scaled by 1 - beta as well. There is no such factor in it.",
+            ),
+            Wrong(
+                _averaged_by_rate_too,
+                "The averaged velocity is scaled by lr as well. It holds plain gradients, times 1 - beta.",
             ),
         ),
         hints=(

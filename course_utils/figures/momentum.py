@@ -24,6 +24,7 @@ BETAS = np.round(np.linspace(0.0, 0.99, 100), 2)
 REGIMES = {"creeps": 0.05, "swings": 0.7, "flips": 2.67}  # how θ moves -> ηλ, at β = 0.36
 REGIME_COLOURS = dict(zip(REGIMES, (plotting.ORANGE, plotting.BLUE, plotting.VERMILION), strict=True))
 METHODS = {"gradient descent": "gd", "Nesterov": "nesterov", "momentum": "momentum"}  # name -> colour
+LEVELS = {"gradient descent": ("gd", "with the right μ", 1.12), "restarts": ("momentum", "without μ", 0.76)}
 
 # What each figure shows, in words.
 TWO_PATHS = (
@@ -42,9 +43,9 @@ AGAINST_CONDITION = (
     " ½; momentum is the lower of the two."
 )
 NOISE = (
-    "Variance at rest, momentum's over plain SGD's, against ηλ of plain SGD, both logarithmic. At equal η "
-    "the ratio begins near ten, at equal η / (1 − β) near one. Both fall to zero at ηλ = 2. The dots lie "
-    "on the lines of theory."
+    "Variance at rest under independent noise, momentum's over plain SGD's, against ηλ of plain SGD, both "
+    "logarithmic. At equal η the ratio begins near ten, at equal η / (1 − β) near one. Both fall to zero at "
+    "ηλ = 2. The dots lie on the lines of theory."
 )
 LOSSES = (
     "Training loss after 300 steps against the effective step, both logarithmic; above with all images in "
@@ -63,7 +64,8 @@ MAP_AND_PATH = (
 )
 GUESSES = (
     "Steps against the guess of μ over the true μ, both logarithmic. Momentum's and Nesterov's curves "
-    "are valleys with their lowest point at a right guess. A flat line above them is gradient descent."
+    "are valleys with their lowest point at a right guess. Of two flat lines the one above them is gradient "
+    "descent, the other, at about twice momentum's lowest point, momentum with restarts."
 )
 CYCLE = (
     "θ against the step on the kinked function. Gradient descent and Nesterov's method go to the "
@@ -98,7 +100,7 @@ def two_paths(steps: int) -> Figure:
         points, colour = ravine_path(rate, momentum, steps), plotting.colour(METHODS[name])
         plotting.path(axes, points, label=f"_{name}", color=colour)
         left = points[-1].norm() / points[0].norm()
-        axes.text(-1.6, height, f"{name}: {left:.1g} of the way left", color=colour)
+        axes.text(-1.6, height, f"{name}: {100 * left:.1g}% of the way left", color=colour)
     axes.plot(0, 0, marker="*", color=plotting.INK, markersize=10, label="_minimum")
     title = f"{steps} steps: momentum has arrived, gradient descent has not"
     plotting.finish(axes, title=title, x="θ₁", y="θ₂", names=False)
@@ -212,7 +214,7 @@ def noise_against_step(shares: ArrayLike, equal: ArrayLike, matched: ArrayLike, 
     axes.set(xlim=(0.02, 2), ylim=(0.02, 16))
     axes.set_yticks([0.03, 0.1, 0.3, 1, 3, 10], ["0.03", "0.1", "0.3", "1", "3", "10"])
     axes.set_xticks([0.03, 0.1, 0.3, 1, 2], ["0.03", "0.1", "0.3", "1", "2"])
-    title = "Short steps: more noise at equal η, not at equal η/(1 − β)"
+    title = "Short steps: momentum is noisier at equal η only"
     plotting.finish(
         axes, title=title, x="ηλ of plain SGD", y=f"variance at β = {beta:g}, SGD = 1", names=False
     )
@@ -276,18 +278,20 @@ def steps_against_guess(guesses: ArrayLike, steps: Mapping[str, ArrayLike], *, k
 
     Args:
         guesses: (G,) guessed μ over the true one.
-        steps: names of `METHODS` -> (S, G), or (S, 1) for one that has the right μ.
+        steps: names of `METHODS` -> (S, G), or of `LEVELS` -> (S, 1), where no guess is made.
     """
     figure, axes = plotting.subplots(size=(6.4, 3.9))
     plotting.log_ticks(axes)
     x = np.asarray(guesses, float)
     for name, values in steps.items():
-        y, colour = np.asarray(values, float).mean(0), plotting.colour(METHODS[name])
+        y = np.asarray(values, float).mean(0)
         if len(y) == 1:
-            axes.axhline(float(y[0]), color=colour, linewidth=1.8)
-            axes.text(x[0], 1.12 * float(y[0]), f"{name}, with the right μ", color=colour)
+            role, known, beside = LEVELS[name]
+            colour = plotting.colour(role)
+            axes.plot(x[[0, -1]], [y[0], y[0]], color=colour, linewidth=1.8, label=f"_{name}")
+            axes.text(x[0], beside * y[0], f"{name}, {known}", color=colour, va="center")
         else:
-            axes.plot(x, y, "o-", color=colour, markersize=5, label=name)
+            axes.plot(x, y, "o-", color=plotting.colour(METHODS[name]), markersize=5, label=name)
     axes.set_xticks([0.01, 0.1, 1, 10, 100], ["0.01", "0.1", "1", "10", "100"])
     axes.set_yticks([300, 1000, 3000, 10_000], ["300", "1,000", "3,000", "10,000"])
     axes.set_ylim(250, 14_000)

@@ -99,21 +99,17 @@ def measured_pace(curvatures: Tensor, rates: Tensor, *, steps: int = 2000) -> Te
     return (total / (steps // 2)).exp()
 
 
-def best_nesterov(mu: float, L: float, *, quadratic: bool = False) -> tuple[float, float]:
+def best_nesterov(mu: float, L: float) -> tuple[float, float]:
     """Step size and momentum of Nesterov's method for curvatures from mu to L.
 
-        lr = 1 / L,             beta = (sqrt(κ) - 1) / (sqrt(κ) + 1)
-        lr = 4 / (3 L + mu),    beta = (r - 2) / (r + 2),  r = sqrt(3 κ + 1)    if quadratic
+        lr = 1 / L,    beta = (sqrt(κ) - 1) / (sqrt(κ) + 1)
 
-    Args: quadratic: whether to take the constants that are best on quadratics. The others hold for every
-        smooth and strongly convex function.
+    They hold for every smooth and strongly convex function.
+
     Raises: ValueError unless 0 < mu <= L.
-    Source: Nesterov (2004), scheme 2.2.11; Lessard, Recht & Packard (2016), table 1.
+    Source: Nesterov (2004), scheme 2.2.11.
     """
     require(0 < mu <= L, "0 < mu <= L", mu=mu, L=L)
-    if quadratic:
-        root = (3 * L / mu + 1) ** 0.5
-        return 4 / (3 * L + mu), (root - 2) / (root + 2)
     root = (L / mu) ** 0.5
     return 1 / L, (root - 1) / (root + 1)
 
@@ -160,6 +156,35 @@ def steps_to(
         gradient = curvatures * p
         v.mul_(beta).add_(gradient)
         p.sub_(gradient.add_(v, alpha=beta) if nesterov else v, alpha=lr)
+        steps[(p.norm(dim=-1) <= goal) & (steps == most)] = step
+        if bool((steps < most).all()):
+            break
+    return steps
+
+
+def steps_with_restarts(
+    tolerance: float, lr: float, curvatures: Tensor, start: Tensor, *, most: int
+) -> Tensor:
+    """Steps as of `steps_to`, of momentum that grows by itself and is forgotten where the step goes uphill.
+
+        age <- 0 if g · v < 0, else age + 1,    beta = age / (age + 3)
+
+    g is the gradient and v the velocity before the step, age the number of steps since the last restart.
+
+    Args: lr: step size, 1 / L for curvatures up to L. curvatures: (..., d). start: (..., d).
+    Returns: (...), int64.
+    Source: as in O'Donoghue & Candès (2015), who restart Nesterov's method; here it is the heavy ball.
+    """
+    p, v = start.double().clone(), torch.zeros_like(start, dtype=torch.float64)
+    age = torch.zeros_like(p[..., :1])
+    goal = tolerance * p.norm(dim=-1)
+    steps = torch.full(p.shape[:-1], most)
+    for step in range(1, most + 1):
+        gradient = curvatures * p
+        uphill = (gradient * v).sum(-1, keepdim=True) < 0
+        age = torch.where(uphill, 0.0, age + 1)
+        v.mul_(age / (age + 3)).add_(gradient)
+        p.sub_(v, alpha=lr)
         steps[(p.norm(dim=-1) <= goal) & (steps == most)] = step
         if bool((steps < most).all()):
             break

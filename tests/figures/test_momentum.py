@@ -74,7 +74,7 @@ def test_two_paths_are_those_of_the_best_settings() -> None:
         [label] = [t for t in axes.texts if t.get_text().startswith(name)]
         assert label.get_color() == plotting.colour(key)
         left = np.linalg.norm(expected[-1]) / np.linalg.norm(expected[0])
-        assert f" {left:.1g} " in label.get_text()
+        assert f" {100 * left:.1g}% " in label.get_text()
         (x0, x1), (y0, y1) = axes.get_xlim(), axes.get_ylim()
         assert ((expected >= [x0, y0]) & (expected <= [x1, y1])).all()  # nothing leaves the picture
     assert "48" in axes.get_title(loc="left")
@@ -234,11 +234,16 @@ def test_steps_against_a_guess() -> None:
     steps = {
         "gradient descent": np.full((3, 1), 7000.0),
         "momentum": np.array([[900.0, 300.0, 1200.0]] * 3),
+        "restarts": np.full((3, 1), 650.0),
     }
     [axes] = drawn(momentum.steps_against_guess([0.1, 1, 10], steps, kappa=1000)).axes
     assert line(axes, "momentum")[:, 1].tolist() == [900, 300, 1200]
     heights = [line.get_ydata()[0] for line in axes.get_lines() if len(set(line.get_ydata())) == 1]
-    assert heights == [7000]
+    assert heights == [7000, 650]
+    assert {text.get_text() for text in axes.texts} >= {
+        "gradient descent, with the right μ",
+        "restarts, without μ",
+    }
     assert axes.get_title(loc="left").startswith("κ = 1,000")
 
 
