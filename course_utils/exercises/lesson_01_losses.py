@@ -137,12 +137,22 @@ def _unit_pull_is_huber(d: Tensor, pull: Tensor) -> str:
     return "huber" if pull.abs().max() == 1 else name_loss(d, pull)
 
 
+def _equal_pulls_are_huber(d: Tensor, pull: Tensor) -> str:
+    name = name_loss(d, pull)
+    different = len({round(size, 9) for size in pull.abs().tolist()})
+    return "huber" if name == "cauchy" and different < len(d) else name
+
+
 def _pulls() -> Inputs:
     wide = torch.tensor([-40.0, -9.0, -1.5, -0.3, 0.2, 0.75, 3.0, 50.0], dtype=torch.float64)
     near = torch.tensor([-8.0, -0.01, 0.02, 0.5, 6.0], dtype=torch.float64)
     uneven = torch.tensor([-0.5, 0.25, 1.0, 2.0, 4.0, 90.0], dtype=torch.float64)
     # a Cauchy pull may be largest at an end: nothing in between lies near c
     sparse = torch.tensor([-8.0, -0.01, 0.02, 0.03, 6.0], dtype=torch.float64)
+    # Cauchy pulls at d and -d, and at d and c²/d, are of one size
+    mirrored = torch.tensor([-4.0, -1.0, -0.25, 0.25, 1.0, 4.0], dtype=torch.float64)
+    # and near zero they are 2d/c², which is d itself where c² = 2
+    close = torch.tensor([-1.5, -0.2, -0.001, 0.001, 0.3], dtype=torch.float64)
 
     def cauchy(d: Tensor, c: float) -> Tensor:
         return 2 * d / (c**2 + d**2)
@@ -162,6 +172,8 @@ def _pulls() -> Inputs:
         (-uneven.flip(0), cauchy(-uneven.flip(0), 3.0)),
         (sparse, cauchy(sparse, 0.5)),
         (sparse, sparse.clamp(-0.5, 0.5)),
+        (mirrored, cauchy(mirrored, 1.0)),
+        (close, cauchy(close, math.sqrt(2))),
     )
 
 
@@ -437,6 +449,10 @@ EXERCISES = (
                 _largest_at_an_end_is_huber,
                 "A pull that is largest at an end is named huber here. A Cauchy pull can be, too; Huber's pull is d "
                 "clipped, so compare all of it with that.",
+            ),
+            Wrong(
+                _equal_pulls_are_huber,
+                "Two pulls of one size are named huber here. A Cauchy loss pulls alike at d and -d, too.",
             ),
         ),
         hints=(

@@ -18,6 +18,7 @@ COLOURS = {
     "MSE": plotting.VERMILION,
     "L1": plotting.BLUE,
     "Huber": plotting.GREEN,
+    "Huber, δ = 10": plotting.ORANGE,
     "Cauchy": plotting.PURPLE,
     "cross-entropy": plotting.BLUE,
 }
@@ -34,10 +35,10 @@ MOVES = (
     "from an outlier of ten on."
 )
 SCATTER_BY_NOISE = (
-    "Typical error of mean, median and Huber's constant, relative to the best of the three, for three "
+    "Typical error of mean, median and Huber's constant with δ = 1, relative to the best of them, for three "
     "kinds of noise. Under Gaussian noise the mean is best and the median worst, under Laplace noise the "
-    "median is best, under Cauchy noise the mean is far behind. Huber's constant is near the best in all "
-    "three."
+    "median is best, under Cauchy noise the mean is far behind. Huber's constant with δ = 1 is near the "
+    "best in all three; with δ = 10 it lies between median and mean under Cauchy noise."
 )
 SATURATION = (
     "Left, slope against the logit of the right class: cross-entropy's rises to one on the wrong side, "
@@ -47,7 +48,7 @@ SATURATION = (
 BY_RATE = (
     "Validation accuracy against the learning rate in two panels, after 150 and after 600 steps. Each "
     "loss has its best rate inside the grid, the squared error's at a larger rate. After 150 steps its "
-    "best lies far below cross-entropy's, after 600 close to it."
+    "best lies below cross-entropy's, after 600 close to it."
 )
 ACCURACY_AND_CONFIDENCE = (
     "Accuracy and mean confidence of nets trained with four losses, each at its best rate. The accuracies"
@@ -55,9 +56,9 @@ ACCURACY_AND_CONFIDENCE = (
     "label smoothing."
 )
 TEMPERATURES = (
-    "Mean confidence minus accuracy before and after a temperature is fitted, for two nets. Trained on "
-    "few images the net is too sure at first, trained with wrong labels it is not sure enough. With the "
-    "fitted temperature both lie near zero."
+    "Mean confidence minus accuracy against the learning rate, before and after a temperature is fitted. As "
+    "trained, the net is not sure enough at the smallest rate and too sure at the largest. With the fitted "
+    "temperature it lies a little below zero at each rate."
 )
 OUTLIER = (
     "Fifteen patients, one outlier high above them on the right, and four fitted lines. The MSE line is "
@@ -77,7 +78,8 @@ def prices_and_pulls() -> Figure:
         "Cauchy": np.log1p(d**2),
     }
     pulls = {"MSE": d, "L1": np.sign(d), "Huber": clipped, "Cauchy": 2 * d / (1 + d**2)}
-    for name, color in list(COLOURS.items())[:4]:
+    for name in prices:
+        color = COLOURS[name]
         left.plot(d, prices[name], color=color, label=name)
         right.plot(d, pulls[name], color=color, label=name)
     left.set(xlim=(-4, 4), ylim=(0, 4.2))
@@ -193,26 +195,33 @@ def saturation(starts: ArrayLike, steps: Mapping[str, ArrayLike], *, lr: float) 
     return figure
 
 
-def typical_errors(groups: int, generator: torch.Generator) -> dict[str, dict[str, Tensor]]:
-    """The typical (median) error of three estimates of a constant from 101 numbers, truly zero.
+def typical_errors(groups: int, n: int, generator: torch.Generator) -> dict[str, dict[str, Tensor]]:
+    """The typical (median) error of estimates of a constant from n numbers, truly zero.
+
+    The mean, the median, Huber's constant with delta 1; for Cauchy noise also with delta 10.
 
     Returns: noise -> rule -> (groups,), each over 500 samples. Gaussian noise has deviation 1, Laplace noise
     scale 1, Cauchy noise half width 1.
     """
-    shape = (groups, 500, 101)
+    shape = (groups, 500, n)
     u = torch.rand(shape, generator=generator, dtype=torch.float64) - 0.5
     noises = {
         "Gauss": torch.randn(shape, generator=generator, dtype=torch.float64),
         "Laplace": -u.sign() * (1 - 2 * u.abs()).log(),
         "Cauchy": torch.tan(torch.pi * u),
     }
-    return {
+    estimates = {
         name: {
-            "MSE": noise.mean(-1).abs().median(-1).values,
-            "L1": noise.median(-1).values.abs().median(-1).values,
-            "Huber": lines.huber_mean(noise).abs().median(-1).values,
+            "MSE": noise.mean(-1),
+            "L1": noise.median(-1).values,
+            "Huber": lines.huber_mean(noise),
         }
         for name, noise in noises.items()
+    }
+    estimates["Cauchy"]["Huber, δ = 10"] = lines.huber_mean(noises["Cauchy"], delta=10.0)
+    return {
+        name: {rule: values.abs().median(-1).values for rule, values in rules.items()}
+        for name, rules in estimates.items()
     }
 
 
@@ -227,17 +236,17 @@ def scatter_by_noise(spread: Mapping[str, Mapping[str, ArrayLike]]) -> Figure:
         best = min(float(np.asarray(values, float).mean()) for values in rules.values())
         for k, (name, values) in enumerate(rules.items()):
             one = intervals.mean_interval(np.asarray(values, float) / best)
-            at = place + 0.2 * (k - 1)
-            axes.plot(
-                [at, at], [one.low, one.high], color=COLOURS[name], linewidth=3, alpha=0.5, label="_interval"
-            )
-            axes.plot(at, one.mean, "o", color=COLOURS[name], markersize=7, label="_mean")
-            if place == 0:
+            at, color = place + 0.2 * (k - 1.5), COLOURS[name]
+            axes.plot([at, at], [one.low, one.high], color=color, linewidth=7, alpha=0.4, label="_interval")
+            axes.plot(at, one.mean, "o", color=color, markersize=4, label="_mean")
+            if place == len(spread) - 1:
                 axes.annotate(
-                    name, (at, one.mean), (0, 9), textcoords="offset points", ha="center", color=COLOURS[name]
+                    name, (at, one.mean), (0, 9), textcoords="offset points", ha="center", color=color
                 )
     axes.axhline(1, color=plotting.INK, linewidth=0.8)
-    axes.set_xticks(range(len(spread)), [f"{name} noise" for name in spread])
+    axes.set_xticks(
+        range(len(spread)), [f"{'Gaussian' if name == 'Gauss' else name} noise" for name in spread]
+    )
     axes.set(xlim=(-0.6, len(spread) - 0.4), ylim=(0.85, 20))
     axes.set_yticks([1, 2, 5, 10, 20], ["1", "2", "5", "10", "20"])
     axes.minorticks_off()
@@ -265,29 +274,24 @@ def by_rate(rates: Sequence[float], runs: Mapping[str, ArrayLike], *, steps: Map
     return figure
 
 
-def temperatures(nets: Mapping[str, Sequence[ArrayLike]]) -> Figure:
-    """Confidence minus accuracy with T = 1 and with T fitted, in points.
+def temperatures(rates: Sequence[float], raw: Sequence[ArrayLike], fitted: Sequence[ArrayLike]) -> Figure:
+    """Confidence minus accuracy against the learning rate, with T = 1 and with T fitted, in points.
 
-    Args: nets: name -> (with T = 1, with T fitted, T), each (S,).
+    Args: rates: (R,). raw, fitted: (S,) for each rate.
     """
-    figure, axes = plotting.subplots(size=(7.2, 2.6))
-    for row, (raw, fitted, _) in enumerate(reversed(list(nets.values()))):
-        for values, color, name in (
-            (raw, plotting.ORANGE, "as trained"),
-            (fitted, plotting.BLUE, "with T fitted"),
-        ):
-            one = intervals.mean_interval(100 * np.asarray(values, float))
-            axes.plot([one.low, one.high], [row, row], color=color, linewidth=5, alpha=0.4)
-            axes.plot(one.mean, row, "o", color=color)
-            if row == len(nets) - 1:
-                axes.annotate(
-                    name, (one.mean, row), (0, 9), textcoords="offset points", ha="center", color=color
-                )
-    axes.axvline(0, color=plotting.INK, linewidth=0.8)
-    axes.set_yticks(range(len(nets)), list(reversed(list(nets))))
-    axes.set_ylim(-0.5, len(nets) - 0.3)
-    title, label = "One number repairs the confidence", "confidence less accuracy, in points"
-    plotting.finish(axes, title=title, x=label, y="", names=False)
+    figure, axes = plotting.subplots(size=(7.2, 3.2))
+    for name, values, color in (
+        ("as trained", raw, plotting.ORANGE),
+        ("with T fitted", fitted, plotting.BLUE),
+    ):
+        points = 100 * np.stack([np.asarray(of_rate, float) for of_rate in values], 1)
+        plotting.band(axes, rates, points, label=name, color=color)
+    axes.axhline(0, color=plotting.INK, linewidth=0.8)
+    axes.set_xscale("log")
+    axes.set_xticks(rates, [f"{rate:g}" for rate in rates])
+    axes.minorticks_off()
+    label = "confidence less accuracy, in points"
+    plotting.finish(axes, title="One number brings it near zero, at each rate", x="learning rate", y=label)
     return figure
 
 

@@ -106,7 +106,7 @@ def test_bands_and_names() -> None:
 
 
 def test_each_loss_is_best_at_home() -> None:
-    spread = figures.typical_errors(8, torch.Generator().manual_seed(0))
+    spread = figures.typical_errors(16, 101, torch.Generator().manual_seed(0))
     mean = {noise: {rule: float(v.mean()) for rule, v in rules.items()} for noise, rules in spread.items()}
     # of a normal mean the median error is 0.6745 deviations, of a median pi / 2 times the variance
     assert mean["Gauss"]["MSE"] == pytest.approx(0.6745 / 101**0.5, rel=0.05)
@@ -117,21 +117,16 @@ def test_each_loss_is_best_at_home() -> None:
     dots = [
         line for line in figures.scatter_by_noise(spread).axes[0].get_lines() if line.get_label() == "_mean"
     ]
-    assert len(dots) == 9
+    assert len(dots) == 10
     assert min(float(line.get_ydata()[0]) for line in dots) == pytest.approx(1)
 
 
 def test_temperatures_are_in_points() -> None:
-    nets = {
-        "a": (np.full(5, 0.08), np.full(5, 0.01), np.ones(5)),
-        "b": (np.full(5, -0.1), np.zeros(5), np.ones(5)),
-    }
-    axes = figures.temperatures(nets).axes[0]
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["b", "a"]
-    dots = [
-        (line.get_xdata()[0], line.get_ydata()[0]) for line in axes.get_lines() if line.get_marker() == "o"
-    ]
-    assert dots == [(-10.0, 0), (0.0, 0), (8.0, 1), (1.0, 1)]
+    profiles.start()
+    raw, fitted = (np.full(10, -0.1), np.full(10, 0.08)), (np.zeros(10), np.full(10, 0.01))
+    drawn = curves(figures.temperatures((0.01, 0.1), raw, fitted).axes[0])
+    np.testing.assert_allclose(drawn["as trained"], [[0.01, -10], [0.1, 8]])
+    np.testing.assert_allclose(drawn["with T fitted"], [[0.01, 0], [0.1, 1]])
 
 
 def test_saturation_shows_steps_and_theory() -> None:
