@@ -71,8 +71,9 @@ NOISE_BALL = (
 )
 RECORDED_TIMES = (
     "Above, recorded milliseconds of a training step against the batch, for two nets: flat at first, then "
-    "rising in proportion, with no stairs. Below, milliseconds to the loss for the small net, lowest between "
-    "the critical batch 𝓑 and w, near the line at the root of their product."
+    "rising in proportion, with no stairs. Below, the small net's times the steps of the fitted curve: "
+    "milliseconds to the loss, lowest between the critical batch 𝓑 and w, near the line at the root of "
+    "their product."
 )
 
 
@@ -361,8 +362,8 @@ def recorded_times(record: Record, fewest: float, critical: float) -> Figure:
     below.set_yticks([10, 30, 100], ["10", "30", "100"])
     title = "A step's time is no staircase: flat at first, then a line"
     plotting.finish(above, title=title, x="", y="ms per step", names=False)
-    title = "The small net's time to the loss is least between $\\mathcal{B}$ and w"
-    plotting.finish(below, title=title, x="batch size b", y="ms to the loss", names=False)
+    title = r"Times the steps of the curve: least between $\mathcal{B}$ and w"
+    plotting.finish(below, title=title, x="batch size b", y="ms to the loss, small net", names=False)
     figure.supxlabel(record.provenance, fontsize=9, color=plotting.GREY)
     return figure
 
