@@ -201,6 +201,10 @@ def _loaders() -> Inputs:
         ([[[4, 2, 0]], [[4, 2, 0]]], 5),  # one shuffle, and two lost
         ([[[1], [0], [1]], [[2], [2], [0]]], 3),
         ([[[2, 2], [0, 1]], [[1, 0], [2, 4]]], 5),  # one comes twice, another in no epoch
+        ([[[2, 0], [1]], [[2], [0, 1]]], 3),  # one order, cut in two ways
+        ([[[3, 2], [1, 0]], [[3, 2], [1, 0]]], 4),  # falling is not rising
+        ([[[1, 0], [2]], [[0, 2], [1]], [[1, 0], [2]]], 3),  # the first comes again as the last
+        ([[[0], [2]], [[1], [3]]], 4),  # drop_last, rising, and not the same
     )
 
 

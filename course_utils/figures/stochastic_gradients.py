@@ -41,8 +41,8 @@ FLOOR_AGAINST_RATE = (
     "small, then bend upwards along the dashed theory, twice the line at 1 and far above it near 2."
 )
 RAMP = (
-    "Loss above the lowest against epochs, logarithmic. All runs are at one floor. After epoch 10 those that "
-    "go on stay there; those with an eighth of the step and those with eight times the batch fall "
+    "Loss above the lowest against epochs, logarithmic. All runs come to one floor. After epoch 10 those "
+    "that go on stay there; those with an eighth of the step and those with eight times the batch fall "
     "together to a lower floor."
 )
 THROUGH_AN_EPOCH = (
@@ -71,8 +71,9 @@ NOISE_BALL = (
 )
 RECORDED_TIMES = (
     "Above, recorded milliseconds of a training step against the batch, for two nets: flat at first, then "
-    "rising in proportion, with no stairs. Below, milliseconds to the loss for the small net, lowest between "
-    "the critical batch B and w, near the line at the root of their product."
+    "rising in proportion, with no stairs. Below, the small net's times the steps of the fitted curve: "
+    "milliseconds to the loss, lowest between the critical batch 𝓑 and w, near the line at the root of "
+    "their product."
 )
 
 
@@ -182,7 +183,7 @@ def ramp(excess: Mapping[str, Tensor], change: int) -> Figure:
     axes.axvline(change, color=plotting.LIGHT, linewidth=1, zorder=0)
     axes.set(xlim=(0, len(y)))
     axes.set_xticks(range(0, len(y) + 1, 5))
-    axes.set(ylim=(0.0015, 0.04))
+    axes.set(ylim=(0.0012, 0.03))
     axes.set_yticks([0.002, 0.005, 0.01, 0.02], ["0.002", "0.005", "0.01", "0.02"])
     title = "A larger batch lowers the floor as a smaller step does"
     plotting.finish(axes, title=title, x="epochs", y="loss above the lowest")
@@ -234,7 +235,7 @@ def batch_tradeoff(sizes: Sequence[int], steps: ArrayLike, *, fewest: float, cri
         axes.set_xticks(b, [f"{x:g}" for x in b])
     above.set_yticks([30, 100, 300], ["30", "100", "300"])
     below.set_yticks([1000, 3000, 10000], ["1,000", "3,000", "10,000"])
-    above.text(critical * 1.1, 250, "𝓑, the critical batch".replace("𝓑", "B"), color=plotting.GREY)
+    above.text(critical * 1.1, 250, r"$\mathcal{B}$, the critical batch", color=plotting.GREY)
     plotting.finish(above, title="The steps fall, then stop falling …", x="", y="steps to the loss")
     title = "… and the examples stay, then rise"
     plotting.finish(below, title=title, x="batch size b", y="examples to the loss")
@@ -345,8 +346,13 @@ def recorded_times(record: Record, fewest: float, critical: float) -> Figure:
                 below, dense, fewest * (1 + critical / dense) * a * (1 + dense / w), label="_line"
             )
             below.axvline(math.sqrt(critical * w), color=plotting.INK, linewidth=0.9)
-            below.text(math.sqrt(critical * w) * 1.1, total.max() * 0.6, "√(B w)", color=plotting.INK)
-            for at, mark in ((critical, "B"), (w, "w")):
+            below.text(
+                math.sqrt(critical * w) * 1.1,
+                total.max() * 0.6,
+                r"$\sqrt{\mathcal{B}\,w}$",
+                color=plotting.INK,
+            )
+            for at, mark in ((critical, r"$\mathcal{B}$"), (w, "w")):
                 below.axvline(at, color=plotting.GREY, linewidth=0.8, linestyle=(0, (1, 2)))
                 below.text(at * 1.08, total.max() * 0.25, mark, color=plotting.GREY)
     for axes in (above, below):
@@ -356,8 +362,8 @@ def recorded_times(record: Record, fewest: float, critical: float) -> Figure:
     below.set_yticks([10, 30, 100], ["10", "30", "100"])
     title = "A step's time is no staircase: flat at first, then a line"
     plotting.finish(above, title=title, x="", y="ms per step", names=False)
-    title = "The small net's time to the loss is least between B and w"
-    plotting.finish(below, title=title, x="batch size b", y="ms to the loss", names=False)
+    title = r"Times the steps of the curve: least between $\mathcal{B}$ and w"
+    plotting.finish(below, title=title, x="batch size b", y="ms to the loss, small net", names=False)
     figure.supxlabel(record.provenance, fontsize=9, color=plotting.GREY)
     return figure
 
