@@ -38,7 +38,7 @@ def test_one_width_is_no_net() -> None:
 
 
 def check_block(module: Any) -> None:
-    """Without dropout it is torch's encoder layer with a causal mask, norms first or last: outputs and gradients."""
+    """Without dropout it is torch's encoder layer with a causal mask, in outputs and gradients."""
     torch.manual_seed(1)
     later = torch.ones(7, 7).triu(1).bool()
     for first in (True, False):
@@ -72,6 +72,7 @@ def check_blocks(module: Any) -> None:
     for first in (True, False):
         net = module.Transformer(6, 5, d=8, heads=2, blocks=3, norm_first=first)
         assert len(net.blocks) == 3
+        assert isinstance(net.norm, nn.LayerNorm) == first
         assert all(block.norm_first == first for block in net.blocks)
         x = net.symbols(s) + net.places
         for block in net.blocks:
