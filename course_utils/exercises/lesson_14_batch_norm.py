@@ -282,7 +282,6 @@ _sync_unread = _kept(lambda run: _blind(run) or run["workers"] * run["parts"] ==
 _frozen_unread = _kept(
     lambda run: _blind({**run, "frozen": False}) or bool(same_step([{**run, "frozen": False}]))
 )
-_all_but_batch = _kept(lambda run: run["norm"] != "batch" or bool(same_step([run])))
 _group_sees_batch = _kept(
     lambda run: bool(same_step([{**run, "norm": "batch" if run["norm"] == "group" else run["norm"]}]))
 )
@@ -564,7 +563,6 @@ EXERCISES = (
                 _frozen_unread,
                 "Frozen norms were refused. In eval no example sees another, whatever the parts.",
             ),
-            Wrong(_all_but_batch, "Every `sync` passed. In accumulated parts it is a batch norm, too."),
             Wrong(
                 _group_sees_batch, "Group norm was refused. Its groups are of channels, within one example."
             ),
