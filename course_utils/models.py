@@ -97,9 +97,10 @@ class TransformerBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.norm_first:
             x = x + self.on_branch(self._attend(self.norm1(x)))
-            return x + self.on_branch(self.mlp(self.norm2(x)))
+            out: Tensor = x + self.on_branch(self.mlp(self.norm2(x)))
+            return out
         x = self.norm1(x + self.on_branch(self._attend(x)))
-        out: Tensor = self.norm2(x + self.on_branch(self.mlp(x)))
+        out = self.norm2(x + self.on_branch(self.mlp(x)))
         return out
 
     def _attend(self, x: Tensor) -> Tensor:

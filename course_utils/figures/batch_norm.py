@@ -127,8 +127,8 @@ def path_and_loss(rate: float, length: float = 1.0, steps: int = STEPS) -> Figur
     points = descend(rate, start, steps, normalised=True)
     _plane(left, start, points)
     grown = float(points[-1].norm() / start.norm())
-    title = f"η = {_short(rate)}: ‖w‖ grows {_short(grown)}-fold"
-    plotting.finish(left, title=title, x="w₁", y="w₂", names=False)
+    across = f"w₁   (‖w‖ grows {_short(grown)}-fold)"
+    plotting.finish(left, title=f"η = {_short(rate)}: the path", x=across, y="w₂", names=False)
     t = np.arange(steps + 1)
     plain = plain_loss(descend(rate, start, steps, normalised=False)) - (1 - RHO**2)
     right.plot(t, plain.clamp(max=1e30), color=plotting.colour("plain"), label="_plain")
