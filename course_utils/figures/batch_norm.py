@@ -231,13 +231,13 @@ def edge_of_pairs(rates: Sequence[float], accuracy: Tensor, *, at_least: float) 
 
     Args: rates: (R,), evenly spaced in the logarithm. accuracy: (S, R, R), [s, i, j] at rates i and j.
     Returns: the slopes (S,), and the mean product (geometric) of the two rates half a step beyond the edge.
-        Where fewer than two rates are left, the slopes are NaN and the product is 1.
+        Where fewer than two rates are left there is no edge to see: slopes 0, product 1.
     """
     log = torch.tensor(rates, dtype=torch.float64).log()
     edges = (log + torch.where(accuracy >= at_least, 0.0, -torch.inf)).amax(2)
     inside = ((edges < log[-1]) & (edges > -torch.inf)).all(0)
     if inside.sum() < 2:
-        return torch.full((len(edges),), torch.nan, dtype=torch.float64), 1.0
+        return torch.zeros(len(edges), dtype=torch.float64), 1.0
     first, second = log[inside], edges[:, inside]
     slopes = torch.linalg.lstsq((first - first.mean())[:, None], second.T).solution[0]
     product = float((second + first).mean() + (log[1] - log[0]) / 2)
