@@ -2,8 +2,8 @@
 
 he_net              dense, ReLU, He's initial weights
 net                 one hidden layer, with dropout and normalisation where they are asked for
-TransformerBlock    causal attention and a small dense net, with dropout
-Transformer         embeddings, one block, and logits of the next symbol
+TransformerBlock    causal attention and a small dense net, with dropout; norms first or last
+Transformer         embeddings, blocks, and logits of the next symbol
 """
 
 from __future__ import annotations
@@ -62,11 +62,14 @@ def net(
 
 
 class TransformerBlock(nn.Module):
-    """One block of a transformer that looks back only, norms first, with dropout.
+    """One block of a transformer that looks back only, with dropout.
 
         weights = softmax(q k' / sqrt(d / heads)), zero for later places
-        x <- x + drop(out(drop(weights) v)),    q, k, v linear in norm1(x)
-        x <- x + drop(mlp(norm2(x))),           mlp: d -> 2 d -> d with GELU
+        attend(x) = out(drop(weights) v),    q, k, v linear in x
+        mlp: d -> 2 d -> d with GELU
+
+        x <- x + drop(attend(norm1(x))),    x <- x + drop(mlp(norm2(x)))        norm_first
+        x <- norm1(x + drop(attend(x))),    x <- norm2(x + drop(mlp(x)))        else
 
     It uses no fused attention, so that `train_seeds` can stack it.
 
@@ -74,56 +77,81 @@ class TransformerBlock(nn.Module):
         d: numbers per place, a multiple of `heads`.
         heads: >= 1.
         dropout: probability at the attention weights and at the end of both branches.
+        norm_first: whether a branch's input is normalised, or the sum after it.
     Shape: x (..., T, d), and the result.
     Raises: ValueError where `heads` does not divide d.
-    Source: Vaswani et al. (2017), with the norms where Xiong et al. (2020) recommend them.
-    Agrees with: `torch.nn.TransformerEncoderLayer(norm_first=True, activation="gelu")` with a causal mask, up
-        to that one's further dropout between the two layers of the mlp.
+    Source: Vaswani et al. (2017), whose norms come last; first as in Xiong et al. (2020).
+    Agrees with: `torch.nn.TransformerEncoderLayer(activation="gelu")` with a causal mask, up to that one's
+        further dropout between the two layers of the mlp.
     """
 
-    def __init__(self, d: int, *, heads: int, dropout: float = 0.0) -> None:
+    def __init__(self, d: int, *, heads: int, dropout: float = 0.0, norm_first: bool = True) -> None:
         super().__init__()
         require(heads >= 1 and d % heads == 0, "heads >= 1 that divide d", d=d, heads=heads)
-        self.heads = heads
+        self.heads, self.norm_first = heads, norm_first
         self.norm1, self.norm2 = nn.LayerNorm(d), nn.LayerNorm(d)
         self.qkv, self.out = nn.Linear(d, 3 * d), nn.Linear(d, d)
         self.mlp = nn.Sequential(nn.Linear(d, 2 * d), nn.GELU(), nn.Linear(2 * d, d))
         self.on_weights, self.on_branch = Dropout(dropout), Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.norm_first:
+            x = x + self.on_branch(self._attend(self.norm1(x)))
+            out: Tensor = x + self.on_branch(self.mlp(self.norm2(x)))
+            return out
+        x = self.norm1(x + self.on_branch(self._attend(x)))
+        out = self.norm2(x + self.on_branch(self.mlp(x)))
+        return out
+
+    def _attend(self, x: Tensor) -> Tensor:
         # each (..., heads, T, d / heads)
         q, k, v = (
-            part.unflatten(-1, (self.heads, -1)).transpose(-2, -3)
-            for part in self.qkv(self.norm1(x)).chunk(3, -1)
+            part.unflatten(-1, (self.heads, -1)).transpose(-2, -3) for part in self.qkv(x).chunk(3, -1)
         )
         places = torch.arange(x.shape[-2], device=x.device)
         scores = q @ k.mT / q.shape[-1] ** 0.5
         weights = scores.masked_fill(places > places[:, None], -torch.inf).softmax(-1)
-        seen = (self.on_weights(weights) @ v).transpose(-2, -3).flatten(-2)
-        x = x + self.on_branch(self.out(seen))
-        branch: Tensor = self.on_branch(self.mlp(self.norm2(x)))
-        return x + branch
+        seen: Tensor = self.out((self.on_weights(weights) @ v).transpose(-2, -3).flatten(-2))
+        return seen
 
 
 class Transformer(nn.Module):
-    """The smallest language model with attention: embeddings, one block, a norm, logits of the next symbol.
+    """The smallest language model with attention: embeddings, blocks, logits of the next symbol.
 
-        x <- drop(symbols[s] + places),    x <- block(x),    logits = head(norm(x))
+        x <- drop(symbols[s] + places),    x <- block(x) for each block,    logits = head(norm(x))
 
     Args:
         symbols: size of the alphabet.
         length: places of a sequence.
-        d, heads, dropout: as of `TransformerBlock`; dropout acts on the embeddings, too.
+        blocks: >= 1.
+        d, heads, dropout, norm_first: as of `TransformerBlock`; dropout acts on the embeddings, too. Where
+            norms come last there is none before the head: the last block has it.
     Shape: whole numbers (..., length) -> (..., length, symbols).
+    Raises: ValueError where there is no block.
     Source: Vaswani et al. (2017).
     """
 
-    def __init__(self, symbols: int, length: int, *, d: int, heads: int, dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        symbols: int,
+        length: int,
+        *,
+        d: int,
+        heads: int,
+        blocks: int = 1,
+        dropout: float = 0.0,
+        norm_first: bool = True,
+    ) -> None:
         super().__init__()
+        require(blocks >= 1, "blocks >= 1", blocks=blocks)
         self.symbols, self.places = nn.Embedding(symbols, d), nn.Parameter(0.02 * torch.randn(length, d))
-        self.drop, self.block = Dropout(dropout), TransformerBlock(d, heads=heads, dropout=dropout)
-        self.norm, self.head = nn.LayerNorm(d), nn.Linear(d, symbols)
+        self.drop = Dropout(dropout)
+        self.blocks = nn.Sequential(
+            *(TransformerBlock(d, heads=heads, dropout=dropout, norm_first=norm_first) for _ in range(blocks))
+        )
+        self.norm = nn.LayerNorm(d) if norm_first else nn.Identity()
+        self.head = nn.Linear(d, symbols)
 
     def forward(self, s: Tensor) -> Tensor:
-        logits: Tensor = self.head(self.norm(self.block(self.drop(self.symbols(s) + self.places))))
+        logits: Tensor = self.head(self.norm(self.blocks(self.drop(self.symbols(s) + self.places))))
         return logits

@@ -38,30 +38,47 @@ def test_one_width_is_no_net() -> None:
 
 
 def check_block(module: Any) -> None:
-    """Without dropout it is torch's encoder layer, norms first, with a causal mask: outputs and gradients."""
+    """Without dropout it is torch's encoder layer with a causal mask, in outputs and gradients."""
     torch.manual_seed(1)
-    ours = module.TransformerBlock(12, heads=3).double()
-    theirs = nn.TransformerEncoderLayer(
-        12, 3, 24, 0.0, activation="gelu", batch_first=True, norm_first=True, dtype=torch.float64
-    )
-    pairs = {
-        "self_attn.in_proj_": ours.qkv, "self_attn.out_proj.": ours.out, "linear1.": ours.mlp[0],
-        "linear2.": ours.mlp[2], "norm1.": ours.norm1, "norm2.": ours.norm2,
-    }  # fmt: skip
-    for part in pairs.values():
-        nn.init.normal_(part.bias)
-    theirs.load_state_dict(
-        {name + kind: getattr(part, kind) for name, part in pairs.items() for kind in ("weight", "bias")}
-    )
-    x = torch.randn(5, 7, 12, dtype=torch.float64)
     later = torch.ones(7, 7).triu(1).bool()
-    outs = [ours(x), theirs(x, src_mask=later)]
-    torch.testing.assert_close(outs[0], outs[1], rtol=1e-10, atol=1e-12)
-    for out in outs:
-        (out**3).mean().backward()
-    torch.testing.assert_close(
-        ours.qkv.weight.grad, theirs.self_attn.in_proj_weight.grad, rtol=1e-9, atol=1e-12
-    )
+    for first in (True, False):
+        ours = module.TransformerBlock(12, heads=3, norm_first=first).double()
+        theirs = nn.TransformerEncoderLayer(
+            12, 3, 24, 0.0, activation="gelu", batch_first=True, norm_first=first, dtype=torch.float64
+        )
+        pairs = {
+            "self_attn.in_proj_": ours.qkv, "self_attn.out_proj.": ours.out, "linear1.": ours.mlp[0],
+            "linear2.": ours.mlp[2], "norm1.": ours.norm1, "norm2.": ours.norm2,
+        }  # fmt: skip
+        for part in pairs.values():
+            nn.init.normal_(part.bias)
+        theirs.load_state_dict(
+            {name + kind: getattr(part, kind) for name, part in pairs.items() for kind in ("weight", "bias")}
+        )
+        x = torch.randn(5, 7, 12, dtype=torch.float64)
+        outs = [ours(x), theirs(x, src_mask=later)]
+        torch.testing.assert_close(outs[0], outs[1], rtol=1e-10, atol=1e-12)
+        for out in outs:
+            (out**3).mean().backward()
+        torch.testing.assert_close(
+            ours.qkv.weight.grad, theirs.self_attn.in_proj_weight.grad, rtol=1e-9, atol=1e-12
+        )
+
+
+def check_blocks(module: Any) -> None:
+    """As many blocks as asked, and a norm before the head only where norms come first."""
+    torch.manual_seed(3)
+    s = torch.randint(6, (2, 5))
+    for first in (True, False):
+        net = module.Transformer(6, 5, d=8, heads=2, blocks=3, norm_first=first)
+        assert len(net.blocks) == 3
+        assert isinstance(net.norm, nn.LayerNorm) == first
+        assert all(block.norm_first == first for block in net.blocks)
+        x = net.symbols(s) + net.places
+        for block in net.blocks:
+            x = block(x)
+        x = nn.functional.layer_norm(x, (8,)) if first else x
+        torch.testing.assert_close(net(s), net.head(x))
 
 
 def check_places(module: Any) -> None:
@@ -89,11 +106,14 @@ def check_places(module: Any) -> None:
 def test_the_block_is_torchs() -> None:
     check_block(models)
     check_places(models)
+    check_blocks(models)
 
 
 def test_heads_that_do_not_divide() -> None:
     with pytest.raises(ValueError, match="heads >= 1 that divide d, got d=8, heads=3"):
         models.TransformerBlock(8, heads=3)
+    with pytest.raises(ValueError, match="blocks >= 1, got blocks=0"):
+        models.Transformer(6, 5, d=8, heads=2, blocks=0)
 
 
 MUTANTS = {
@@ -103,6 +123,17 @@ MUTANTS = {
     "sees-ahead": ("places > places[:, None]", "places < 0", check_block),
     "not-scaled": ("q @ k.mT / q.shape[-1] ** 0.5", "q @ k.mT", check_block),
     "norm-last": ("self.mlp(self.norm2(x))", "self.norm2(self.mlp(x))", check_block),
+    "norm-of-the-branch": (
+        "self.norm1(x + self.on_branch(self._attend(x)))",
+        "x + self.norm1(self.on_branch(self._attend(x)))",
+        check_block,
+    ),
+    "two-norms-at-the-end": (
+        "nn.LayerNorm(d) if norm_first else nn.Identity()",
+        "nn.LayerNorm(d)",
+        check_blocks,
+    ),
+    "one-block": ("for _ in range(blocks)", "for _ in range(1)", check_blocks),
     "heads-mixed": (".transpose(-2, -3).flatten(-2)", ".flatten(-2)", check_block),
     "no-dropout-of-weights": ("(self.on_weights(weights) @ v)", "(weights @ v)", check_places),
     "embeddings-kept": (

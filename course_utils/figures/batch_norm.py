@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from course_utils import plotting
@@ -26,7 +26,51 @@ EDGE = 1 / float(
 START = torch.tensor([-1.15, 0.1], dtype=torch.float64)
 STEPS = 40
 VIEW = ((-2.57, 3.43), (-2.2, 2.6))  # no point of its grid is the origin, where nothing is defined
-FILM = tuple(0.02 * 1e4 ** (k / 13) for k in range(14))  # rates from 0.02 to 200
+NORM, PLAIN = plotting.colour("batch norm"), plotting.colour("plain")
+
+# What each figure shows, in words.
+BOWL = (
+    "Two planes of weights with gradient descent at one rate. Left, the contours are ellipses and the "
+    "path jumps from side to side, out of the picture. Right, they are rays, and the path bends round to "
+    "the best ray in ever smaller steps."
+)
+ROWS = (
+    "A table of accuracies, coloured: a row for the part of the net that is stepped at another rate, a "
+    "column for each rate. The rows of weights before a norm and of the first norm stay bright to the "
+    "end. The last norm and the last layer, each alone, are bright up to a high rate; moved together they "
+    "turn dark far earlier."
+)
+PLANE = (
+    "Left, gradient descent at rate 1 from weights of length 1: three long steps around the origin, then "
+    "small ones to the best ray. Right, its loss falls far in 40 steps, while the plain loss goes off the "
+    "top at once."
+)
+EFFECTIVE = (
+    "Effective rate against the rate, both logarithmic. Weights of fixed length would give a straight "
+    "rising line. The measured dots leave it, level off and fall, always below the dashed bound, which "
+    "has a peak."
+)
+MAP = (
+    "A map of accuracies: rates of the last layer across, rates of the last norm's γ and β upwards. The "
+    "bright part ends along a falling diagonal, on which the product of the two rates is constant; a "
+    "dashed line marks it."
+)
+PLACES = (
+    "The largest rate that trains a net of four hidden layers, against where its norms stand. From no "
+    "norm over one norm, moved from the first hidden layer to the last, to four norms the rate rises step "
+    "by step. One norm in the last hidden layer comes near four."
+)
+TRANSFORMERS = (
+    "Validation loss of two small transformers at two rates of Adam. Left, with one block, the three "
+    "lines nearly coincide. Right, with eight blocks, they begin close together; at the higher rate the "
+    "loss is far the highest with norms last, lower without norms, and lowest with norms first."
+)
+BATCHES = (
+    "Two panels. Left, the root mean square difference of the two modes falls with the batch size, along "
+    "the dashed theory. Right, validation accuracy against the examples that a norm sees at a time: at 32 "
+    "all curves meet; at 2 batch norm has lost most, layer norm less, and batch norm with accumulated "
+    "gradients still much."
+)
 
 
 def plain_loss(w: Tensor) -> Tensor:
@@ -83,8 +127,8 @@ def path_and_loss(rate: float, length: float = 1.0, steps: int = STEPS) -> Figur
     points = descend(rate, start, steps, normalised=True)
     _plane(left, start, points)
     grown = float(points[-1].norm() / start.norm())
-    title = f"η = {_short(rate)}: ‖w‖ grows {_short(grown)}-fold"
-    plotting.finish(left, title=title, x="w₁", y="w₂", names=False)
+    across = f"w₁   (‖w‖ grows {_short(grown)}-fold)"
+    plotting.finish(left, title=f"η = {_short(rate)}: the path", x=across, y="w₂", names=False)
     t = np.arange(steps + 1)
     plain = plain_loss(descend(rate, start, steps, normalised=False)) - (1 - RHO**2)
     right.plot(t, plain.clamp(max=1e30), color=plotting.colour("plain"), label="_plain")
@@ -94,17 +138,6 @@ def path_and_loss(rate: float, length: float = 1.0, steps: int = STEPS) -> Figur
     fate = "plain (grey): diverges" if rate > EDGE else "plain (grey): converges"
     right.text(0.97, 0.93, fate, transform=right.transAxes, ha="right", color=plotting.colour("plain"))
     plotting.finish(right, title="Loss above its minimum", x="step", y="loss − least loss")
-    return figure
-
-
-def path_frame(rate: float, steps: int = STEPS) -> Figure:
-    """One frame of the film: the path at one rate, and how far its loss is above the minimum."""
-    figure, axes = plotting.subplots(size=(5.8, 4.1))
-    points = descend(rate, START, steps, normalised=True)
-    _plane(axes, START, points)
-    left = f"{float(_above(points)[-1]):.1g}".replace("e-0", "e-")
-    title = f"η = {_short(rate)}: {left} above the least loss"
-    plotting.finish(axes, title=title, x="w₁", y="w₂", names=False)
     return figure
 
 
@@ -149,38 +182,114 @@ def _start(axes: Axes, start: Tensor, after: Tensor) -> None:
 
 
 def rate_rows(rows: Sequence[tuple[str, ArrayLike]], rates: Sequence[float]) -> Figure:
-    """Mean accuracy at each rate, a row for each net. Args: rows: (name, (S, R) accuracies in [0, 1])."""
-    figure, axes = plotting.subplots(size=(8.2, 0.48 * len(rows) + 1.5))
+    """Mean accuracy at each rate, a row for each part of a net that has it.
+
+    Args: rows: (name, (S, R) accuracies in [0, 1]).
+    """
+    figure, axes = plotting.subplots(size=(8.2, 0.46 * len(rows) + 1.7))
     means = np.stack([100 * np.asarray(values, float).mean(0) for _, values in rows])
-    axes.imshow(means, cmap="cividis", vmin=0, vmax=100, aspect="auto")
-    for (i, j), value in np.ndenumerate(means):
-        ink = "white" if value < 55 else plotting.INK
-        axes.text(j, i, f"{value:.0f}", ha="center", va="center", color=ink)
-    for i in range(2, len(rows), 2):
-        axes.axhline(i - 0.5, color="white", linewidth=5)
+    _cells(axes, means)
+    axes.axhline(0.5, color="white", linewidth=5)
     axes.set_xticks(range(len(rates)), [_fraction(r) for r in rates])
     axes.set_yticks(range(len(rows)), [name for name, _ in rows])
-    axes.tick_params(length=0)
-    for side in axes.spines.values():
-        side.set_visible(False)
-    title = "Plain nets die sooner the deeper they are, batch norm keeps its range"
+    title = "The last norm and the last layer limit each other; alone, both train far out"
+    label = "learning rate η of this part  (cells: validation accuracy in %)"
+    plotting.finish(axes, title=title, x=label, y="", names=False)
+    return figure
+
+
+def product_map(rates: Sequence[float], accuracy: ArrayLike, product: float) -> Figure:
+    """Mean accuracy for each pair of rates, and the line on which their product is `product`.
+
+    Args: rates: (R,), evenly spaced in the logarithm. accuracy: (S, R, R) in [0, 1]; [s, i, j] is of
+        rates[i] for the last norm and rates[j] for the last layer.
+    """
+    figure, axes = plotting.subplots(size=(6.4, 5.0))
+    _cells(axes, 100 * np.asarray(accuracy, float).mean(0))
+    axes.invert_yaxis()
+    # a rate as a column
+    place = np.log(np.asarray(rates) / rates[0]) / math.log(rates[1] / rates[0])
+    across = (math.log(product) - 2 * math.log(rates[0])) / math.log(rates[1] / rates[0]) - place
+    axes.plot(across, place, color="white", linewidth=2.6, label="_under")
+    axes.plot(across, place, color=plotting.VERMILION, linewidth=1.3, linestyle=(0, (5, 2)), label="_product")
+    axes.set(xlim=(-0.5, len(rates) - 0.5), ylim=(-0.5, len(rates) - 0.5))
+    names = [_fraction(r) for r in rates]
+    axes.set_xticks(range(len(rates)), names)
+    axes.set_yticks(range(len(rates)), names)
+    title = "The edge: a constant product of the two rates"
     plotting.finish(
-        axes, title=title, x="learning rate η  (cells: validation accuracy in %)", y="", names=False
+        axes, title=title, x="rate of the last layer", y="rate of γ and β of the last norm", names=False
     )
     return figure
 
 
-def what_limits(rates: Sequence[float], curves: Sequence[tuple[str, str, ArrayLike]]) -> Figure:
-    """Accuracy against the rate. Args: curves: (name, colour, (S, R) accuracies in [0, 1])."""
-    figure, axes = plotting.subplots(size=(7.8, 4.0))
-    plotting.log_ticks(axes, "x")
-    for name, colour, values in curves:
-        plotting.band(axes, rates, 100 * np.asarray(values, float), label=name, color=colour)
-    axes.set_xticks(list(rates), [_fraction(r) for r in rates])
-    axes.minorticks_off()
-    axes.set(ylim=(0, 100))
-    title = "Weights before a norm stand any rate, the rest of the net does not"
-    plotting.finish(axes, title=title, x="learning rate η", y="validation accuracy (%)")
+def edge_of_pairs(rates: Sequence[float], accuracy: Tensor, *, at_least: float) -> tuple[Tensor, float]:
+    """How the largest rate of the second kind that trains falls with the rate of the first.
+
+    For each seed and each first rate the edge is the largest second rate that reaches `at_least`. A line
+    through its logarithm is fitted over the first rates at which every seed has an edge within the grid.
+
+    Args: rates: (R,), evenly spaced in the logarithm. accuracy: (S, R, R), [s, i, j] at rates i and j.
+    Returns: the slopes (S,), and the mean product (geometric) of the two rates half a step beyond the edge.
+        Where fewer than two rates are left there is no edge to see: slopes 0, product 1.
+    """
+    log = torch.tensor(rates, dtype=torch.float64).log()
+    edges = (log + torch.where(accuracy >= at_least, 0.0, -torch.inf)).amax(2)
+    inside = ((edges < log[-1]) & (edges > -torch.inf)).all(0)
+    if inside.sum() < 2:
+        return torch.zeros(len(edges), dtype=torch.float64), 1.0
+    first, second = log[inside], edges[:, inside]
+    slopes = torch.linalg.lstsq((first - first.mean())[:, None], second.T).solution[0]
+    product = float((second + first).mean() + (log[1] - log[0]) / 2)
+    return slopes, math.exp(product)
+
+
+def _cells(axes: Axes, percent: NDArray[np.float64]) -> None:
+    """A coloured table of numbers from 0 to 100."""
+    axes.imshow(percent, cmap="cividis", vmin=0, vmax=100, aspect="auto")
+    for (i, j), value in np.ndenumerate(percent):
+        ink = "white" if value < 55 else plotting.INK
+        axes.text(j, i, f"{value:.0f}", ha="center", va="center", color=ink)
+    axes.tick_params(length=0)
+    for side in axes.spines.values():
+        side.set_visible(False)
+
+
+def places(names: Sequence[str], edges: ArrayLike) -> Figure:
+    """The largest rates that train, by where norms stand. Args: edges: (S, N), logarithms to base 2."""
+    figure, axes = plotting.subplots(size=(7.0, 3.9))
+    values = np.asarray(edges, float)
+    jitter = np.linspace(-0.12, 0.12, len(values))
+    for k in range(len(names)):
+        axes.plot(k + jitter, values[:, k], ".", color=PLAIN, alpha=0.6, markersize=5, label=f"_{k}")
+    axes.plot(range(len(names)), values.mean(0), "o-", color=NORM, markersize=7, label="_mean")
+    axes.set_xticks(range(len(names)), list(names))
+    low, high = math.floor(values.min()), math.ceil(values.max())
+    axes.set_yticks(range(low, high + 1), [_fraction(2.0**k) for k in range(low, high + 1)])
+    title = "One norm in the last hidden layer comes near norms in all four"
+    label = "norms in hidden layers  (dots: seeds; line: their mean)"
+    plotting.finish(axes, title=title, x=label, y="largest rate that trains", names=False)
+    return figure
+
+
+def transformers(lrs: Sequence[float], panels: Mapping[int, Mapping[str, ArrayLike]]) -> Figure:
+    """Validation loss against the rate. Args: panels: blocks -> name of a curve -> (S, R) losses."""
+    figure, both = plotting.subplots(1, len(panels), size=(7.6, 3.8), sharey=True)
+    colours = (NORM, plotting.VERMILION, PLAIN)
+    for axes, (blocks, curves) in zip(both, panels.items(), strict=True):
+        plotting.log_ticks(axes, "x")
+        for (name, values), colour in zip(curves.items(), colours, strict=True):
+            mean = np.asarray(values, float).mean(0)
+            axes.plot(lrs, mean, "o-", markersize=4, color=colour, label=name)
+        axes.set_xticks(list(lrs), [f"{lr:g}" for lr in lrs])
+        axes.minorticks_off()
+        axes.margins(y=0.12)
+        title = "One block" if blocks == 1 else f"{blocks} blocks"
+        plotting.finish(axes, title=title, x="Adam's learning rate", y="", names=False)
+    both[0].set_ylabel("validation loss")
+    # only now are the limits known that both share
+    for axes in both:
+        plotting.label_lines(axes, gap=0.08)
     return figure
 
 
@@ -190,9 +299,10 @@ def effective_rates(rates: Sequence[float], measured: ArrayLike, cap: ArrayLike,
     plotting.log_ticks(axes)
     eta = np.asarray(rates, float)
     first = np.asarray(start, float).mean()
-    axes.plot(eta, eta / first, color=plotting.colour("plain"), label="weights of fixed length")
+    axes.plot(eta, eta / first, color=PLAIN, label="weights of fixed length")
+    mean = np.asarray(measured, float).mean(0)
+    plotting.measured(axes, eta, mean, label="after training", color=NORM)
     plotting.theory(axes, eta, np.asarray(cap, float).mean(0), label="bound from the first step")
-    plotting.band(axes, eta, measured, label="after training", color=plotting.colour("batch norm"))
     axes.set_xticks(eta, [_fraction(r) for r in rates])
     axes.minorticks_off()
     axes.set_ylim(top=2 * eta[-1] / first)
@@ -201,32 +311,35 @@ def effective_rates(rates: Sequence[float], measured: ArrayLike, cap: ArrayLike,
     return figure
 
 
-def train_eval_gap(batches: Sequence[int], measured: ArrayLike, expected: Sequence[float]) -> Figure:
-    """Distance of the two modes against the batch size. Args: measured: (S, B); expected: (B,)."""
-    figure, axes = plotting.subplots(size=(6.8, 3.7))
-    plotting.log_ticks(axes)
-    plotting.band(axes, batches, measured, label="measured", color=plotting.colour("batch norm"))
-    mean = np.asarray(measured, float).mean(0)
-    axes.plot(batches, mean, "o", color=plotting.colour("batch norm"), markersize=5, label="_measured")
-    plotting.theory(axes, batches, expected)
-    axes.set_xticks(list(batches), [str(b) for b in batches])
-    axes.minorticks_off()
-    axes.set_yticks([0.1, 0.2, 0.5, 1.0], ["0.1", "0.2", "0.5", "1"])
-    title = "The two modes differ by about √(1.5 / n)"
-    plotting.finish(axes, title=title, x="batch size n", y="root mean square difference")
-    return figure
+def gap_and_batches(
+    batches: Sequence[int],
+    gaps: ArrayLike,
+    expected: Sequence[float],
+    sizes: Sequence[int],
+    curves: Mapping[str, ArrayLike],
+) -> Figure:
+    """What a norm over few numbers costs: the distance of the two modes, and a net's accuracy.
 
-
-def small_batches(batches: Sequence[int], curves: Sequence[tuple[str, str, ArrayLike]]) -> Figure:
-    """Accuracy against the batch size. Args: curves: (name, colour, (S, B) accuracies in [0, 1])."""
-    figure, axes = plotting.subplots(size=(6.8, 3.8))
-    plotting.log_ticks(axes, "x")
-    for name, colour, values in curves:
-        plotting.band(axes, batches, 100 * np.asarray(values, float), label=name, color=colour)
-    axes.set_xticks(list(batches), [str(b) for b in batches])
-    axes.minorticks_off()
-    title = "At a batch of two, batch norm loses what layer norm keeps"
-    plotting.finish(axes, title=title, x="batch size", y="validation accuracy (%)")
+    Args:
+        gaps: (S, B) measured at `batches`. expected: (B,). curves: name -> (S, K) accuracies at `sizes`.
+    """
+    figure, (left, right) = plotting.subplots(1, 2, size=(9.4, 3.9), width_ratios=(1, 1.15))
+    plotting.log_ticks(left)
+    plotting.measured(left, batches, np.asarray(gaps, float).mean(0), label="measured", color=NORM)
+    plotting.theory(left, batches, expected)
+    left.set_yticks([0.1, 0.2, 0.5, 1.0], ["0.1", "0.2", "0.5", "1"])
+    label = "root mean square difference"
+    plotting.finish(left, title="Train and eval differ by about √(1.5 / n)", x="batch size n", y=label)
+    plotting.log_ticks(right, "x")
+    for (name, values), colour in zip(curves.items(), (plotting.PURPLE, NORM, plotting.BLUE), strict=True):
+        mean = 100 * np.asarray(values, float).mean(0)
+        right.plot(sizes, mean, "o-", markersize=4, color=colour, label=name)
+    title, label = "Few numbers to a norm cost accuracy", "examples that a norm sees at a time"
+    plotting.finish(right, title=title, x=label, y="validation accuracy (%)", names=False)
+    right.legend(loc="lower right")
+    for axes, ticks in ((left, batches), (right, sizes)):
+        axes.set_xticks(list(ticks), [str(b) for b in ticks])
+        axes.minorticks_off()
     return figure
 
 
@@ -240,4 +353,4 @@ def expected_gap(n: int) -> float:
 
 
 def _fraction(rate: float) -> str:
-    return f"1/{1 / rate:.0f}" if rate < 1 else f"{rate:.0f}"
+    return f"1/{1 / rate:.0f}" if 0 < rate < 1 else f"{rate:.0f}"

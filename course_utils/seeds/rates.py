@@ -10,7 +10,7 @@ sweep.largest_lr(at_least=0.7)        # how large the learning rate of each seed
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,22 +28,23 @@ class LRPerRun(Optimizer):
     """Plain SGD on stacked parameters (S, ...), with a learning rate of its own for each of the S runs.
 
         p[s] <- p[s] - lr * lrs[s] * g[s]      lr: 1, and what a schedule makes of it
-        p    <- p    - lr * g                  in a group with "swept": False
+        p    <- p    - lr * g                  in a group with "lrs": None
 
-    Args: lrs: (S,), >= 0.
+    Args: lrs: (S,), >= 0; of the groups that bring none of their own.
     Raises: ValueError if a learning rate is negative.
     """
 
     def __init__(self, params: Any, lrs: Tensor) -> None:
-        require(bool((lrs >= 0).all()), "lrs >= 0", lowest=float(lrs.min()))
-        self.lrs = lrs
-        super().__init__(params, {"lr": 1.0, "swept": True})
+        super().__init__(params, {"lr": 1.0, "lrs": lrs})
 
     def check(self, group: Group) -> None:
         at_least_zero(group, "lr")
+        lowest = 0.0 if group["lrs"] is None else float(group["lrs"].min())
+        require(lowest >= 0, "lrs >= 0", lowest=lowest)
 
     def update(self, p: Tensor, g: Tensor, state: State, group: Group) -> None:
-        p.sub_(over(self.lrs.to(p), p) * g if group["swept"] else g, alpha=group["lr"])
+        lrs = group["lrs"]
+        p.sub_(g if lrs is None else over(lrs.to(p), p) * g, alpha=group["lr"])
 
 
 def lr_per_run(kind: Callable[..., Optimizer], lrs: Tensor) -> Callable[[list[Tensor]], Optimizer]:
@@ -135,6 +136,7 @@ def sweep_lrs(
     lrs: Sequence[float] | Tensor,
     seeds: Sequence[int],
     only: Sequence[str] | None = None,
+    beside: Mapping[str, Sequence[float] | Tensor] | None = None,
     rest_lr: float = 0.1,
     kind: Callable[..., Optimizer] | None = None,
     **options: Any,
@@ -147,28 +149,37 @@ def sweep_lrs(
         train, validation: examples of their own for every seed.
         lrs: (R,), >= 0; under a schedule, what it multiplies.
         only: names of the parameters that get them; all by default.
-        rest_lr: learning rate of the parameters that `only` leaves out.
-        kind: another optimizer, as `lr_per_run` takes it; not together with `only`.
+        beside: name of a parameter -> learning rates (R,) of its own: run r has lrs[r] and, there, the r-th
+            of these.
+        rest_lr: learning rate of the parameters that are in neither.
+        kind: another optimizer, as `lr_per_run` takes it; not together with `only` or `beside`.
         options: `loss`, `steps` and what else `train_seeds` takes.
-    Raises: ValueError where `only` names no parameter of the model or comes with `kind`; and as
-        `train_seeds`.
+    Raises: ValueError where `only` or `beside` names no parameter of the model or comes with `kind`, and
+        where `beside` has not R learning rates; and as `train_seeds`.
     """
-    require(kind is None or only is None, "only or kind, not both", only=only)
+    own = {name: torch.as_tensor(values, dtype=torch.float64) for name, values in (beside or {}).items()}
+    require(kind is None or (only is None and not own), "only or kind, not both", only=only, beside=list(own))
     lrs = torch.as_tensor(lrs, dtype=torch.float64)
     # the model is built for its names alone
     with torch.random.fork_rng([]):
         names = [name for name, _ in make_model().named_parameters()]
-    chosen = names if only is None else list(only)
-    unknown = sorted(set(chosen) - set(names))
+    chosen = set(names if only is None else only) - set(own)
+    unknown = sorted((chosen | set(own)) - set(names))
     require(not unknown, f"names among {', '.join(names)}", only=unknown)
+    for name, values in own.items():
+        require(
+            values.shape == lrs.shape, "a learning rate beside each", name=name, shape=tuple(values.shape)
+        )
     each = lrs.repeat_interleave(len(seeds))
 
     def optimizer(params: list[Tensor]) -> LRPerRun:
         of_name = dict(zip(names, params, strict=True))
         swept = [p for name, p in of_name.items() if name in chosen]
-        rest = [p for name, p in of_name.items() if name not in chosen]
-        others = [{"params": rest, "swept": False, "lr": rest_lr}] if rest else []
-        return LRPerRun([{"params": swept}, *others], each)
+        rest = [p for name, p in of_name.items() if name not in chosen and name not in own]
+        groups = [{"params": [of_name[k]], "lrs": v.repeat_interleave(len(seeds))} for k, v in own.items()]
+        groups += [{"params": swept, "lrs": each}] if swept else []
+        groups += [{"params": rest, "lrs": None, "lr": rest_lr}] if rest else []
+        return LRPerRun(groups, each)
 
     runs = train_seeds(
         make_model,

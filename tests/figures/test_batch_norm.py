@@ -133,35 +133,65 @@ def test_path_and_loss(rate: float, fate: str, words: str) -> None:
     assert left.get_title(loc="left").startswith(words)
 
 
-def test_the_film() -> None:
-    assert batch_norm.FILM[0] == pytest.approx(0.02)
-    assert batch_norm.FILM[-1] == pytest.approx(200)
-    assert len(batch_norm.FILM) <= 24
-    [axes] = drawn(batch_norm.path_frame(batch_norm.FILM[-1])).axes
-    expected = batch_norm.descend(batch_norm.FILM[-1], batch_norm.START, batch_norm.STEPS, normalised=True)
-    assert np.array_equal(line(axes, "_path"), expected.numpy())
-    assert axes.get_title(loc="left") == "η = 200: 0.03 above the least loss"
-
-
 def test_rate_rows() -> None:
     values = np.random.default_rng(0).uniform(0, 1, (4, 12, 3))
-    rows = [(f"net {k}", v) for k, v in enumerate(values)]
-    [axes] = drawn(batch_norm.rate_rows(rows, (0.25, 1.0, 4.0))).axes
+    rows = [(f"part {k}", v) for k, v in enumerate(values)]
+    [axes] = drawn(batch_norm.rate_rows(rows, (0.0, 0.25, 4.0))).axes
     shown = [t.get_text() for t in axes.texts]
     assert shown == [f"{v:.0f}" for v in 100 * values.mean(1).ravel()]
     assert [t.get_text() for t in axes.get_yticklabels()] == [name for name, _ in rows]
-    assert [t.get_text() for t in axes.get_xticklabels()] == ["1/4", "1", "4"]
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["0", "1/4", "4"]
 
 
-@pytest.mark.parametrize(
-    ("draw", "x"), [(batch_norm.what_limits, (0.25, 1.0, 4.0)), (batch_norm.small_batches, (2, 8, 32))]
-)
-def test_accuracy_curves(draw: Any, x: Any) -> None:
-    values = np.random.default_rng(1).uniform(0.2, 1, (2, 12, 3))
-    [axes] = drawn(draw(x, [("one", "#111111", values[0]), ("two", "#222222", values[1])])).axes
-    for name, v in zip(("one", "two"), values, strict=True):
-        assert line(axes, name)[:, 0].tolist() == list(x)
-        assert line(axes, name)[:, 1] == pytest.approx(100 * v.mean(0))
+def check_edge_of_pairs(module: Any) -> None:
+    """Slope -1 and the product where the product decides, slope 0 where each rate has a limit of its own."""
+    rates = [4.0**k for k in range(-2, 4)]
+    first, second = (torch.tensor(rates)[at] for at in ((slice(None), None), (None, slice(None))))
+    # seed 0 trains where the product is at most 4, seed 1 where it is at most 16
+    accuracy = torch.stack([(first * second <= most).double() * 0.9 for most in (4, 16)])
+    slopes, product = module.edge_of_pairs(rates, accuracy, at_least=0.7)
+    assert slopes.tolist() == pytest.approx([-1, -1])
+    assert product == pytest.approx((4 * 16) ** 0.5 * 2)  # half a step of 4 beyond
+    box = ((first <= 16) & (second <= 4)).double()[None]
+    slopes, product = module.edge_of_pairs(rates, box, at_least=0.7)
+    assert slopes.tolist() == pytest.approx([0.0], abs=1e-12)
+    # a gap below the edge does not matter
+    box[0, 2, 1] = 0
+    assert module.edge_of_pairs(rates, box, at_least=0.7)[1] == product
+    slopes, product = module.edge_of_pairs(rates, torch.zeros(3, 6, 6), at_least=0.7)
+    assert slopes.tolist() == [0, 0, 0]
+    assert product == 1
+
+
+def test_edge_of_pairs() -> None:
+    check_edge_of_pairs(batch_norm)
+
+
+def test_product_map() -> None:
+    rates, values = [0.25, 1.0, 4.0], np.random.default_rng(1).uniform(0, 1, (4, 3, 3))
+    [axes] = drawn(batch_norm.product_map(rates, values, 4.0)).axes
+    assert [t.get_text() for t in axes.texts] == [f"{v:.0f}" for v in 100 * values.mean(0).ravel()]
+    # (last layer, last norm): 16 and 1/4, 4 and 1, 1 and 4
+    assert line(axes, "_product") == pytest.approx(np.array([[3.0, 0.0], [2.0, 1.0], [1.0, 2.0]]))
+    assert axes.get_ylim() == (-0.5, 2.5)
+
+
+def test_places() -> None:
+    edges = np.random.default_rng(2).integers(-3, 2, (7, 3)).astype(float)
+    [axes] = drawn(batch_norm.places(["none", "1st", "all"], edges)).axes
+    assert line(axes, "_mean")[:, 1] == pytest.approx(edges.mean(0))
+    assert np.sort(line(axes, "_1")[:, 1]).tolist() == np.sort(edges[:, 1]).tolist()
+
+
+def test_transformers() -> None:
+    values = np.random.default_rng(3).uniform(1, 2, (2, 3, 5, 2))
+    names = ("first", "last", "none")
+    panels = {n: dict(zip(names, v, strict=True)) for n, v in zip((1, 8), values, strict=True)}
+    both = drawn(batch_norm.transformers([0.003, 0.03], panels)).axes
+    for axes, title, of_panel in zip(both, ("One block", "8 blocks"), values, strict=True):
+        assert axes.get_title(loc="left") == title
+        for name, v in zip(names, of_panel, strict=True):
+            assert line(axes, name)[:, 1] == pytest.approx(v.mean(0))
 
 
 def test_effective_rates() -> None:
@@ -173,11 +203,16 @@ def test_effective_rates() -> None:
     assert line(axes, "weights of fixed length")[:, 1] == pytest.approx(np.array(rates) / start.mean())
 
 
-def test_train_eval_gap() -> None:
-    measured = np.random.default_rng(3).uniform(0.2, 0.9, (12, 2))
-    [axes] = drawn(batch_norm.train_eval_gap((2, 8), measured, (0.9, 0.4))).axes
-    assert line(axes, "measured")[:, 1] == pytest.approx(measured.mean(0))
-    assert line(axes, "theory")[:, 1].tolist() == [0.9, 0.4]
+def test_gap_and_batches() -> None:
+    rng = np.random.default_rng(4)
+    gaps, curves = rng.uniform(0.2, 0.9, (12, 2)), rng.uniform(0.2, 1, (3, 5, 2))
+    by_name = dict(zip(("one", "two", "three"), curves, strict=True))
+    left, right = drawn(batch_norm.gap_and_batches((2, 8), gaps, (0.9, 0.4), (2, 32), by_name)).axes
+    assert line(left, "measured")[:, 1] == pytest.approx(gaps.mean(0))
+    assert line(left, "theory")[:, 1].tolist() == [0.9, 0.4]
+    for name, values in by_name.items():
+        assert line(right, name)[:, 1] == pytest.approx(100 * values.mean(0))
+        assert line(right, name)[:, 0].tolist() == [2, 32]
 
 
 MUTANTS = {
@@ -187,6 +222,10 @@ MUTANTS = {
     "the-other-loss": ("if normalised else", "if not normalised else", check_descent),
     "uphill": ("path[-1] - rate", "path[-1] + rate", check_descent),
     "edge-of-the-other-end": ("eigvalsh(SIGMA)[-1]", "eigvalsh(SIGMA)[0]", check_edge),
+    "smallest-that-trains": (".amax(2)", ".amin(2)", check_edge_of_pairs),
+    "edges-beyond-the-grid": ("((edges < log[-1]) & ", "((edges <= log[-1]) & ", check_edge_of_pairs),
+    "whole-step-beyond": ("(log[1] - log[0]) / 2", "(log[1] - log[0])", check_edge_of_pairs),
+    "not-centred": ("(first - first.mean())", "(first)", check_edge_of_pairs),
     "unbiased-spread": ("math.sqrt(2 / n)", "math.sqrt(2 / (n - 1))", check_expected_gap),
 }  # fmt: skip
 

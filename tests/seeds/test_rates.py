@@ -52,9 +52,15 @@ def alone(seed: int, lrs: dict[str, float], split: Split) -> tuple[nn.Module, Te
     return net, losses, accuracies
 
 
-def check_sweep(module: Any, only: tuple[str, ...] | None = ("0.weight",)) -> None:
+def check_sweep(
+    module: Any,
+    only: tuple[str, ...] | None = ("0.weight",),
+    beside: dict[str, tuple[float, ...]] | None = None,
+) -> None:
     train, validation, test = data.digits().splits(SEEDS, **SPLIT)
-    sweep = module.sweep_lrs(make, train, validation, lrs=LRS, seeds=SEEDS, only=only, rest_lr=0.03, **RUN)
+    sweep = module.sweep_lrs(
+        make, train, validation, lrs=LRS, seeds=SEEDS, only=only, beside=beside, rest_lr=0.03, **RUN
+    )
     assert sweep.steps == [5, 10, 12]
     assert sweep.train_loss.shape == sweep.validation_loss.shape == sweep.validation_metric.shape == (2, 3, 3)
     names = [name for name, _ in make().named_parameters()]
@@ -63,6 +69,7 @@ def check_sweep(module: Any, only: tuple[str, ...] | None = ("0.weight",)) -> No
         split = data.digits().split(seed, **SPLIT)
         for j, lr in enumerate(LRS):
             own = {name: lr if only is None or name in only else 0.03 for name in names}
+            own |= {name: values[j] for name, values in (beside or {}).items()}
             net, losses, accuracies = alone(seed, own, split)
             assert torch.allclose(sweep.validation_loss[i, j], losses, rtol=1e-10, atol=0), (seed, lr)
             assert torch.allclose(sweep.validation_metric[i, j].double(), accuracies, rtol=0, atol=1e-7)
@@ -80,6 +87,16 @@ ONLY = [pytest.param(None, id="all"), pytest.param(("0.weight",), id="one"), pyt
 @pytest.mark.parametrize("only", ONLY)
 def test_every_learning_rate_is_the_run_it_would_be_alone(only: tuple[str, ...] | None) -> None:
     check_sweep(rates, only)
+
+
+def check_beside(module: Any) -> None:
+    """Other rates beside those swept: of a parameter that is not swept, and of one that would be."""
+    check_sweep(module, ("0.weight",), {"2.weight": (0.7, 0.0, 0.2)})
+    check_sweep(module, None, {"2.weight": (0.7, 0.0, 0.2), "0.bias": (0.1, 0.2, 0.3)})
+
+
+def test_rates_beside_those_swept() -> None:
+    check_beside(rates)
 
 
 def check_kind(module: Any) -> None:
@@ -126,6 +143,15 @@ def test_what_does_not_fit_is_refused() -> None:
         rates.sweep_lrs(make, train, lrs=(0.1, -0.1), seeds=SEEDS, kind=Adam, **RUN)
     with pytest.raises(ValueError, match="only or kind"):
         rates.sweep_lrs(make, train, lrs=(0.1,), seeds=SEEDS, only=("0.weight",), kind=Adam, **RUN)
+    for beside, match in (
+        ({"7.weight": (0.1,)}, r"names among 0\.weight"),
+        ({"0.weight": (0.1, 0.2)}, "a learning rate beside each"),
+        ({"0.weight": (-0.1,)}, "lrs >= 0"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            rates.sweep_lrs(make, train, lrs=(0.1,), seeds=SEEDS, beside=beside, **RUN)
+    with pytest.raises(ValueError, match="only or kind"):
+        rates.sweep_lrs(make, train, lrs=(0.1,), seeds=SEEDS, beside={"0.weight": (0.1,)}, kind=Adam, **RUN)
 
 
 def sweep_of(module: Any, losses: list[Any], accuracies: list[Any], lrs: tuple[float, ...]) -> Any:
@@ -176,10 +202,15 @@ MUTANTS = {
     "all-must-fail": ("nan_to_num(torch.inf).amax(0)", "nan_to_num(torch.inf).amin(0)", check_failing),
     "nan-passes": ("losses.nan_to_num(torch.inf)", "losses.nan_to_num(0.0)", check_failing),
     "touching-passes": ("~(worst[best:] < below)", "worst[best:] > below", check_failing),
-    "rates-beside-the-wrong-seeds": (".repeat_interleave(len(seeds))", ".repeat(len(seeds))", check_sweep),
+    "rates-beside-the-wrong-seeds": (
+        "lrs.repeat_interleave(len(seeds))", "lrs.repeat(len(seeds))", check_sweep,
+    ),
+    "other-rates-beside-the-wrong-seeds": (
+        "v.repeat_interleave(len(seeds))", "v.repeat(len(seeds))", check_beside,
+    ),
     "seeds-beside-the-wrong-rates": ("_ in lrs for seed in seeds", "seed in seeds for _ in lrs", check_sweep),
-    "sweeps-the-rest": ('if group["swept"] else g', 'if not group["swept"] else g', check_sweep),
-    "the-rest-at-one": ('"lr": rest_lr', '"lr": 1.0', check_sweep),
+    "sweeps-the-rest": ('"lrs": None, "lr": rest_lr', '"lrs": each', check_sweep),
+    "the-rest-at-one": (', "lr": rest_lr', "", check_sweep),
     "rates-and-seeds-swapped": ("view(count, -1,", "view(-1, count,", check_sweep),
     "first-that-is-not": ("arrived.long().argmax(-1)", "arrived.long().argmin(-1)", check_readers),
     "not-arrived-is-first": ("arrived.any(-1), ", "arrived.any(-1) | True, ", check_readers),
