@@ -119,6 +119,11 @@ class LRSweep:
         """Outputs (S, R, N, ...) for each seed's own inputs."""
         return self._by_seed(self.runs.predict(for_each(len(self.lrs), x)))
 
+    def predict_kept(self, name: str, x: Stacked) -> Tensor:
+        """Outputs (S, R, K, N, ...) with the weights of each snapshot, as `SeedRuns.predict_kept` gives them."""
+        kept = self.runs.predict_kept(name, for_each(len(self.lrs), x))  # (K, R * S, N, ...)
+        return self._by_seed(kept.transpose(0, 1))
+
     def parameters(self) -> dict[str, Tensor]:
         """name -> the parameters after the last step, (S, R, ...)."""
         return {name: self._by_seed(p.detach()) for name, p in self.runs.nets.named_parameters()}
@@ -220,4 +225,4 @@ def for_each(count: int, examples: Stacked) -> Stacked:
 
 def by_seed(values: Tensor, count: int) -> Tensor:
     """(R * S, ...) as (S, R, ...)."""
-    return values.view(count, -1, *values.shape[1:]).transpose(0, 1).contiguous()
+    return values.reshape(count, -1, *values.shape[1:]).transpose(0, 1).contiguous()
