@@ -14,7 +14,7 @@ from torch import Tensor
 
 from course_utils import plotting
 from course_utils.averaging import ewma
-from course_utils.intervals import Interval
+from course_utils.intervals import Interval, mean_interval
 from course_utils.theory import early_stopping as theory
 
 STOP, RIDGE, LIVE, EMA = (
@@ -43,14 +43,15 @@ FITS = (
     "Four panels with the same 20 noisy points of a sine and the fitted curve after more and more steps: at "
     "first nearly flat, then close to the sine, then bent towards single points, at last wild between them."
 )
+ONE_FIT = "The fitted curve after a hundred steps lies close to the dashed sine, near most of the 20 points."
 HOVER = (
     "A jagged grey path runs from a corner to the minimum of a bowl and hovers around it; its average is a "
     "smooth line that ends close to the minimum."
 )
 BY_RATE = (
     "Accuracy against the learning rate, from half the tuned rate to 16 times it. That of the last weights "
-    "falls steeply above the tuned rate. Best step, EMA, SWA and a cosine decay fall less, and an EMA kept at "
-    "its best step stays nearly level. Near the tuned rate all of them lie close together."
+    "falls steeply above the tuned rate. Best step, EMA, SWA and a cosine decay fall less, and an EMA kept "
+    "at its best step stays nearly level. Near the tuned rate all of them lie close together."
 )
 GAINS = (
     "Accuracy gained, in points, by each remedy. Left, added at 8 times the tuned rate: every remedy gains "
@@ -68,13 +69,13 @@ SOUPS = (
     "they are as good as the mean predictions. At the tuned rate nothing is gained over single nets."
 )
 BATCHES = (
-    "Accuracy against the learning rate in batches of 4. EMA, SWA and a cosine decay all reach several points "
-    "more than the last weights at any constant rate."
+    "Accuracy against the learning rate in batches of 4. EMA, SWA and a cosine decay all reach several "
+    "points more than the last weights do at any of these rates."
 )
 SHRINK = (
     "Left, share of the way against curvature: stopping after 20 steps and ridge agree for flat directions, "
-    "and stopping is ahead for steep ones. Right, both paths run along the steep weight first and then up the "
-    "flat one; ridge cuts the corner."
+    "and stopping is ahead for steep ones. Right, both paths run along the steep weight first and then up "
+    "the flat one; ridge cuts the corner."
 )
 
 
@@ -93,10 +94,10 @@ def fits(steps: Sequence[int] = (10, 100, 10_000, 1_000_000)) -> Figure:
     return figure
 
 
-def fit_after(log_steps: float) -> Figure:
-    """One panel of it, large, after 10**log_steps steps."""
+def fit_after(decades: float) -> Figure:
+    """One panel of it, large, after 10**decades steps."""
     figure, axes = plotting.subplots(size=(6.0, 3.8))
-    fit(axes, round(10**log_steps))
+    fit(axes, round(10**decades))
     axes.set(xlabel="x", ylabel="y")
     return figure
 
@@ -105,8 +106,8 @@ def fit(axes: Axes, steps: int) -> None:
     grid = torch.linspace(-1, 1, 201, dtype=torch.float64)
     curve, train, new = theory.stopped_fit(steps, grid)
     x, y = theory.noisy_sine()
-    axes.plot(x, y, "o", color=LIVE, markersize=4.5, label="_points")
-    axes.plot(grid, curve, color=STOP, label="_fit")
+    axes.plot(grid, curve, color=STOP, linewidth=2.4, label="_fit")
+    axes.plot(x, y, "o", color=plotting.INK, markersize=4, label="_points")
     plotting.theory(axes, grid, torch.sin(3 * grid), label="_sine")
     axes.set(ylim=(-2.2, 2.2), xlim=(-1.02, 1.02))
     axes.text(0.03, 0.95, f"error on points {train:.2g}\nto the sine {new:.2g}", transform=axes.transAxes,
@@ -205,15 +206,20 @@ def by_rate(
     scores = {name: 100 * np.asarray(values, float) for name, values in curves.items()}
     # a rate at which nets diverge would press the rest together
     shown = np.max([values.mean(0) for values in scores.values()], axis=0) > 60
+    rates = np.asarray(lrs)[shown]
     for name, values in scores.items():
-        plotting.band(axes, np.asarray(lrs)[shown], values[:, shown], label=name, color=COLOURS[name])
+        # bands of all would hide one another
+        if name in ("last weights", "EMA, best step"):
+            plotting.band(axes, rates, values[:, shown], label=name, color=COLOURS[name])
+        else:
+            axes.plot(rates, values[:, shown].mean(0), marker="o", color=COLOURS[name], label=name)
     best = max(float(values.mean(0).max()) for values in scores.values())
-    axes.set_ylim(max(best - 20, 0), best + 2)
+    axes.set_ylim(max(best - 15, 0), best + 2)
     axes.set_xticks(list(lrs), [f"{lr:g}" for lr in lrs])
-    axes.set_xlim(lrs[0], np.asarray(lrs)[shown][-1] if shown.any() else lrs[-1])
+    axes.set_xlim(lrs[0], rates[-1] if len(rates) else lrs[-1])
     if mark is not None:
         axes.axvline(mark, color=plotting.INK, linewidth=1.1, linestyle=DASHES, label="_mark")
-        axes.text(mark, best - 19.4, " the tuned rate", color=plotting.INK)
+        axes.text(mark, best - 14.6, " the tuned rate", color=plotting.INK)
     plotting.finish(axes, title=title, x="learning rate", y="accuracy on fresh images (%)", names=False)
     plotting.label_lines(axes, gap=0.075)
     return figure
@@ -265,22 +271,22 @@ def patience_and_size(
     return figure
 
 
-def soups(panels: Mapping[str, Mapping[str, ArrayLike]], starts: Sequence[str]) -> Figure:
+def soups(panels: Mapping[str, Sequence[Mapping[str, ArrayLike]]], starts: Sequence[str]) -> Figure:
     """Accuracy of nets, of their mean weights and of their mean predictions, by where the nets began.
 
     Args:
-        panels: title -> "mean weights", "mean predictions", "one net" -> (S, len(starts)) in [0, 1].
+        panels: title -> for each of `starts` "mean weights", "mean predictions", "one net" -> (S,) in [0, 1].
     """
     hues = {"one net": LIVE, "mean predictions": plotting.ORANGE, "mean weights": EMA}
     figure, both = plotting.subplots(1, len(panels), size=(8.2, 3.8), sharey=True)
-    for axes, (title, of) in zip(both, panels.items(), strict=True):
-        for k, name in enumerate(hues):
-            values = 100 * np.asarray(of[name], float)
-            mean, x = values.mean(0), np.arange(len(starts)) + 0.16 * (k - 1)
-            spread = values.std(0, ddof=1) / len(values) ** 0.5 * 2.6
-            axes.errorbar(x, mean, spread, fmt="o", color=hues[name], label=f"_{name}", elinewidth=2.4)
+    for axes, (title, pots) in zip(both, panels.items(), strict=True):
+        for k, (name, color) in enumerate(hues.items()):
+            found = [mean_interval(100 * np.asarray(pot[name], float)) for pot in pots]
+            x = np.arange(len(starts)) + 0.18 * (k - 1)
+            axes.vlines(x, [f.low for f in found], [f.high for f in found], color=color, lw=5, alpha=0.35)
+            axes.plot(x, [f.mean for f in found], "o", color=color, label=f"_{name}")
             if axes is both[0]:
-                axes.text(0.97, 0.08 + 0.09 * k, name, color=hues[name], ha="right", transform=axes.transAxes)
+                axes.text(0.97, 0.08 + 0.09 * k, name, color=color, ha="right", transform=axes.transAxes)
         axes.set_xticks(range(len(starts)), starts)
         axes.set_xlim(-0.5, len(starts) - 0.5)
         plotting.finish(axes, title=title, x="", y="accuracy (%)" if axes is both[0] else "", names=False)

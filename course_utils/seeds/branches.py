@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from course_utils._checks import require
-from course_utils.data import Stacked
+from course_utils.data import Splits, Stacked
 from course_utils.seeds.stacked import StackedNets
 from course_utils.seeds.train import SeedRuns, train_seeds
+from course_utils.training import accuracy
 
 
 def train_branches(
@@ -70,3 +71,26 @@ def mean_weights(runs: SeedRuns, count: int) -> StackedNets:
         return p.detach().unflatten(0, (-1, count)).mean(1)
 
     return runs.nets.holding([mean(p) for _, p in runs.nets.named_parameters()])
+
+
+def soups(
+    make_model: Callable[[], nn.Module], splits: Splits, *, count: int, **options: Any
+) -> dict[str, Tensor]:
+    """Validation accuracies (S,) of `count` branches a seed: of one net, and of two ways to take their mean.
+
+        one net            the mean over the branches of their accuracies
+        mean predictions   of the mean of their probabilities: `count` passes
+        mean weights       of the net whose weights are the mean of theirs: one pass
+
+    Args: options: as for `train_branches`.
+    """
+    runs = train_branches(make_model, splits.train, count=count, **options)
+    x, y = splits.validation
+    with torch.no_grad():
+        each = runs.nets.forward(x.repeat_interleave(count, 0), training=False).unflatten(0, (-1, count))
+        mean = mean_weights(runs, count).forward(x, training=False)
+    return {
+        "one net": (each.argmax(-1) == y[:, None]).double().mean((1, 2)),
+        "mean predictions": accuracy(each.softmax(-1).mean(1), y).double(),
+        "mean weights": accuracy(mean, y).double(),
+    }

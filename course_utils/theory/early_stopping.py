@@ -86,7 +86,7 @@ def stopped_fit(steps: int, grid: Tensor) -> tuple[Tensor, float, float]:
 
 @dataclass(frozen=True)
 class Beside:
-    """What stopping and ridge reach in each of W worlds; errors are the expected ones, beyond the noise's own.
+    """What stopping and ridge reach in each of W worlds; errors are expected ones, beyond the noise's own.
 
     Args:
         end: (W,), of least squares to its end.
