@@ -39,9 +39,8 @@ def check_stop_and_shrink(module: Any) -> None:
         l2 = 1 / (2 * match * 0.25 * steps)
         assert line(left, "_stopped")[:, 1] == pytest.approx(theory.stopped_share(h, steps, lr=0.25).numpy())
         assert line(left, "_ridge")[:, 1] == pytest.approx(theory.ridge_share(h, l2).numpy())
-        wanted = [
-            theory.stopped_share(figures.CURVATURES, steps, lr=0.25), theory.ridge_share(figures.CURVATURES, l2),
-        ]  # fmt: skip
+        curvatures = figures.CURVATURES
+        wanted = [theory.stopped_share(curvatures, steps, lr=0.25), theory.ridge_share(curvatures, l2)]
         dots = [tuple(points[0]) for points in lines(right, "_now")]
         assert dots == [pytest.approx((figures.TARGET * share).tolist()) for share in wanted]
 
@@ -90,9 +89,8 @@ def test_by_rate() -> None:
 def check_gains(module: Any) -> None:
     gain = Interval(0.05, 0.04, 0.06, 0.003, 64, 0.99)
     none = Interval(0.0, -0.002, 0.002, 0.001, 64, 0.99)
-    left, right = drawn(
-        module.gains({"large": {"lower rate": gain, "EMA": gain, "SWA": none}, "tuned": {"EMA": none, "SWA": gain}})
-    ).axes  # fmt: skip
+    columns = {"large": {"lower rate": gain, "EMA": gain, "SWA": none}, "tuned": {"EMA": none, "SWA": gain}}
+    left, right = drawn(module.gains(columns)).axes
     assert line(left, "_EMA")[0] == pytest.approx([5, 1])
     assert line(right, "_EMA")[0] == pytest.approx([0, 1])
     assert line(right, "_SWA")[0] == pytest.approx([5, 2])
