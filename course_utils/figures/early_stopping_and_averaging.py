@@ -40,21 +40,21 @@ DASHES = (0, (5, 3))
 
 # What each figure shows, in words.
 FITS = (
-    "Four panels with the same 20 noisy points of a sine and the fitted curve after more and more steps: at "
+    "Four panels with the same noisy points of a sine and the fitted curve after more and more steps: at "
     "first nearly flat, then close to the sine, then bent towards single points, at last wild between them."
 )
-ONE_FIT = "The fitted curve after a hundred steps lies close to the dashed sine, near most of the 20 points."
+ONE_FIT = "The fitted curve after a hundred steps lies close to the dashed sine, near most of the points."
 HOVER = (
     "A jagged grey path runs from a corner to the minimum of a bowl and hovers around it; its average is a "
     "smooth line that ends close to the minimum."
 )
 BY_RATE = (
-    "Accuracy against the learning rate, from half the tuned rate to 16 times it. That of the last weights "
-    "falls steeply above the tuned rate. Best step, EMA, SWA and a cosine decay fall less, and an EMA kept "
+    "Accuracy against the learning rate, from below the tuned rate to far above it. That of the last "
+    "weights falls steeply above the tuned rate. Best step, EMA, SWA and a cosine decay fall less, and an EMA kept "
     "at its best step stays nearly level. Near the tuned rate all of them lie close together."
 )
 GAINS = (
-    "Accuracy gained, in points, by each remedy. Left, added at 8 times the tuned rate: every remedy gains "
+    "Accuracy gained, in points, by each remedy. Left, added at the large rate: every remedy gains "
     "several points, and a lower rate alone gains as much as most. Right, each at its own best rate against "
     "the tuned rate alone: what is left lies near zero."
 )
