@@ -50,8 +50,8 @@ HOVER = (
 )
 BY_RATE = (
     "Accuracy against the learning rate, from below the tuned rate to far above it. That of the last "
-    "weights falls steeply above the tuned rate. Best step, EMA, SWA and a cosine decay fall less, and an EMA kept "
-    "at its best step stays nearly level. Near the tuned rate all of them lie close together."
+    "weights falls steeply above the tuned rate. Best step, EMA, SWA and a cosine decay fall less, and an "
+    "EMA kept at its best step stays nearly level. Near the tuned rate all of them lie close together."
 )
 GAINS = (
     "Accuracy gained, in points, by each remedy. Left, added at the large rate: every remedy gains "
