@@ -205,7 +205,8 @@ def by_rate(
     plotting.log_ticks(axes, "x")
     scores = {name: 100 * np.asarray(values, float) for name, values in curves.items()}
     # a rate at which nets diverge would press the rest together
-    shown = np.max([values.mean(0) for values in scores.values()], axis=0) > 60
+    lowest = np.min([values.mean(0) for values in scores.values()], axis=0)
+    shown = lowest >= min(60, lowest.max())
     rates = np.asarray(lrs)[shown]
     for name, values in scores.items():
         # bands of all would hide one another
@@ -259,7 +260,7 @@ def patience_and_size(
     plotting.band(above, patience, 100 * np.asarray(waited, float), label="_judged", color=STOP)
     above.set_xticks(list(patience))
     title = "Too little patience stops at a wobble"
-    plotting.finish(above, title=title, x="patience (epochs without a lower loss)", y="accuracy (%)")
+    plotting.finish(above, title=title, x="patience (epochs without fewer errors)", y="accuracy (%)")
     plotting.log_ticks(below, "x")
     rows = (("on these images", claimed, LIVE), ("on fresh images", judged, STOP))
     for label, values, color in rows:

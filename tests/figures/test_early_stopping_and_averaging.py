@@ -128,7 +128,7 @@ def test_soups() -> None:
 MUTANTS = {
     "match-upside-down": ("1 / (2 * match * RATE", "match / (2 * RATE", check_stop_and_shrink),
     "places-of-each-panel": ("names.index(name), COLOURS", "list(of).index(name), COLOURS", check_gains),
-    "means-of-all-rates": (".max([values.mean(0) for", ".min([values.mean(0) * 0 + 0.9 for", check_by_rate),
+    "diverged-drawn": ("lowest >= min(60", "lowest >= min(0", check_by_rate),
 }  # fmt: skip
 
 
