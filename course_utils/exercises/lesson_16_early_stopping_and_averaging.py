@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -45,8 +45,7 @@ def _from_the_start(values: list[float], patience: int, min_delta: float) -> Sto
 
 
 def _wrong_way(values: list[float], patience: int, min_delta: float) -> Stop:
-    stop, best = stop_at([-value for value in values], patience, min_delta)
-    return stop, best
+    return stop_at([-value for value in values], patience, min_delta)
 
 
 def _against_the_last(values: list[float], patience: int, min_delta: float) -> Stop:
@@ -107,212 +106,303 @@ def _stop_inputs() -> Inputs:
         ([1.0, 0.75, 0.75, 0.75, 0.75, 0.5], 2, 0.0),
         ([1.0, 1.05, 0.9, 0.97, 0.95, 0.93, 0.91, 0.89], 3, 0.125),
         ([0.9, 0.8, 0.7, 0.6], 2, 0.0),
+        ([-0.5, -1.5, -1.25, -1.75, -1.0, -1.5], 2, 0.25),  # an improvement of exactly min_delta is none
+        ([3.0, 3.5], 1, 0.0),
+        ([2.0], 4, 0.5),
     )
 
 
-# --- 2 · what to keep ------------------------------------------------------------------------------
+# --- 2 · the loop that keeps the wrong weights ------------------------------------------------------
 
 
-def keep_best(p: Tensor, updates: Sequence[Tensor], values: Sequence[float]) -> Tensor:
-    best, kept = math.inf, p.clone()
-    for update, value in zip(updates, values, strict=True):
-        p -= update
-        if value < best:
-            best, kept = value, p.clone()
+def name_fault(values: list[float], patience: int, stopped: int, kept: int) -> str:
+    def ends(fault: str) -> tuple[int, int]:
+        best, best_epoch, waited, last = math.inf, 0, 0, math.inf
+        for epoch, value in enumerate(values):
+            better = value < (last if fault == "compares with the last" else best)
+            waited = waited + 1 if not better else waited if fault == "never resets" else 0
+            best, best_epoch = (value, epoch) if better else (best, best_epoch)
+            last = value
+            if waited == patience:
+                break
+        return epoch, epoch if fault == "keeps a reference" else best_epoch
+
+    faults = ("none", "never resets", "compares with the last", "keeps a reference")
+    return next(fault for fault in faults if ends(fault) == (stopped, kept))
+
+
+def _stop_alone(values: list[float], patience: int, stopped: int, kept: int) -> str:
+    """Looks at where it stopped, not at what it kept."""
+    found = name_fault(values, patience, stopped, kept)
+    return "none" if found == "keeps a reference" else found
+
+
+def _kept_alone(values: list[float], patience: int, stopped: int, kept: int) -> str:
+    """Takes any kept epoch other than the lowest for a reference."""
+    found = name_fault(values, patience, stopped, kept)
+    lowest = min(range(stopped + 1), key=values.__getitem__)
+    return found if kept == lowest else "keeps a reference"
+
+
+def _early_is_reset(values: list[float], patience: int, stopped: int, kept: int) -> str:
+    """Whatever stops with a lower value still to come never resets."""
+    found = name_fault(values, patience, stopped, kept)
+    return "never resets" if min(values) < min(values[: stopped + 1]) else found
+
+
+def _never_last(values: list[float], patience: int, stopped: int, kept: int) -> str:
+    found = name_fault(values, patience, stopped, kept)
+    return "none" if found == "compares with the last" else found
+
+
+def _last_by_stop(values: list[float], patience: int, stopped: int, kept: int) -> str:
+    """A kept epoch that is not the lowest one is all that it looks for."""
+    found = name_fault(values, patience, stopped, kept)
+    lowest = min(range(stopped + 1), key=values.__getitem__)
+    return "compares with the last" if kept != lowest else found
+
+
+def _logs() -> Inputs:
+    wave = [1.0, 0.8, 0.9, 0.6, 0.7, 0.5, 0.55, 0.52, 0.58, 0.4]
+    slope = [0.9, 0.7, 0.6, 0.65, 0.64, 0.66, 0.63, 0.62]
+    negative = [-0.25, -0.5, -0.375, -0.625, -0.5, -0.4375, -0.5625, -0.25]
+    return (
+        (wave, 3, 8, 5),  # none
+        (wave, 2, 7, 5),  # none, and a lower value would have come
+        (wave, 3, 6, 5),  # never resets
+        (wave, 2, 4, 3),  # never resets
+        (wave, 3, 8, 8),  # a reference
+        (wave, 2, 9, 9),  # compares with the last: it never waits twice in a row
+        (slope, 2, 4, 2),  # none
+        (slope, 4, 6, 2),  # none
+        (slope, 2, 7, 7),  # compares with the last
+        (slope, 2, 4, 4),  # a reference, where the value is above the lowest
+        (negative, 2, 5, 3),  # none
+        (negative, 2, 4, 3),  # never resets
+        (negative, 2, 5, 5),  # a reference
+        ([0.5, 0.25, 0.375, 0.3125, 0.4375, 0.375], 4, 5, 1),  # none: four in a row
+        ([0.5, 0.25, 0.375, 0.3125, 0.4375, 0.375], 3, 4, 1),  # none
+        ([0.5, 0.25, 0.375, 0.3125, 0.4375, 0.375], 3, 5, 5),  # compares with the last
+        ([1.0, 1.0, 1.0], 2, 2, 0),  # none: an equal value is no better
+    )
+
+
+# --- 3 · a memory for this run ----------------------------------------------------------------------
+
+
+def longest_memory(updates: int, share: float) -> float:
+    beta: float = share ** (1 / updates)
+    return beta
+
+
+def _one_over(updates: int, share: float) -> float:
+    return 1 - 1 / updates
+
+
+def _one_update_less(updates: int, share: float) -> float:
+    beta: float = share ** (1 / (updates - 1)) if updates > 1 else share
+    return beta
+
+
+def _one_update_more(updates: int, share: float) -> float:
+    beta: float = share ** (1 / (updates + 1))
+    return beta
+
+
+def _complement(updates: int, share: float) -> float:
+    beta: float = (1 - share) ** (1 / updates)
+    return beta
+
+
+def _one_minus_beta(updates: int, share: float) -> float:
+    return 1 - longest_memory(updates, share)
+
+
+def _first_order(updates: int, share: float) -> float:
+    return 1 + math.log(share) / updates
+
+
+def _as_steps(updates: int, share: float) -> float:
+    return 1 / (1 - longest_memory(updates, share))
+
+
+# --- 4 · a fair gain --------------------------------------------------------------------------------
+
+
+def fair_gain(rates: list[float], plain: list[float], remedy: list[float]) -> float | None:
+    order = sorted(range(len(rates)), key=lambda k: rates[k])
+    tops = []
+    for scores in (plain, remedy):
+        best = max(order, key=lambda k: scores[k])
+        if best in (order[0], order[-1]):
+            return None
+        tops.append(scores[best])
+    return tops[1] - tops[0]
+
+
+def _same_rate(rates: list[float], plain: list[float], remedy: list[float]) -> float | None:
+    """The largest gain at one and the same rate."""
+    if fair_gain(rates, plain, remedy) is None:
+        return None
+    return max(b - a for a, b in zip(plain, remedy, strict=True))
+
+
+def _at_remedys_rate(rates: list[float], plain: list[float], remedy: list[float]) -> float | None:
+    if fair_gain(rates, plain, remedy) is None:
+        return None
+    best = max(range(len(rates)), key=lambda k: remedy[k])
+    return remedy[best] - plain[best]
+
+
+def _at_plains_rate(rates: list[float], plain: list[float], remedy: list[float]) -> float | None:
+    if fair_gain(rates, plain, remedy) is None:
+        return None
+    best = max(range(len(rates)), key=lambda k: plain[k])
+    return remedy[best] - plain[best]
+
+
+def _edges_allowed(rates: list[float], plain: list[float], remedy: list[float]) -> float | None:
+    return max(remedy) - max(plain)
+
+
+def _plain_alone_inside(rates: list[float], plain: list[float], remedy: list[float]) -> float | None:
+    order = sorted(range(len(rates)), key=lambda k: rates[k])
+    best = max(order, key=lambda k: plain[k])
+    return None if best in (order[0], order[-1]) else max(remedy) - max(plain)
+
+
+def _list_ends(rates: list[float], plain: list[float], remedy: list[float]) -> float | None:
+    """Takes the ends of the list for the ends of the range."""
+    for scores in (plain, remedy):
+        if max(range(len(rates)), key=lambda k: scores[k]) in (0, len(rates) - 1):
+            return None
+    return max(remedy) - max(plain)
+
+
+def _means(rates: list[float], plain: list[float], remedy: list[float]) -> float | None:
+    if fair_gain(rates, plain, remedy) is None:
+        return None
+    return sum(remedy) / len(remedy) - sum(plain) / len(plain)
+
+
+def _sweeps() -> Inputs:
+    lrs = [0.001, 0.003, 0.01, 0.03, 0.1]
+    return (
+        (lrs, [0.84, 0.91, 0.92, 0.86, 0.79], [0.82, 0.90, 0.921, 0.925, 0.88]),
+        (lrs, [0.80, 0.86, 0.90, 0.93, 0.91], [0.79, 0.85, 0.90, 0.92, 0.90]),  # it costs
+        (
+            lrs[::-1],
+            [0.79, 0.86, 0.92, 0.91, 0.84],
+            [0.92, 0.91, 0.90, 0.88, 0.85],
+        ),  # the remedy's best: an edge
+        (lrs, [0.93, 0.91, 0.90, 0.80, 0.70], [0.84, 0.91, 0.94, 0.90, 0.80]),  # plain's best: the lowest
+        (lrs, [0.80, 0.84, 0.88, 0.90, 0.91], [0.84, 0.91, 0.93, 0.92, 0.90]),  # plain's best: the highest
+        (
+            lrs,
+            [0.80, 0.90, 0.85, 0.80, 0.75],
+            [0.92, 0.91, 0.90, 0.88, 0.85],
+        ),  # the remedy's best: the lowest
+        ([0.03, 0.001, 0.1, 0.01], [0.93, 0.80, 0.85, 0.90], [0.94, 0.82, 0.90, 0.91]),  # in no order
+        ([0.01, 0.1, 0.001], [0.9, 0.8, 0.7], [0.875, 0.85, 0.75]),  # the best stands first and is inside
+        ([0.003, 0.03, 0.01], [0.8, 0.85, 0.9], [0.86, 0.84, 0.9375]),  # and last
+        ([0.1, 0.01, 1.0], [-0.5, -0.75, -0.625], [-0.375, -0.875, -0.5]),  # minus a loss
+        ([0.01, 0.1], [0.8, 0.9], [0.9, 0.8]),
+    )
+
+
+# --- 5 · a greedy soup -------------------------------------------------------------------------------
+
+
+def greedy_soup(weights: Tensor, score: Callable[[Tensor], float]) -> list[int]:
+    order = sorted(range(len(weights)), key=lambda k: -score(weights[k]))
+    kept = [order[0]]
+    for k in order[1:]:
+        if score(weights[[*kept, k]].mean(0)) >= score(weights[kept].mean(0)):
+            kept.append(k)
     return kept
 
 
-def _a_reference(p: Tensor, updates: Sequence[Tensor], values: Sequence[float]) -> Tensor:
-    best, kept = math.inf, p
-    for update, value in zip(updates, values, strict=True):
-        p -= update
-        if value < best:
-            best, kept = value, p
+def _in_the_given_order(weights: Tensor, score: Callable[[Tensor], float]) -> list[int]:
+    kept = [0]
+    for k in range(1, len(weights)):
+        if score(weights[[*kept, k]].mean(0)) >= score(weights[kept].mean(0)):
+            kept.append(k)
     return kept
 
 
-def _before_the_step(p: Tensor, updates: Sequence[Tensor], values: Sequence[float]) -> Tensor:
-    best, kept = math.inf, p.clone()
-    for update, value in zip(updates, values, strict=True):
-        if value < best:
-            best, kept = value, p.clone()
-        p -= update
+def _all(weights: Tensor, score: Callable[[Tensor], float]) -> list[int]:
+    return sorted(range(len(weights)), key=lambda k: -score(weights[k]))
+
+
+def _best_alone(weights: Tensor, score: Callable[[Tensor], float]) -> list[int]:
+    return _all(weights, score)[:1]
+
+
+def _against_the_best(weights: Tensor, score: Callable[[Tensor], float]) -> list[int]:
+    order = _all(weights, score)
+    kept = [order[0]]
+    for k in order[1:]:
+        if score(weights[[*kept, k]].mean(0)) >= score(weights[order[0]]):
+            kept.append(k)
     return kept
 
 
-def _best_never_set(p: Tensor, updates: Sequence[Tensor], values: Sequence[float]) -> Tensor:
-    first, kept = values[0], p.clone()
-    for update, value in zip(updates, values, strict=True):
-        p -= update
-        if value <= first:
-            kept = p.clone()
-    return kept
-
-
-def _largest(p: Tensor, updates: Sequence[Tensor], values: Sequence[float]) -> Tensor:
-    best, kept = -math.inf, p.clone()
-    for update, value in zip(updates, values, strict=True):
-        p -= update
-        if value > best:
-            best, kept = value, p.clone()
-    return kept
-
-
-def _last_drop(p: Tensor, updates: Sequence[Tensor], values: Sequence[float]) -> Tensor:
-    before, kept = math.inf, p.clone()
-    for update, value in zip(updates, values, strict=True):
-        p -= update
-        if value < before:
-            kept = p.clone()
-        before = value
-    return kept
-
-
-def _stops_there(p: Tensor, updates: Sequence[Tensor], values: Sequence[float]) -> Tensor:
-    best, kept = math.inf, p.clone()
-    for update, value in zip(updates, values, strict=True):
-        p -= update
-        if value >= best:
+def _stops_at_the_first(weights: Tensor, score: Callable[[Tensor], float]) -> list[int]:
+    order = _all(weights, score)
+    kept = [order[0]]
+    for k in order[1:]:
+        if score(weights[[*kept, k]].mean(0)) < score(weights[kept].mean(0)):
             break
-        best, kept = value, p.clone()
+        kept.append(k)
     return kept
 
 
-def _keep_inputs() -> Inputs:
-    curves = ([0.9, 0.5, 0.6, 0.4, 0.7, 0.65], [0.3, 0.6, 0.5, 0.8], [1.0, 0.9, 0.2, 0.95, 0.85])
-    return tuple(
-        (_randn(k, 3), [_randn(10 * k + j, 3) for j in range(len(curve))], curve)
-        for k, curve in enumerate(curves)
-    )
+def _worst_first(weights: Tensor, score: Callable[[Tensor], float]) -> list[int]:
+    order = _all(weights, score)[::-1]
+    kept = [order[0]]
+    for k in order[1:]:
+        if score(weights[[*kept, k]].mean(0)) >= score(weights[kept].mean(0)):
+            kept.append(k)
+    return kept
 
 
-# --- 3 · the strength of a stop --------------------------------------------------------------------
+def _halved(weights: Tensor, score: Callable[[Tensor], float]) -> list[int]:
+    """The newcomer gets half of the weight."""
+    order = _all(weights, score)
+    kept, soup = [order[0]], weights[order[0]]
+    for k in order[1:]:
+        mixed = (soup + weights[k]) / 2
+        if score(mixed) >= score(soup):
+            kept, soup = [*kept, k], mixed
+    return kept
 
 
-def matching_l2(lr: float, steps: int) -> float:
-    return 1 / (2 * lr * steps)
+def _sorted(weights: Tensor, score: Callable[[Tensor], float]) -> list[int]:
+    return sorted(greedy_soup(weights, score))
 
 
-def _half_forgotten(lr: float, steps: int) -> float:
-    return 1 / (lr * steps)
+def near_one(w: Tensor) -> float:
+    """A score that is highest where all weights are 1."""
+    return -float(((w - 1) ** 2).sum())
 
 
-def _upside_down(lr: float, steps: int) -> float:
-    return 2 * lr * steps
+def near_zero(w: Tensor) -> float:
+    return -float(w.abs().max())
 
 
-def _steps_only(lr: float, steps: int) -> float:
-    return 1 / (2 * steps)
+def _pots() -> Inputs:
+    def rows(*numbers: float) -> Tensor:
+        return torch.tensor([[number] for number in numbers], dtype=torch.float64)
 
-
-def _rate_over_steps(lr: float, steps: int) -> float:
-    return lr / (2 * steps)
-
-
-def _whole_power(lr: float, steps: int) -> float:
-    return (1 - 2 * lr) ** steps
-
-
-# --- 4 · a running mean ----------------------------------------------------------------------------
-
-
-def weight_average(weights: Tensor, start: int, every: int) -> Tensor:
-    average, n = torch.zeros_like(weights[0]), 0
-    for step, p in enumerate(weights, start=1):
-        if step >= start and (step - start) % every == 0:
-            average = average + (p - average) / (n + 1)
-            n += 1
-    return average
-
-
-def _over_n(weights: Tensor, start: int, every: int) -> Tensor:
-    average, n = torch.zeros_like(weights[0]), 0
-    for step, p in enumerate(weights, start=1):
-        if step >= start and (step - start) % every == 0:
-            average = average + (p - average) / max(n, 1)
-            n += 1
-    return average
-
-
-def _halves(weights: Tensor, start: int, every: int) -> Tensor:
-    taken = weights[start - 1 :: every]
-    average = taken[0]
-    for p in taken[1:]:
-        average = (average + p) / 2
-    return average
-
-
-def _all_of_them(weights: Tensor, start: int, every: int) -> Tensor:
-    return weights.mean(0)
-
-
-def _from_step_zero(weights: Tensor, start: int, every: int) -> Tensor:
-    return weights[start::every].mean(0)
-
-
-def _multiples(weights: Tensor, start: int, every: int) -> Tensor:
-    taken = [p for step, p in enumerate(weights, start=1) if step >= start and step % every == 0]
-    return torch.stack(taken).mean(0)
-
-
-def _every_step(weights: Tensor, start: int, every: int) -> Tensor:
-    return weights[start - 1 :].mean(0)
-
-
-def _last_one(weights: Tensor, start: int, every: int) -> Tensor:
-    return weights[start - 1 :: every][-1].clone()
-
-
-def _average_inputs() -> Inputs:
-    return tuple((_randn(k + 20, 12, 3), start, every) for k, (start, every) in enumerate(((3, 2), (4, 3))))
-
-
-# --- 5 · batch norm for averaged weights -----------------------------------------------------------
-
-Moments = tuple[Tensor, Tensor]
-
-
-def new_statistics(batches: list[Tensor]) -> Moments:
-    means = torch.stack([batch.mean(0) for batch in batches])
-    variances = torch.stack([batch.var(0) for batch in batches])
-    return means.mean(0), variances.mean(0)
-
-
-def _biased(batches: list[Tensor]) -> Moments:
-    variances = torch.stack([batch.var(0, correction=0) for batch in batches])
-    return new_statistics(batches)[0], variances.mean(0)
-
-
-def _pooled(batches: list[Tensor]) -> Moments:
-    everything = torch.cat(batches)
-    return everything.mean(0), everything.var(0)
-
-
-def _deviations(batches: list[Tensor]) -> Moments:
-    mean, _ = new_statistics(batches)
-    return mean, torch.stack([batch.std(0) for batch in batches]).mean(0)
-
-
-def _moving(batches: list[Tensor]) -> Moments:
-    mean, variance = torch.zeros_like(batches[0][0]), torch.ones_like(batches[0][0])
-    for batch in batches:
-        mean, variance = 0.9 * mean + 0.1 * batch.mean(0), 0.9 * variance + 0.1 * batch.var(0)
-    return mean, variance
-
-
-def _last_batch(batches: list[Tensor]) -> Moments:
-    return batches[-1].mean(0), batches[-1].var(0)
-
-
-def _of_means(batches: list[Tensor]) -> Moments:
-    means = torch.stack([batch.mean(0) for batch in batches])
-    return means.mean(0), means.var(0)
-
-
-def _batch_inputs() -> Inputs:
-    sizes = ((4, 4, 4), (5, 5, 2))
-    return tuple(
-        ([2 * _randn(30 + 5 * k + j, n, 3) + j for j, n in enumerate(of)],) for k, of in enumerate(sizes)
+    return (
+        (rows(1.25, 0.5, 2.5, 0.875), near_one),
+        (rows(3.0, -2.5, 0.5, 1.0, -0.75), near_zero),
+        (1 + _randn(0, 6, 3), near_one),
+        (_randn(1, 8, 2), near_zero),
+        (1 + 0.5 * _randn(2, 7, 4), near_one),
+        (_randn(3, 1, 5), near_one),
+        (rows(2.0, 5.0, -3.0, 4.0, 0.0, -1.0), near_one),
+        (torch.ones(3, 2, dtype=torch.float64) * torch.tensor([[0.5], [0.5], [2.0]]), near_one),  # equal nets
     )
 
 
@@ -352,8 +442,9 @@ EXERCISES = (
     Exercise(
         "16.stop_at",
         title="When to stop",
-        prompt="Given validation losses, one per epoch, return (the epoch at which the run stops, the best epoch), both "
-        "counted from 0. Stop after `patience` epochs in a row that are not more than min_delta below the best.",
+        prompt="values are validation losses, one per epoch. An epoch improves if its value is below the best so far by "
+        "more than min_delta; then it is the best. Return (stop, best), both counted from 0: the run stops after the "
+        "first `patience` epochs in a row without improvement, else at its last epoch.",
         kind="core",
         minutes=8,
         inputs=_stop_inputs,
@@ -365,7 +456,7 @@ EXERCISES = (
             ),
             Wrong(
                 _wrong_way,
-                "You take larger values for better ones, as one does for an accuracy. A loss should fall: mode `min`.",
+                "You take larger values for better ones, as one does for an accuracy. A loss should fall.",
             ),
             Wrong(
                 _against_the_last,
@@ -378,7 +469,7 @@ EXERCISES = (
             ),
             Wrong(
                 _ties_count,
-                "An equal value counts as better in your code, so a flat curve never stops. It must be smaller.",
+                "A value that is lower by exactly min_delta counts as better in your code. It must be lower by more.",
             ),
             Wrong(
                 _delta_added,
@@ -400,175 +491,189 @@ EXERCISES = (
             "waited with patience.",
         ),
         stub='''def stop_at(values, patience, min_delta):
-    """(epoch of the stop, best epoch), from 0; the last epoch if the run never stops."""
+    """(stop, best): two ints from 0, for values, a list of floats; the last epoch if the run never stops."""
     ...
 ''',
         note="With a patience of 3 the last three epochs are always wasted. That is the price of being sure.",
     ),
     Exercise(
-        "16.keep_best",
-        title="What to keep",
-        prompt="Train in place: for each update, `p -= update`, after which the validation loss is the value of the same "
-        "place in `values`. Go through all updates and return the weights that had the lowest value.",
+        "16.name_fault",
+        title="This loop keeps the wrong weights: find why",
+        prompt="A loop with early stopping (min_delta 0) went through the validation losses `values`, stopped after epoch "
+        '`stopped`, and handed out the weights of epoch `kept`, both from 0. Name its fault: "none", "never resets" (the '
+        'count is not put back to 0), "compares with the last" (each value with the one before, not with the best), or '
+        '"keeps a reference" (the weights handed out are the last ones). Each log fits one of the four only.',
+        kind="core",
+        minutes=12,
+        inputs=_logs,
+        solution=name_fault,
+        wrong=(
+            Wrong(
+                _stop_alone,
+                "You look at where it stopped alone. A loop can stop in the right place and hand out other weights.",
+            ),
+            Wrong(
+                _kept_alone,
+                "Not every wrong epoch is a reference's: a loop that compares with the epoch before keeps another one, too.",
+            ),
+            Wrong(
+                _early_is_reset,
+                "A lower value that comes after the stop is no fault: no patience sees the future.",
+            ),
+            Wrong(
+                _never_last,
+                "Compared with the epoch before, each fall counts as an improvement and puts the count back.",
+            ),
+            Wrong(
+                _last_by_stop,
+                "The kept epoch is not the lowest, but the loop stopped where it should: only the weights are wrong.",
+            ),
+        ),
+        hints=(
+            "Play each of the four loops over the values, and see where it stops and what it keeps.",
+            "A reference changes what is kept and not where it stops; it keeps the epoch of the stop.",
+            "Write one loop with two switches: what a value is compared with, and whether the count goes back to 0.",
+        ),
+        stub='''def name_fault(values, patience, stopped, kept):
+    """The fault as a string; values is a list of floats, stopped and kept are epochs from 0."""
+    ...
+''',
+        note="None of the three raises an error, and each looks right on a loss that falls and then rises once.",
+    ),
+    Exercise(
+        "16.longest_memory",
+        title="Choose β for this run",
+        prompt="An EMA of weights, average <- β·average + (1 − β)·p, starts at the initial weights and is updated `updates` "
+        "times. Which is the largest β with which the initial weights have at most the share `share` of the average at the "
+        "end? (1 > share > 0; updates >= 1.)",
         kind="core",
         minutes=6,
-        inputs=_keep_inputs,
-        solution=keep_best,
-        mutates=True,
+        inputs=((320, 0.01), (100, 0.1), (1, 0.25), (10, 0.5), (2000, 0.001)),
+        solution=longest_memory,
         wrong=(
             Wrong(
-                _a_reference,
-                "You kept a reference, not a copy: the next in-place step changes it, and you return the last weights.",
+                _one_over,
+                "A memory as long as the run leaves more than a third of the weight on the start. Use `share`.",
             ),
             Wrong(
-                _before_the_step,
-                "You keep the weights of one step earlier: the value belongs to the weights after the step.",
+                _one_update_less,
+                "The average starts at the initial weights, before the first update: each of the updates "
+                "multiplies their share by β.",
             ),
+            Wrong(_one_update_more, "There are `updates` factors β, not one more."),
+            Wrong(_complement, "`share` is what the initial weights still have, not what the others have."),
+            Wrong(_one_minus_beta, "This is 1 − β. PyTorch's decay is β itself."),
             Wrong(
-                _best_never_set,
-                "Your best value is never replaced: you keep the last weights that beat the first.",
+                _first_order,
+                "This is exact for many updates only. What is left of the start after n updates is a power.",
             ),
-            Wrong(_largest, "You keep the weights with the largest loss."),
-            Wrong(
-                _last_drop,
-                "You compare with the step before, not with the best: this is the last step at which the loss fell.",
-            ),
-            Wrong(
-                _stops_there,
-                "You stop at the first step that is no better. Go through all of them: the best may come later.",
-            ),
+            Wrong(_as_steps, "This is the memory in steps, 1/(1 − β)."),
         ),
         hints=(
-            "Step first, then look at the value.",
-            "What is the difference between `kept = p` and a tensor of its own, once p changes in place?",
-            "p -= update; if value < best: best, kept = value, p.clone()",
+            "How much of the initial weights is left after one update, and after two?",
+            "Each update multiplies their share by β.",
+            "β to the power `updates` is `share`.",
         ),
-        stub='''def keep_best(p, updates, values):
-    """The weights with the lowest value; p itself ends at the last weights."""
+        stub='''def longest_memory(updates, share):
+    """The largest β, a float, that leaves the initial weights at most this share after so many updates."""
     ...
 ''',
-        note="`model.state_dict()` hands out references too. `copy.deepcopy(model.state_dict())` does not.",
+        note="For 320 updates and a hundredth β is 0.986: the usual 0.999 would keep almost three quarters of the start.",
     ),
     Exercise(
-        "16.matching_l2",
-        title="The strength of a stop",
-        prompt="Gradient descent from zero on a mean squared error takes `steps` steps of size `lr`. Along directions of "
-        "small curvature h, which λ₂ Σ θ² shrinks the solution as much? (To first order in h.)",
+        "16.fair_gain",
+        title="What is this remedy worth?",
+        prompt="A report lists learning rates, in any order and all different, and the accuracies of plain training and of "
+        "training with a remedy at each of them. Return the accuracy with the remedy at its best rate minus that of plain "
+        "training at its own best rate; or None where either best rate is the lowest or the highest of all that were tried. "
+        "(Neither best is shared by two rates.)",
         kind="core",
-        minutes=6,
-        inputs=((0.1, 50), (0.5, 20), (0.01, 400)),
-        solution=matching_l2,
+        minutes=8,
+        inputs=_sweeps,
+        solution=fair_gain,
         wrong=(
             Wrong(
-                _half_forgotten,
-                "This holds for half the mean squared error. The gradient of the mean square has a factor 2.",
+                _same_rate,
+                "The largest gain at one rate is mostly found where plain training does badly. Give each its own best rate.",
             ),
-            Wrong(_upside_down, "Upside down: more steps shrink less, so they mean a weaker penalty."),
-            Wrong(_steps_only, "What counts is how far the steps reach: the number of steps times the rate."),
-            Wrong(_rate_over_steps, "Longer steps get farther, so a larger rate is a weaker penalty too."),
             Wrong(
-                _whole_power,
-                "This is the share still missing along a direction of curvature 1, not the strength of a penalty.",
+                _at_remedys_rate,
+                "You compare at the remedy's best rate. Plain training may have a better one, often a lower one.",
             ),
+            Wrong(
+                _at_plains_rate,
+                "You compare at the best rate of plain training. The remedy may need another one.",
+            ),
+            Wrong(
+                _edges_allowed,
+                "Where the best rate is the last that was tried, the next could be better still: None.",
+            ),
+            Wrong(_plain_alone_inside, "The remedy's best rate must lie between others, too."),
+            Wrong(
+                _list_ends,
+                "The rates come in any order: the ends of the list are not the ends of the range.",
+            ),
+            Wrong(_means, "The mean over all rates depends on which ones were tried. Take the best of each."),
         ),
         hints=(
-            "Stopped: a share 1 − (1 − 2·lr·h)^steps of the way. Ridge: h/(h + λ).",
-            "For small h the first is about 2·lr·steps·h and the second about h/λ.",
-            "Set 2·lr·steps = 1/λ.",
+            "Two best rates, one for each list.",
+            "Compare each of them with min(rates) and max(rates).",
+            "a, b = the places of the two largest accuracies; None if rates[a] or rates[b] is at an end.",
         ),
-        stub='''def matching_l2(lr, steps):
-    """The λ₂ whose ridge solution shrinks flat directions as `steps` steps from zero do."""
+        stub='''def fair_gain(rates, plain, remedy):
+    """A float, or None; rates, plain and remedy are lists of equally many floats."""
     ...
 ''',
-        note="Only the product lr · steps counts, as long as the rate is stable.",
+        note="Chosen and compared on the same seeds, both numbers are still a little too good: choose on others.",
     ),
     Exercise(
-        "16.weight_average",
-        title="The running mean of SWA",
-        prompt="weights (T, d) holds the weights after steps 1 to T. Return their plain mean over the steps start, "
-        "start + every, start + 2·every, ... (as if you saw them one at a time).",
+        "16.greedy_soup",
+        title="A greedy soup",
+        prompt="weights (K, d) holds the weights of K nets that were tuned from one start; score(w) is the validation score "
+        "of weights w (d,), higher is better. Sort the nets by their score, best first (of equal ones the first). Begin with "
+        "the best; take each next one if the score of the mean of all taken weights and its own is not below that of the "
+        "mean of those taken so far. Return their numbers, from 0, as a list in the order taken.",
         kind="core",
-        minutes=7,
-        inputs=_average_inputs,
-        solution=weight_average,
+        minutes=12,
+        inputs=_pots,
+        solution=greedy_soup,
         wrong=(
             Wrong(
-                _over_n,
-                "With n averaged so far the next is number n + 1: divide by that. Dividing by n overshoots.",
+                _in_the_given_order,
+                "You take the nets as they come. Sort them first: the best one is always in the soup.",
             ),
             Wrong(
-                _halves,
-                "Averaging with the newest each time gives it half of all weight. That is an EMA with decay ½.",
+                _all,
+                "You take all of them. One that lies far off spoils the mean; take it only if it does no harm.",
             ),
-            Wrong(_all_of_them, "You average from the first step on, and every step."),
+            Wrong(_best_alone, "You keep the best net alone. Try the mean with each of the others."),
+            Wrong(_against_the_best, "Compare with the soup so far, not with the best single net."),
+            Wrong(_stops_at_the_first, "You stop at the first net that does harm. A later one may help."),
+            Wrong(_worst_first, "You begin with the worst: higher scores are better."),
             Wrong(
-                _from_step_zero,
-                "Off by one: the weights after step 1 are weights[0], and start counts steps.",
+                _halved,
+                "You give the newcomer half of all weight. In a plain mean each net counts the same.",
             ),
-            Wrong(_multiples, "You take multiples of `every`. Count from start: start, start + every, ..."),
-            Wrong(_every_step, "You take every step from start on, not every `every`-th."),
-            Wrong(_last_one, "This is the last weights taken, not a mean."),
+            Wrong(_sorted, "The right nets; the list should be in the order in which they were taken."),
         ),
         hints=(
-            "Which steps count? step >= start and (step - start) % every == 0.",
-            "A mean of n values becomes one of n + 1 by a share of 1/(n + 1) of the way to the new value.",
-            "average += (p - average) / (n + 1); n += 1. Or a slice: weights[start - 1 :: every].",
+            "sorted(range(len(weights)), key=...) sorts numbers of nets by a score; minus the score puts the best first.",
+            "Keep a list of the nets taken; weights[kept].mean(0) is the soup.",
+            "for k in order[1:]: take k if score(weights[kept + [k]].mean(0)) >= score(weights[kept].mean(0)).",
         ),
-        stub='''def weight_average(weights, start, every):
-    """The mean (d,) of the weights after steps start, start + every, ..."""
+        stub='''def greedy_soup(weights, score):
+    """A list of ints: the nets taken, in that order; weights is a tensor (K, d), score takes a tensor (d,)."""
     ...
 ''',
-        note="One copy of the weights and one count are enough, however many are averaged.",
-    ),
-    Exercise(
-        "16.new_statistics",
-        title="Batch norm for averaged weights",
-        prompt="batches holds what arrives at a batch-norm layer, one tensor (n, C) per batch, computed with the averaged "
-        "weights. Return (running_mean, running_var), as PyTorch's update_bn leaves them: plain means over batches, with "
-        "the unbiased variance.",
-        kind="core",
-        minutes=7,
-        inputs=_batch_inputs,
-        solution=new_statistics,
-        wrong=(
-            Wrong(
-                _biased,
-                "The buffer holds the unbiased variance (n − 1). The biased one only normalises the batch (lesson 14).",
-            ),
-            Wrong(
-                _pooled,
-                "You pool all rows. The running variance is the mean of the batches' variances; differences between "
-                "their means do not enter.",
-            ),
-            Wrong(_deviations, "These are standard deviations; the buffer is called running_var."),
-            Wrong(
-                _moving,
-                "This is training's moving average, with momentum 0.1, still full of its start at 0 and 1. update_bn "
-                "sets momentum to None: a plain mean.",
-            ),
-            Wrong(_last_batch, "Only the last batch is left in your statistics."),
-            Wrong(
-                _of_means,
-                "This is how much the batches' means differ. Wanted is the variance inside them.",
-            ),
-        ),
-        hints=(
-            "Per batch two tensors of shape (C,). Then a mean over batches, each batch counting the same.",
-            "`batch.var(0)` is the unbiased variance.",
-            "Stack the batches' means and variances, and take .mean(0) of both.",
-        ),
-        stub='''def new_statistics(batches):
-    """(running_mean, running_var), each (C,), for the batches (n, C) seen in one pass."""
-    ...
-''',
-        note="A short last batch counts like a full one here, as in PyTorch. Drop it, or shuffle.",
+        note="Wortsman et al. (2022) call it so. With the score of the images that chose it, report another one.",
     ),
     Exercise(
         "16.best_stop",
         title="The best step to stop",
-        prompt="One direction of curvature h. The least-squares estimate is θ + e, with E[θ²] = signal and an independent "
-        "error, E[e²] = noise. Gradient descent from zero with rate lr on the mean squared error is stopped after t steps. "
-        "Which t (not rounded) makes the expected squared error against θ smallest?",
+        prompt="One direction of curvature h, an eigenvalue of H = X'X/n: gradient descent from zero with rate lr on the mean "
+        "squared error goes the share 1 − (1 − 2·lr·h)^t of the way to the least-squares estimate in t steps. That estimate is "
+        "θ + e, with E[θ²] = signal and an independent error, E[e²] = noise. Which t, not rounded, makes the expected squared "
+        "distance to θ smallest?",
         kind="extra",
         minutes=25,
         inputs=((1.0, 0.1, 4.0, 1.0), (0.2, 0.25, 1.0, 3.0), (2.0, 0.05, 0.5, 0.1)),
@@ -603,7 +708,7 @@ EXERCISES = (
             "Solve 1 − (1 − 2·lr·h)^t = s for t.",
         ),
         stub='''def best_stop(h, lr, signal, noise):
-    """The number of steps, as a float, with the smallest expected squared error."""
+    """The number of steps, as a float, with the smallest expected squared distance to θ."""
     ...
 ''',
         note="Every direction has its own best t. One stop for all of them is a compromise, and so is one λ for ridge.",
@@ -612,44 +717,47 @@ EXERCISES = (
 
 QUIZZES = (
     Quiz(
-        "16.clean_or_noisy",
-        "A small net trains on 500 digits, far past the point where it fits them all. You put back the weights of the best "
-        "validation step. When does that gain more than one point of accuracy?",
+        "16.tuned_or_not",
+        "A net trains on 500 digits, a fifth of the labels wrong, at a learning rate 8 times too large. Keeping an EMA of the "
+        "weights and its best step gains 9 points. You now tune the learning rate first. What do the two add then?",
         (
             (
-                "With clean labels and with wrong ones: a net that is trained too long always overfits",
-                "Its training loss goes to zero in both cases. With clean labels accuracy stays where it was.",
+                "As much: they remove noise that a rate does not reach",
+                "A lower rate leaves less of the batches' noise in the weights, and has less time for the wrong labels. "
+                "It is after the same noise.",
                 False,
             ),
             (
-                "With 20% of the training labels wrong",
-                "The net learns what the right labels say first, and the wrong ones by heart afterwards.",
+                "About a point, or nothing",
+                "Most of the gain was the rate's. The two are an insurance against a rate that is too large.",
                 True,
             ),
             (
-                "In neither case: the last weights are the most trained ones",
-                "With wrong labels the last part of the training is spent on learning mistakes.",
+                "They cost: an average lags behind",
+                "Over 320 steps an average with a memory of 50 is late only at the lowest rates.",
                 False,
             ),
         ),
     ),
     Quiz(
-        "16.average_and_decay",
-        "You already lower the learning rate to zero along half a cosine. What does an EMA of the weights add?",
+        "16.mean_of_nets",
+        "Four nets, each trained on the same images and about equally good. You take the mean of their weights. How good is it?",
         (
             (
-                "About as much as at a constant rate: the two do different things",
-                "Both remove the same noise, so the second finds little left to remove.",
+                "About as good as one of them, or better",
+                "So it is if they began with the same weights. Otherwise unit 5 of one net does another job than unit 5 "
+                "of the next.",
                 False,
             ),
             (
-                "Next to nothing",
-                "At the end the weights hardly move, and an average of equal weights is the weights.",
+                "That depends on whether they began with the same weights",
+                "From one start the mean was as good as the mean of their predictions; from other starts far worse "
+                "than a single net.",
                 True,
             ),
             (
-                "It does harm: the average lags behind",
-                "It would, were the weights still moving. At the end of a cosine they are not.",
+                "Far worse: a net is no linear function of its weights",
+                "It is not, and yet a mean of weights can do well: where the nets lie close enough together.",
                 False,
             ),
         ),

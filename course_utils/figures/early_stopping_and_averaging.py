@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from torch import Tensor
 
 from course_utils import plotting
 from course_utils.averaging import ewma
-from course_utils.intervals import Interval
+from course_utils.intervals import Interval, mean_interval
+from course_utils.theory import early_stopping as theory
 
 STOP, RIDGE, LIVE, EMA = (
     plotting.colour("early stopping"),
@@ -22,26 +23,96 @@ STOP, RIDGE, LIVE, EMA = (
     plotting.colour("plain"),
     plotting.colour("ema"),
 )
-SWA, COSINE = plotting.GREEN, plotting.BLUE
+SWA, COSINE, BOTH = plotting.GREEN, plotting.BLUE, plotting.VERMILION
+COLOURS = {
+    "last weights": LIVE,
+    "best step": STOP,
+    "EMA": EMA,
+    "SWA": SWA,
+    "cosine": COSINE,
+    "EMA, best step": BOTH,
+    "lower rate": plotting.INK,
+}
 RATE = 0.25
 CURVATURES = torch.tensor([1.0, 0.05], dtype=torch.float64)  # of the loss in the plane
 TARGET = torch.tensor([1.0, 2.0], dtype=torch.float64)  # its minimum
 DASHES = (0, (5, 3))
 
+# What each figure shows, in words.
+FITS = (
+    "Four panels with the same noisy points of a sine and the fitted curve after more and more steps: at "
+    "first nearly flat, then close to the sine, then bent towards single points, at last wild between them."
+)
+ONE_FIT = "The fitted curve after a hundred steps lies close to the dashed sine, near most of the points."
+HOVER = (
+    "A jagged grey path runs from a corner to the minimum of a bowl and hovers around it; its average is a "
+    "smooth line that ends close to the minimum."
+)
+BY_RATE = (
+    "Accuracy against the learning rate, from below the tuned rate to far above it. That of the last "
+    "weights falls steeply above the tuned rate. Best step, EMA, SWA and a cosine decay fall less, and an "
+    "EMA kept at its best step stays nearly level. Near the tuned rate all of them lie close together."
+)
+GAINS = (
+    "Accuracy gained, in points, by each remedy. Left, added at the large rate: every remedy gains "
+    "several points, and a lower rate alone gains as much as most. Right, each at its own best rate against "
+    "the tuned rate alone: what is left lies near zero."
+)
+WAITING = (
+    "Above, accuracy on fresh images against patience: lowest at a patience of one, nearly level from about "
+    "five on. Below, against the number of images that choose the step: what they say themselves starts well "
+    "above the accuracy on fresh images and comes down towards it."
+)
+SOUPS = (
+    "Accuracy of single nets, of their mean weights and of their mean predictions, for nets with other "
+    "starts and for nets from one start. With other starts the mean weights are far below; from one start "
+    "they are as good as the mean predictions. At the tuned rate nothing is gained over single nets."
+)
+BATCHES = (
+    "Accuracy against the learning rate in batches of 4. EMA, SWA and a cosine decay all reach several "
+    "points more than the last weights do at any of these rates."
+)
+SHRINK = (
+    "Left, share of the way against curvature: stopping after 20 steps and ridge agree for flat directions, "
+    "and stopping is ahead for steep ones. Right, both paths run along the steep weight first and then up "
+    "the flat one; ridge cuts the corner."
+)
 
-# How far stopping and ridge get
+
+# Stopping, in data space and beside ridge
 
 
-def stopped_share(h: Tensor, steps: Tensor | float, lr: float = RATE) -> Tensor:
-    """1 - (1 - 2 lr h)**steps: the share of the way that gradient descent has gone, entrywise."""
-    share: Tensor = 1 - (1 - 2 * lr * h) ** steps
-    return share
+def fits(steps: Sequence[int] = (10, 100, 10_000, 1_000_000)) -> Figure:
+    """The curve through 20 noisy points of a sine, after so many steps of gradient descent: four panels."""
+    figure, panels = plotting.subplots(2, 2, size=(7.0, 5.4), sharex=True, sharey=True)
+    for axes, count in zip(panels.flat, steps, strict=True):
+        fit(axes, count)
+    for axes in panels[1]:
+        axes.set_xlabel("x")
+    for axes in panels[:, 0]:
+        axes.set_ylabel("y")
+    return figure
 
 
-def ridge_share(h: Tensor, l2: Tensor | float) -> Tensor:
-    """h / (h + l2): the share of the way at which ridge stays, entrywise."""
-    share: Tensor = h / (h + l2)
-    return share
+def fit_after(decades: float) -> Figure:
+    """One panel of it, large, after 10**decades steps."""
+    figure, axes = plotting.subplots(size=(6.0, 3.8))
+    fit(axes, round(10**decades))
+    axes.set(xlabel="x", ylabel="y")
+    return figure
+
+
+def fit(axes: Axes, steps: int) -> None:
+    grid = torch.linspace(-1, 1, 201, dtype=torch.float64)
+    curve, train, new = theory.stopped_fit(steps, grid)
+    x, y = theory.noisy_sine()
+    axes.plot(grid, curve, color=STOP, linewidth=2.4, label="_fit")
+    axes.plot(x, y, "o", color=plotting.INK, markersize=4, label="_points")
+    plotting.theory(axes, grid, torch.sin(3 * grid), label="_sine")
+    axes.set(ylim=(-2.2, 2.2), xlim=(-1.02, 1.02))
+    axes.text(0.03, 0.95, f"error on points {train:.2g}\nto the sine {new:.2g}", transform=axes.transAxes,
+              va="top", color=plotting.INK, fontsize=9)  # fmt: skip
+    plotting.finish(axes, title=f"after {steps:,} steps", x="", y="", names=False)
 
 
 @functools.cache
@@ -49,7 +120,8 @@ def ways() -> tuple[Tensor, Tensor]:
     """All points (P, 2) that stopping and ridge can end at, from zero to the minimum."""
     t = torch.logspace(-1.3, 3.3, 160, dtype=torch.float64)[:, None]
     l2 = torch.logspace(3, -5, 160, dtype=torch.float64)[:, None]
-    return TARGET * stopped_share(CURVATURES, t), TARGET * ridge_share(CURVATURES, l2)
+    stopped = TARGET * theory.stopped_share(CURVATURES, t, lr=RATE)
+    return stopped, TARGET * theory.ridge_share(CURVATURES, l2)
 
 
 def stop_and_shrink(steps: float, match: float = 1.0) -> Figure:
@@ -58,8 +130,8 @@ def stop_and_shrink(steps: float, match: float = 1.0) -> Figure:
     l2 = 1 / (2 * match * RATE * steps)
     h = torch.logspace(-5, 0, 200, dtype=torch.float64)
     left.set_xscale("log")
-    left.plot(h, stopped_share(h, steps), color=STOP, label="_stopped")
-    left.plot(h, ridge_share(h, l2), color=RIDGE, label="_ridge")
+    left.plot(h, theory.stopped_share(h, steps, lr=RATE), color=STOP, label="_stopped")
+    left.plot(h, theory.ridge_share(h, l2), color=RIDGE, label="_ridge")
     left.set(ylim=(-0.03, 1.06), xlim=(1e-5, 1))
     left.set_xticks([1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1], ["10⁻⁵", "10⁻⁴", "10⁻³", "0.01", "0.1", "1"])
     left.minorticks_off()
@@ -73,8 +145,8 @@ def stop_and_shrink(steps: float, match: float = 1.0) -> Figure:
     height = CURVATURES[0].item() * (a - 1) ** 2 + CURVATURES[1].item() * (b - 2) ** 2
     right.contour(*grid, height, levels=[0.01, 0.04, 0.1, 0.2, 0.4, 0.8], colors=plotting.LIGHT, zorder=0)
     points = {
-        STOP: TARGET * stopped_share(CURVATURES, steps),
-        RIDGE: TARGET * ridge_share(CURVATURES, l2),
+        STOP: TARGET * theory.stopped_share(CURVATURES, steps, lr=RATE),
+        RIDGE: TARGET * theory.ridge_share(CURVATURES, l2),
     }
     for color, way in zip((STOP, RIDGE), ways(), strict=True):
         right.plot(*way.T.numpy(), color=color, linewidth=1.3, label="_way")
@@ -88,23 +160,7 @@ def stop_and_shrink(steps: float, match: float = 1.0) -> Figure:
     return figure
 
 
-# The idea
-
-
-def noisy_fit(examples: int = 40, features: int = 30, seed: int = 3) -> tuple[Tensor, Tensor, Tensor]:
-    """Steps (T,), and the training and validation errors (T,) of gradient descent on a noisy regression."""
-    generator = torch.Generator().manual_seed(seed)
-    randn = functools.partial(torch.randn, generator=generator, dtype=torch.float64)
-    scale = torch.logspace(0, -2, features, dtype=torch.float64).sqrt()
-    x, new = randn(examples, features) * scale, randn(500, features) * scale
-    truth = randn(features)
-    y, new_y = x @ truth + randn(examples), new @ truth + randn(500)
-    h, vectors = torch.linalg.eigh(x.T @ x / examples)
-    pull = vectors.T @ (x.T @ y / examples)
-    steps = torch.logspace(0, 4, 81, dtype=torch.float64).round().unique()
-    share = stopped_share(h, steps[:, None], float(1 / (2 * h[-1])))
-    p = (share * pull / h) @ vectors.T  # (T, features)
-    return steps, ((x @ p.T - y[:, None]) ** 2).mean(0), ((new @ p.T - new_y[:, None]) ** 2).mean(0)
+# Averaging
 
 
 def noisy_path(steps: int = 160, lr: float = 0.5, beta: float = 0.95) -> tuple[Tensor, Tensor]:
@@ -119,42 +175,73 @@ def noisy_path(steps: int = 160, lr: float = 0.5, beta: float = 0.95) -> tuple[T
     return path, ewma(path, beta, start="first")
 
 
-def idea() -> Figure:
-    """Left, what stopping is for; right, what averaging is for."""
-    figure, (left, right) = plotting.subplots(1, 2, size=(9.4, 3.8))
-    steps, train, new = noisy_fit()
-    left.set_xscale("log")
-    left.plot(steps, train, color=LIVE, label="training")
-    left.plot(steps, new, color=STOP, label="new examples")
-    best = int(new.argmin())
-    left.plot(steps[best], new[best], marker="o", markersize=8, color=STOP, label="_best")
-    left.set_ylim(0, 1.1 * float(new.max()))
-    plotting.finish(left, title="Stop before the noise is learnt", x="steps", y="mean squared error")
+def hover() -> Figure:
+    """A path of noisy gradients in the plane, and its average."""
+    figure, axes = plotting.subplots(size=(5.6, 3.8))
     path, mean = noisy_path()
-    for points, color, name in ((path, LIVE, "live weights"), (mean, EMA, "their average")):
+    for points, color, name in ((path, LIVE, "weights"), (mean, EMA, "their average")):
         wide = 0.8 if color == LIVE else 1.8
-        right.plot(*points.T.numpy(), color=color, linewidth=wide, label=f"_{name}")
-        right.plot(*points[-1].tolist(), marker="o", markersize=7, color=color, label="_last")
-        right.text(0.97, 0.95 if color == LIVE else 0.87, name, ha="right", va="top", color=color,
-                   transform=right.transAxes)  # fmt: skip
-    right.plot(0, 0, marker="*", markersize=12, color=plotting.INK, label="_minimum", zorder=6)
-    plotting.finish(right, title="Average when the weights only hover", x="θ₁", y="θ₂", names=False)
+        axes.plot(*points.T.numpy(), color=color, linewidth=wide, label=f"_{name}")
+        axes.plot(*points[-1].tolist(), marker="o", markersize=7, color=color, label="_last")
+        axes.text(0.97, 0.95 if color == LIVE else 0.87, name, ha="right", va="top", color=color,
+                  transform=axes.transAxes)  # fmt: skip
+    axes.plot(0, 0, marker="*", markersize=12, color=plotting.INK, label="_minimum", zorder=6)
+    plotting.finish(axes, title="Average when the weights only hover", x="θ₁", y="θ₂", names=False)
     return figure
 
 
 # Nets
 
 
-def rise_and_fall(steps: Sequence[int], noisy: ArrayLike, clean: ArrayLike, chosen: float) -> Figure:
-    """Accuracy on fresh images as training goes on. Args: noisy, clean: (S, K). chosen: mean chosen step."""
-    figure, axes = plotting.subplots(size=(6.8, 3.8))
-    for label, values, color in (("clean labels", clean, LIVE), ("20% wrong labels", noisy, STOP)):
-        plotting.band(axes, steps, 100 * np.asarray(values, float), label=label, color=color)
-    axes.set_ylim(75, 100)
-    axes.axvline(chosen, color=plotting.INK, linewidth=1.1, linestyle=DASHES, label="_chosen")
-    axes.text(chosen, 76, " where validation\n loss stops, on average", color=plotting.INK, va="bottom")
-    title = "With wrong labels the net gets worse after its best step"
-    plotting.finish(axes, title=title, x="steps", y="accuracy on fresh images (%)")
+def by_rate(
+    lrs: Sequence[float], curves: Mapping[str, ArrayLike], *, title: str, mark: float | None = None
+) -> Figure:
+    """Accuracy against the learning rate, one curve a remedy.
+
+    Args:
+        curves: names of `COLOURS` -> (S, R) accuracies in [0, 1]. mark: the rate of a dashed line.
+    """
+    figure, axes = plotting.subplots(size=(7.0, 4.4))
+    plotting.log_ticks(axes, "x")
+    scores = {name: 100 * np.asarray(values, float) for name, values in curves.items()}
+    # a rate at which nets diverge would press the rest together
+    lowest = np.min([values.mean(0) for values in scores.values()], axis=0)
+    shown = lowest >= min(60, lowest.max())
+    rates = np.asarray(lrs)[shown]
+    for name, values in scores.items():
+        # bands of all would hide one another
+        if name in ("last weights", "EMA, best step"):
+            plotting.band(axes, rates, values[:, shown], label=name, color=COLOURS[name])
+        else:
+            axes.plot(rates, values[:, shown].mean(0), marker="o", color=COLOURS[name], label=name)
+    best = max(float(values.mean(0).max()) for values in scores.values())
+    axes.set_ylim(max(best - 15, 0), best + 2)
+    axes.set_xticks(list(lrs), [f"{lr:g}" for lr in lrs])
+    axes.set_xlim(lrs[0], rates[-1] if len(rates) else lrs[-1])
+    if mark is not None:
+        axes.axvline(mark, color=plotting.INK, linewidth=1.1, linestyle=DASHES, label="_mark")
+        axes.text(mark, best - 14.6, " the tuned rate", color=plotting.INK)
+    plotting.finish(axes, title=title, x="learning rate", y="accuracy on fresh images (%)", names=False)
+    plotting.label_lines(axes, gap=0.075)
+    return figure
+
+
+def gains(columns: Mapping[str, Mapping[str, Interval]]) -> Figure:
+    """Accuracy gained by each remedy, in points: one panel for each title.
+
+    Args: columns: title -> names of `COLOURS` -> gain.
+    """
+    names = list(dict.fromkeys(name for of in columns.values() for name in of))
+    figure, panels = plotting.subplots(1, len(columns), size=(8.2, 3.4), sharex=True, sharey=True)
+    for axes, (title, of) in zip(panels, columns.items(), strict=True):
+        for name, gain in of.items():
+            place, color = names.index(name), COLOURS[name]
+            axes.plot([100 * gain.low, 100 * gain.high], [place, place], color=color, linewidth=5, alpha=0.35)
+            axes.plot(100 * gain.mean, place, marker="o", color=color, label=f"_{name}")
+        axes.axvline(0, color=plotting.INK, linewidth=1.1, linestyle=DASHES, zorder=0)
+        axes.set_yticks(range(len(names)), names)
+        axes.set_ylim(len(names) - 0.4, -0.6)
+        plotting.finish(axes, title=title, x="accuracy gained (points)", y="", names=False)
     return figure
 
 
@@ -169,84 +256,39 @@ def patience_and_size(
 
     Args: waited: (S, patience). claimed, judged: (S, sizes), on the images of the choice and on fresh ones.
     """
-    figure, (left, right) = plotting.subplots(1, 2, size=(9.4, 3.8), sharey=True)
-    plotting.band(left, patience, 100 * np.asarray(waited, float), label="_judged", color=STOP)
-    left.set_xticks(list(patience))
-    y = "accuracy (%)"
-    plotting.finish(left, title="Too little patience stops at a wobble", x="patience (10 steps each)", y=y)
-    plotting.log_ticks(right, "x")
-    rows = (("says the choice", claimed, LIVE), ("on fresh images", judged, STOP))
+    figure, (above, below) = plotting.subplots(2, 1, size=(6.4, 6.4), sharey=True)
+    plotting.band(above, patience, 100 * np.asarray(waited, float), label="_judged", color=STOP)
+    above.set_xticks(list(patience))
+    title = "Too little patience stops at a wobble"
+    plotting.finish(above, title=title, x="patience (epochs without fewer errors)", y="accuracy (%)")
+    plotting.log_ticks(below, "x")
+    rows = (("on these images", claimed, LIVE), ("on fresh images", judged, STOP))
     for label, values, color in rows:
-        plotting.band(right, sizes, 100 * np.asarray(values, float), label=label, color=color)
-    right.set_xticks(list(sizes), [str(n) for n in sizes])
-    right.minorticks_off()
+        plotting.band(below, sizes, 100 * np.asarray(values, float), label=label, color=color)
+    below.set_xticks(list(sizes), [str(n) for n in sizes])
+    below.minorticks_off()
     title = "Few validation images flatter themselves"
-    plotting.finish(right, title=title, x="images that choose the step", y="")
+    plotting.finish(below, title=title, x="images that choose the step, by accuracy", y="accuracy (%)")
     return figure
 
 
-def variance_against_memory(
-    betas: ArrayLike, measured: Mapping[float, ArrayLike], theory: Mapping[float, ArrayLike]
-) -> Figure:
-    """Variance of the averaged weights at rest, for several rates. Args: measured: rate -> (S, B)."""
-    figure, axes = plotting.subplots(size=(6.8, 3.9))
-    memory = 1 / (1 - np.asarray(betas, float))
-    plotting.log_ticks(axes)
-    for (rate, values), color in zip(measured.items(), (plotting.SKY, EMA, plotting.VERMILION), strict=True):
-        plotting.band(axes, memory, values, label=f"η = {rate:g}", color=color)
-        plotting.theory(axes, memory, np.asarray(theory[rate]), label="_theory")
-        first = float(np.asarray(values, float)[:, 0].mean())
-        axes.annotate(f"η = {rate:g}", (memory[0], first), xytext=(6, 5), textcoords="offset points",
-                      color=color)  # fmt: skip
-    axes.set_xticks(memory, [f"{m:.3g}" for m in memory])
-    title = "With a long memory the length of the steps does not matter"
-    x = "memory of the average 1 / (1 − β), in steps"
-    plotting.finish(axes, title=title, x=x, y="variance of the average", names=False)
-    return figure
-
-
-def with_and_without(steps: Mapping[str, Sequence[int]], noisy: Any, few: Any) -> Figure:
-    """Accuracy over steps of live and averaged weights, in two worlds.
+def soups(panels: Mapping[str, Sequence[Mapping[str, ArrayLike]]], starts: Sequence[str]) -> Figure:
+    """Accuracy of nets, of their mean weights and of their mean predictions, by where the nets began.
 
     Args:
-        steps: (world, name) joined by "/" -> steps (K,).
-        noisy, few: name -> (S, K); noisy has a "cosine" as well.
+        panels: title -> for each of `starts` "mean weights", "mean predictions", "one net" -> (S,) in [0, 1].
     """
-    figure, both = plotting.subplots(1, 2, size=(9.6, 3.9))
-    names = {"live": ("live", LIVE), "ema": ("EMA", EMA), "swa": ("SWA", SWA), "cosine": ("cosine", COSINE)}
-    titles = ("Wrong labels: averages fall later", "Clean, batches of 8: averages end ahead")
-    for axes, world, curves, title in zip(both, ("noisy", "few"), (noisy, few), titles, strict=True):
-        for name, values in curves.items():
-            label, color = names[name]
-            at = steps[f"{world}/{name}"]
-            plotting.band(axes, at, 100 * np.asarray(values, float), label=label, color=color)
-        axes.set_ylim(80, 97)
-        plotting.finish(axes, title=title, x="steps", y="accuracy on fresh images (%)")
-    both[1].set_ylabel("")
-    return figure
-
-
-def worth(rows: Mapping[str, Mapping[str, Interval]]) -> Figure:
-    """What each technique adds to the last live weights, in points. Args: rows: world -> name -> gain."""
-    count = sum(len(of) for of in rows.values()) + len(rows)
-    figure, axes = plotting.subplots(size=(7.4, 0.28 * count + 1.1))
-    hues = {"best step kept": STOP, "EMA": EMA, "SWA": SWA, "cosine decay": COSINE}
-    place, ticks, labels = 0.0, [], []
-    for world, of in rows.items():
-        axes.text(0.0, place, world, transform=axes.get_yaxis_transform(), fontweight="bold", va="center",
-                  color=plotting.INK, bbox={"facecolor": "white", "edgecolor": "none", "pad": 2})  # fmt: skip
-        place += 1
-        for name, gain in of.items():
-            color = hues[name]
-            axes.plot([100 * gain.low, 100 * gain.high], [place, place], color=color, linewidth=5, alpha=0.35)
-            axes.plot(100 * gain.mean, place, marker="o", color=color, label=f"_{world}: {name}")
-            ticks.append(place)
-            labels.append(name)
-            place += 1
-    axes.axvline(0, color=plotting.INK, linewidth=1.1, linestyle=DASHES, zorder=0)
-    axes.set_yticks(ticks, labels)
-    axes.set_ylim(place - 0.3, -0.7)
-    title = "Gains where there is noise to remove, next to none elsewhere"
-    x = "accuracy gained over the last live weights (points)"
-    plotting.finish(axes, title=title, x=x, y="", names=False)
+    hues = {"one net": LIVE, "mean predictions": plotting.ORANGE, "mean weights": EMA}
+    figure, both = plotting.subplots(1, len(panels), size=(8.2, 3.8), sharey=True)
+    for axes, (title, pots) in zip(both, panels.items(), strict=True):
+        for k, (name, color) in enumerate(hues.items()):
+            found = [mean_interval(100 * np.asarray(pot[name], float)) for pot in pots]
+            x = np.arange(len(starts)) + 0.18 * (k - 1)
+            axes.vlines(x, [f.low for f in found], [f.high for f in found], color=color, lw=5, alpha=0.35)
+            axes.plot(x, [f.mean for f in found], "o", color=color, label=f"_{name}")
+            if axes is both[0]:
+                axes.text(0.97, 0.08 + 0.09 * k, name, color=color, ha="right", transform=axes.transAxes)
+        axes.set_xticks(range(len(starts)), starts)
+        axes.set_xlim(-0.5, len(starts) - 0.5)
+        plotting.finish(axes, title=title, x="", y="accuracy (%)" if axes is both[0] else "", names=False)
     return figure

@@ -134,20 +134,32 @@ EFFECTS = (
         "wrong labels", "calibrated probabilities are wanted",
     ),
     Effect(
-        "early stopping", "the last step", _NOISY, "16.stop-noisy",
-        "validation data are there: it is almost free", "so few that the best step is luck",
+        "early stopping", "the last step, each at its best rate", _NOISY, "16.stop-tuned",
+        "the rate is not tuned; it is almost free", "so few validation images that the best step is luck",
     ),
     Effect(
-        "early stopping", "the last step", _CLEAN, "16.stop-clean",
-        "validation data are there: it is almost free", "so few that the best step is luck",
+        "early stopping", "the last step, each at its best rate", _CLEAN, "16.stop-tuned-clean",
+        "the rate is not tuned; it is almost free", "so few validation images that the best step is luck",
     ),
     Effect(
-        "EMA of weights", "live weights, constant rate", _NOISY, "16.ema-noisy",
-        "the rate stays high, the end is not planned", "after a decay to zero",
+        "EMA of weights", "live weights, each at its best rate", _NOISY, "16.ema-tuned",
+        "the rate is not tuned; noisy gradients", "after a decay to zero",
     ),
     Effect(
-        "SWA", "live weights, constant rate", _NOISY, "16.swa-noisy",
+        "EMA of weights", "live weights, each at its best rate", f"{_NOISY}, batches of 4", "16.ema-fours",
+        "the rate is not tuned; noisy gradients", "after a decay to zero",
+    ),
+    Effect(
+        "EMA, stopped", "the last step, each at its best rate", _NOISY, "16.both-tuned",
+        "the rate is not tuned: it hardly matters then", "after a decay to zero",
+    ),
+    Effect(
+        "SWA", "live weights, each at its best rate", _NOISY, "16.swa-tuned",
         "as EMA; batch norm needs its update", "after a decay to zero",
+    ),
+    Effect(
+        "model soup", "one of its nets, tuned rate", _NOISY, "16.soup-tuned",
+        "several runs from one start are there anyway", "runs with other starts: it ruins them",
     ),
     Effect(
         "bfloat16 products", "float32", "digits", "17.bfloat16-trains",

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from course_utils._checks import require
 from course_utils.data import Stacked
 from course_utils.optimizers.base import Group, Optimizer, State, at_least_zero
+from course_utils.seeds.averages import per_example
 from course_utils.seeds.stacked import over
 from course_utils.seeds.train import SeedRuns, train_seeds
 
@@ -119,6 +120,17 @@ class LRSweep:
     def predict(self, x: Stacked) -> Tensor:
         """Outputs (S, R, N, ...) for each seed's own inputs."""
         return self._by_seed(self.runs.predict(for_each(len(self.lrs), x)))
+
+    def kept(self, name: str, examples: Stacked) -> tuple[Tensor, Tensor]:
+        """Which examples are right (1.0 or 0.0) and their cross-entropies, with the weights of each snapshot.
+
+        Args: name: of an average, or "live". examples: with classes, of their own for every seed.
+        Returns: (S, R, K, N) each.
+        Raises: ValueError where there are no snapshots of this name.
+        """
+        every = for_each(len(self.lrs), examples)
+        right, losses = per_example(self.runs.predict_kept(name, every), every.y)
+        return self._by_seed(right), self._by_seed(losses)
 
     def parameters(self) -> dict[str, Tensor]:
         """name -> the parameters after the last step, (S, R, ...)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from functools import partial
 from typing import Any
 
@@ -11,9 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_utils import data, schedules
+from course_utils.averaging import ExponentialMovingAverage
 from course_utils.data import Split
 from course_utils.optimizers import SGD, Adam
 from course_utils.seeds import rates, train_seeds
+from course_utils.seeds.averages import Average
 from course_utils.training import accuracy, minibatches, set_lr
 from tests.mutants import mistakes
 
@@ -79,6 +82,29 @@ def check_sweep(
             assert torch.allclose(outputs[i, j], net(split.test.x), rtol=1e-9, atol=1e-11)
             for name, p in net.named_parameters():
                 assert torch.allclose(parameters[name][i, j], p, rtol=1e-9, atol=1e-12), name
+
+
+def check_kept(module: Any) -> None:
+    """Each seed's copies at each rate say of its own examples what a run at this rate alone says."""
+    options = {**RUN, "averages": {"ema": Average(partial(ExponentialMovingAverage, decay=0.5))}}
+    train, validation, _ = data.digits().splits(SEEDS, **SPLIT)
+    sweep = module.sweep_lrs(make, train, validation, lrs=LRS, seeds=SEEDS, **options)
+    for j, lr in enumerate(LRS):
+        alone = train_seeds(
+            make, train, validation, seeds=SEEDS, optimizer=lambda p, lr=lr: SGD(p, lr=lr), **options
+        )
+        for name in ("live", "ema"):
+            right, losses = sweep.kept(name, validation)
+            assert right.shape == losses.shape == (2, 3, 3, 50)
+            outputs = alone.predict_kept(name, validation)  # (K, S, N, C)
+            for i, k in itertools.product(range(2), range(3)):
+                expected = F.cross_entropy(outputs[k, i], validation.y[i], reduction="none")
+                assert torch.allclose(losses[i, j, k], expected, rtol=1e-8, atol=1e-10)
+                assert torch.equal(right[i, j, k] == 1, outputs[k, i].argmax(-1) == validation.y[i])
+
+
+def test_kept() -> None:
+    check_kept(rates)
 
 
 ONLY = [pytest.param(None, id="all"), pytest.param(("0.weight",), id="one"), pytest.param((), id="none")]
@@ -217,6 +243,7 @@ MUTANTS = {
     "steps-of-one": (".mul_(over(lrs.to(p), p))", ".mul_(1.0)", check_kind),
     "the-smallest": ("reached).amax(1)", "reached).amin(1)", check_readers),
     "the-first-metric": ("self.validation_metric[..., -1]", "self.validation_metric[..., 0]", check_readers),
+    "always-the-live": ("predict_kept(name, every)", 'predict_kept("live", every)', check_kept),
 }  # fmt: skip
 
 
