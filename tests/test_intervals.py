@@ -252,7 +252,11 @@ def test_bad_input(call: Callable[[], object], message: str) -> None:
 
 MUTANTS: dict[str, tuple[str, str, Callable[[Any], None]]] = {
     "one-sided-quantile": ("0.5 + level / 2", "level", check_paired),
-    "n-degrees-of-freedom": ("half = _t(level, n - 1) * se\n        low", "half = _t(level, n) * se\n        low", check_paired),
+    "n-degrees-of-freedom": (
+        "half = _t(level, n - 1) * se\n        low",
+        "half = _t(level, n) * se\n        low",
+        check_paired,
+    ),
     "population-deviation": ("x.std(ddof=1)) / n**0.5", "x.std()) / n**0.5", check_paired),
     "forgets-the-pairs": ("mean_interval(x - y,", "mean_interval(x - y[::-1],", check_paired),
     "standard-deviation-for-error": ("x.std(ddof=1)) / n**0.5", "x.std(ddof=1))", check_paired),

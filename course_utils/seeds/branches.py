@@ -68,7 +68,8 @@ def mean_weights(runs: SeedRuns, count: int) -> StackedNets:
     require(len(runs.seeds) % count == 0, "count runs for each seed", count=count, runs=len(runs.seeds))
 
     def mean(p: Tensor) -> Tensor:
-        return p.detach().unflatten(0, (-1, count)).mean(1)
+        means: Tensor = p.detach().unflatten(0, (-1, count)).mean(1)
+        return means
 
     return runs.nets.holding([mean(p) for _, p in runs.nets.named_parameters()])
 

@@ -19,7 +19,6 @@ import torch
 from torch import Tensor
 
 from course_utils._checks import require
-from course_utils.linear_models import ridge
 
 _DOUBLE = torch.float64
 
@@ -50,13 +49,19 @@ def stopped_weights(x: Tensor, y: Tensor, steps: Tensor) -> Tensor:
     Args: x: (..., n, d), y: (..., n).
     Source: the eigenbasis of H; no step is simulated.
     """
+    h, way, vectors = _eigenbasis(x, y)
+    share = stopped_share(h.clamp(min=0)[..., None, :], steps[:, None], lr=1 / (2 * h[..., None, -1:]))
+    return share * way[..., None, :] @ vectors.mT
+
+
+def _eigenbasis(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Curvatures (..., d), rising, the minimum along each direction, and the directions (..., d, d)."""
     n = x.shape[-2]
     h, vectors = torch.linalg.eigh(x.mT @ x / n)
-    pull = (vectors.mT @ (x.mT @ y[..., None] / n))[..., 0]  # (..., d), H p* in the eigenbasis
+    # H p* in the eigenbasis
+    pull = (vectors.mT @ (x.mT @ y[..., None] / n))[..., 0]
     flat = h <= 1e-12 * h[..., -1:]
-    way = torch.where(flat, 0.0, pull / torch.where(flat, 1.0, h))
-    share = stopped_share(h.clamp(min=0)[..., None, :], steps[:, None], lr=1 / (2 * h[..., None, -1:]))
-    return (share * way[..., None, :]) @ vectors.mT
+    return h, torch.where(flat, 0.0, pull / torch.where(flat, 1.0, h)), vectors
 
 
 def waves(x: Tensor, count: int = 25) -> Tensor:
@@ -120,7 +125,8 @@ def stop_beside_ridge(worlds: int, generator: torch.Generator, *, noise: float =
     t = torch.logspace(0, 4, 81, dtype=_DOUBLE).round().unique()
     lr = 1 / (2 * torch.linalg.eigvalsh(x.mT @ x / 60)[:, -1:])
     stopped = stopped_weights(x, y, t)  # (W, T, 40)
-    shrunk = torch.stack([ridge(a, b, 1 / (2 * rate * t)) for a, b, rate in zip(x, y, lr, strict=True)])
+    h, way, vectors = _eigenbasis(x, y)
+    shrunk = ridge_share(h[:, None], 1 / (2 * lr[..., None] * t[:, None])) * way[:, None] @ vectors.mT
     end = torch.linalg.lstsq(x, y[..., None]).solution[..., 0]
 
     def error(p: Tensor) -> Tensor:

@@ -90,9 +90,7 @@ def check_kept(module: Any) -> None:
     train, validation, _ = data.digits().splits(SEEDS, **SPLIT)
     sweep = module.sweep_lrs(make, train, validation, lrs=LRS, seeds=SEEDS, **options)
     for j, lr in enumerate(LRS):
-        alone = train_seeds(
-            make, train, validation, seeds=SEEDS, optimizer=lambda p, lr=lr: SGD(p, lr=lr), **options
-        )
+        alone = train_seeds(make, train, validation, seeds=SEEDS, optimizer=partial(SGD, lr=lr), **options)
         for name in ("live", "ema"):
             right, losses = sweep.kept(name, validation)
             assert right.shape == losses.shape == (2, 3, 3, 50)
