@@ -26,7 +26,16 @@ LANGUAGE = {
     "name": "python",
     "pygments_lexer": "ipython3",
 }
-CELL_METADATA = ("tags", "jupyter", "slideshow", "editable", "deletable", "mystnb", "collapsed")  # kept
+CELL_METADATA = (
+    "tags",
+    "jupyter",
+    "slides",
+    "slideshow",
+    "editable",
+    "deletable",
+    "mystnb",
+    "collapsed",
+)  # kept
 
 
 def execute(notebooks: str | Path, *, only: Iterable[str] = (), workers: int = 2) -> dict[str, str]:

@@ -98,7 +98,9 @@ def _check_form(notebook: Any) -> None:
         tags = metadata.get("tags", [])
         fine = isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)
         require(fine, f"a list of words as tags {where}", tags=tags)
-        require(isinstance(metadata.get("slideshow", {}), dict), f"a table as slideshow {where}")
+        marks = metadata.get("slides", [])
+        texts = isinstance(marks, list) and all(isinstance(mark, str) for mark in marks)
+        require(texts, f"a list of texts as slides {where}")
         if kind == "code":
             cell.setdefault("execution_count", None)
             outputs = cell.setdefault("outputs", [])

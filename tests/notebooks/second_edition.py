@@ -12,7 +12,7 @@ from typing import Any
 from course_utils import recorded
 from course_utils.exercises.engine.model import Exercise, Quiz
 from course_utils.tools.cells import python
-from course_utils.tools.editions import minutes
+from course_utils.tools.editions import deck, minutes
 from course_utils.tools.lesson import Lesson
 from course_utils.tools.lesson_exercises import asked_in, exercises_by_id, module_of
 from tests.notebooks import prose_numbers
@@ -28,7 +28,7 @@ EXPERIMENTS = (2, 4)
 EXERCISES = (4, 6)
 LONG_BUGS = 3
 SENTENCES = 5
-_ENDS = re.compile(r"(?<=[.?!])(?<! al\.)(?<!e\.g\.)(?<!i\.e\.)(?<!vs\.)\s+(?=\S)")
+SLIDES = 25
 
 
 def measured(lesson: Lesson) -> dict[str, Measured]:
@@ -206,10 +206,37 @@ def says_what_comes_next(lesson: Lesson) -> list[str]:
     return [] if there else [f"the last line links no lesson: {''.join(line)[:60]!r}"]
 
 
+def few_slides(lesson: Lesson) -> list[str]:
+    """At most 25 slides. Each says a sentence of its own as its title, shows one thing, reads it in two."""
+    slides = deck.slides(lesson)
+    found = deck.misfits(lesson)
+    found += [f"{len(slides)} slides, more than {SLIDES}"] if len(slides) > SLIDES else []
+    for slide in slides[1:]:
+        where = f"slide of cell {slide.cell}, {slide.title!r}"
+        if not deck.is_title(slide.title) or slide.title in lesson.sections:
+            found.append(f"{where}: no title")
+        if sum(other.title == slide.title for other in slides) > 1:
+            found.append(f"{where}: another slide has this title")
+        shown = re.findall(r"<(img|pre|table|ol|details|div>\$\$)", slide.show)
+        if len(set(shown)) > 1 or (len(shown) > 1 and shown[0] != "details"):
+            found.append(f"{where}: shows {shown}")
+        if len(slide.reading) > deck.READ:
+            found.append(f"{where}: {len(slide.reading)} sentences")
+        found += [f"{where}: breaks off: {text!r}" for text in slide.reading if text.endswith((":", ","))]
+    return found
+
+
+def numbers_in_marks(lesson: Lesson) -> list[str]:
+    """Each number of a slide's mark was measured by some claim, or set by the code."""
+    values, known = measured(lesson), _settings(lesson)
+    marks = [mark for cell in lesson.notebook.cells for mark in cell.metadata.get("slides", [])]
+    return [f"{mark!r}: {wrong}" for mark in marks for wrong in prose_numbers.unmeasured(mark, values, known)]
+
+
 RULES: list[Callable[[Lesson], list[str]]] = [
     objectives, honest_minutes, numbers_in_prose, numbers_in_claims, numbers_in_figures, numbers_in_quizzes,
     figures_say_their_titles, links_lead_to_claims, few_claims, short_code, experiments, limits_are_measured,
-    few_long_bugs, some_exercises, five_sentences, says_what_comes_next,
+    few_long_bugs, some_exercises, five_sentences, says_what_comes_next, few_slides, numbers_in_marks,
 ]  # fmt: skip
 
 
@@ -240,7 +267,7 @@ def sentences(text: str) -> list[str]:
         return f"\0{len(links) - 1}\0"
 
     bare = LINK.sub(away, re.sub(r"^\s*(?:[-*]|\d+\.) +", "\n\n", text, flags=re.MULTILINE))
-    found = [part for block in re.split(r"\n\s*\n", bare) for part in _ENDS.split(block.strip()) if part]
+    found = [part for block in re.split(r"\n\s*\n", bare) for part in deck.ENDS.split(block.strip()) if part]
     return [re.sub(r"\0(\d+)\0", lambda mark: links[int(mark[1])], part) for part in found]
 
 

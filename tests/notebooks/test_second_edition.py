@@ -75,6 +75,13 @@ def _film(lesson: rules.Lesson) -> None:
     lesson.code[-1].outputs.append(new_output("display_data", data={"text/html": page}, metadata=titles))
 
 
+def _mark(id: str, *texts: str) -> Change:
+    def change(lesson: rules.Lesson) -> None:
+        next(cell for cell in lesson.notebook.cells if cell.id == id).metadata["slides"] = list(texts)
+
+    return change
+
+
 def _untitled(lesson: rules.Lesson) -> None:
     [output] = next(cell for cell in lesson.code if cell.id == "figure").outputs
     del output.metadata["image/png"]["titles"]
@@ -158,6 +165,17 @@ BROKEN: dict[Rule, dict[str, Change]] = {
         "no link": _edit("reading", "[99](99_the_next.ipynb)", "99"),
         "a line after it": lambda lesson: lesson.notebook.cells.append(new_markdown_cell("That was it.")),
     },
+    second_edition.few_slides: {
+        "a mark too many": _mark("figure", "It falls", "It falls."),
+        "a label as title": _mark("figure", "The figure."),
+        "a title that breaks off": _mark("figure", "What one sees here:"),
+        "a section as title": _mark("figure", "What goes wrong."),
+        "one title twice": _mark("figure", "How much faster?"),
+        "three sentences": _mark("figure", "It falls fast. This is one. This is two. This is three."),
+        "a sentence that breaks off": _mark("figure", "It falls fast. It falls by:"),
+        "26 slides": _edit("idea", "Words.", "".join(f"![Figure number {k}](x.png)\n\n" for k in range(25))),
+    },
+    second_edition.numbers_in_marks: {"a wrong number": _mark("figure", "It falls by 24 points here.")},
 }
 CASES = [
     pytest.param(rule, change, id=f"{rule.__name__}: {what}")

@@ -1,17 +1,21 @@
-"""A lesson as a deck: which cell becomes a slide, by one rule for all lessons.
+"""A lesson as a deck. A slide has a finding as its title, one thing to look at, and at most two sentences.
 
-    title            the question and what one will be able to do
-    ## heading       a new slide; further slides of the section hang below it
-    ### heading      a slide below
-    figure, film     without the code that draws it; as large as the slide, or below a line or two of prose
-    claims           their verdicts, without the code that measures
-    quiz             its choices open on a click
-    exercise         a slide of its own: what is asked, and the stub
-    code             shown where code is the point: "From scratch", "What goes wrong", exercises
-    prose            formulas, tables, lists and opening sentences; all of it is in the speaker's notes
+    title       the lesson and its question
+    quiz        the question and its choices, each of which opens on a click
+    figure      a figure or a film. Title: the figure's own; of several panels the heading that they answer
+    formula     of "The mathematics": what the display formula says is read below it
+    code        the first function under "From scratch"
+    table       of "What goes wrong"
+    exercises   their names and minutes
+    question    the lesson's question again, to be answered before "What we saw" is read
 
-What stands before "Predict first" is left out. A cell whose own metadata has `slideshow.slide_type` overrides
-the rule: "skip" and "notes" as they say, any other shows the cell whole and begins a slide of that type.
+A figure is read by the first two claims that follow it; where none does, by the prose around it. What a
+lesson folds stays folded: derivations, the claims of `also_checked`. All prose is in the speaker's notes.
+
+Where this is not good enough a cell carries a mark, `slides` in its metadata: a list with one text for each
+formula, table, quiz, figure or film of the cell, in order. The first sentence of a text is the slide's title;
+up to two more take the place of the sentences below. "" leaves a slide out, and an empty list all of them. A
+mark makes a slide of what gives none by itself, too: a formula or a table elsewhere, the code of a cell.
 """
 
 from __future__ import annotations
@@ -19,93 +23,240 @@ from __future__ import annotations
 import ast
 import base64
 import html
-import math
 import re
+import struct
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain, repeat
 from typing import Any
 
 import nbformat
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_markdown_cell, new_notebook
 
-from course_utils import claim_lines, markup
+from course_utils import claim_lines
 from course_utils.tools.cells import python
 from course_utils.tools.lesson import Lesson, picture, with_attachments
 from course_utils.tools.site import links
 
-ROOM = 17.0  # lines that fit on a slide below its heading
-WIDTH = 78  # characters a line
-WORDS = 45  # of a paragraph that is shown whole
-FIGURE = 11.5  # lines that a figure needs at least
-CODE_IN = {"From scratch", "What goes wrong", "Exercises"}
+READ = 2  # sentences on a slide
+LONGEST = 240  # characters of a sentence that is read
+TITLE = 110  # characters of a title
+WORDS = 3  # of a title, at least: fewer are a label and no finding
+TALL = 1.35  # of a figure's width over its height
 SPEAK = {"check", "hint", "solution", "progress", "claim", "also_checked"}  # calls that a slide leaves out
-_CLOSING = re.compile(r"(?<=[.?!:])\s+(?=[A-ZΑ-Ω`*$])")
+ENDS = re.compile(r"(?<=[.?!])(?<! al\.)(?<!e\.g\.)(?<!i\.e\.)(?<!vs\.)\s+(?=\S)")  # between sentences
+_COUNTS = (
+    "No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten", "Eleven", "Twelve",
+    "Thirteen", "Fourteen", "Fifteen",
+)  # fmt: skip
+_NO_PROSE = ("|", "$$", "- ", "1. ", "> ", "```", "    ", "![", "<details")
 
 
 @dataclass
-class Deck:
-    """Cells with slide metadata, put down one after another."""
+class Slide:
+    """One slide: what is shown as HTML in a single line, the sentences that read it, and what is said."""
 
-    cells: list[Any] = field(default_factory=list)
-    heading: str = ""
-    left: float = 0.0  # lines
-    fresh: bool = False  # nothing but the heading on this slide yet
+    kind: str
+    title: str
+    show: str = ""
+    reading: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    where: str = ""
+    cell: str = ""
+    claims: list[str] = field(default_factory=list, repr=False)  # that follow
+    before: list[str] = field(default_factory=list, repr=False)  # sentences of the prose
+    after: list[str] = field(default_factory=list, repr=False)
 
-    def slide(self, kind: str, heading: str = "") -> None:
-        """Begin a slide; the notes so far go to the one before. Right below a heading it is a line there."""
-        if kind == "subslide" and self.fresh and self.cells:
-            if heading:
-                self._add(f"<h3>{markup.marked(heading)}</h3>", "-")
-                self.left, self.heading = self.left - 1.5, heading
-            return
-        self.flush()
-        self.left, self.fresh, self.heading = ROOM, True, heading or self.heading
-        tag = "h2" if kind == "slide" else "h3"
-        self._add(f"<{tag}>{markup.marked(self.heading)}</{tag}>", kind)
 
-    def put(self, source: str, lines: float, *, code: bool = False) -> None:
-        """Show something; where it does not fit, on the next slide below."""
-        if lines > self.left and not self.fresh:
-            self.slide("subslide")
-        self._add(source, "-", code=code)
-        self.left, self.fresh = self.left - lines, False
+@dataclass
+class _Thing:
+    """Something to look at in a cell, and the title that it gets without a mark."""
 
-    def figure(self, src: str, alt: str) -> None:
-        """A picture that fills the slide, or what is left of it below a few lines."""
-        if self.left < FIGURE and not self.fresh:
-            self.slide("subslide")
-        size = "alone" if self.left == ROOM else "below"
-        self._add(f'<img class="figure {size}" src="{src}" alt="{html.escape(alt)}">', "-")
-        self.left, self.fresh = 0.0, False
+    kind: str
+    show: str
+    title: str = ""
+    less: str = ""  # of a title: the names of the panels
+    whole: str = ""  # what is shown below another title
 
-    def flush(self) -> None:
-        """Put the notes so far below what is shown."""
-        if spoken := "\n\n".join(filter(None, self.notes)):
-            self._add(spoken, "notes")
-        self.notes = []
 
-    def _add(self, source: str, kind: str, *, code: bool = False) -> None:
-        make: Any = new_code_cell if code else new_markdown_cell
-        cell = make(source, id=f"slide-{len(self.cells)}", metadata={"slideshow": {"slide_type": kind}})
-        self.cells.append(cell)
+def slides(lesson: Lesson) -> list[Slide]:
+    """The slides of a lesson, in order."""
+    deck = _Deck(lesson)
+    for heading, cells in lesson.sections.items():
+        if heading:
+            deck.section(heading, cells)
+    return deck.finished()
+
+
+def misfits(lesson: Lesson) -> list[str]:
+    """Marks that are not one text for each thing that their cell shows."""
+    found = []
+    for heading, cells in lesson.sections.items():
+        for cell in cells:
+            if marks := cell.metadata.get("slides"):
+                if cell.cell_type == "markdown":
+                    count = sum(thing is not None for _, thing in _parts(heading, cell))
+                else:
+                    count = len(_shown(cell, code=True))
+                if len(marks) != count:
+                    found.append(f"cell {cell.id} has {len(marks)} marks, and shows {count} things")
+    return found
 
 
 def notebook(lesson: Lesson) -> Any:
     """The lesson's slides as a notebook with slide metadata, for nbconvert or for JupyterLab."""
-    deck = Deck()
-    title = lesson.notebook.cells[0].source if lesson.notebook.cells else ""
-    _title(deck, lesson, links.taken_out(title))
-    for heading, cells in lesson.sections.items():
-        if not heading:
-            continue
-        deck.slide("slide", heading)
+    cells = []
+    for number, slide in enumerate(slides(lesson)):
+        parts = [("slide", _page(slide))]
+        if spoken := "\n\n".join(slide.notes):
+            parts.append(("notes", spoken))
+        for kind, source in parts:
+            made: Any = new_markdown_cell  # nbformat has no types
+            about = {"slideshow": {"slide_type": kind}}
+            cells.append(made(source, id=f"slide-{number}-{kind}", metadata=about))
+    book = new_notebook(cells=cells, metadata=lesson.notebook.metadata)  # type: ignore[no-untyped-call]
+    book.metadata["title"] = f"{lesson.number} · {lesson.title}"
+    nbformat.validate(book)
+    return book
+
+
+class _Deck:
+    """Slides put down one after another, and the prose around each."""
+
+    def __init__(self, lesson: Lesson) -> None:
+        self.lesson = lesson
+        text = links.taken_out(lesson.notebook.cells[0].source if lesson.notebook.cells else "")
+        title = Slide("title", f"{lesson.number} · {lesson.title}", cell="title")
+        title.reading = [lesson.question] if lesson.question else []
+        title.notes = [re.sub(r"^# .*$", "", text, flags=re.MULTILINE).strip()]
+        self.slides = [title]
+        self.heading, self.below, self.lead = "", "", ""  # ##, ### and the bold words of a paragraph
+        self.current: Slide | None = None  # which the next prose and claims read
+        self.spoken: list[str] = []  # since the last slide
+        self.text: list[str] = []  # sentences of the last cell of prose
+
+    def section(self, heading: str, cells: list[Any]) -> None:
+        """Put down the slides of a section."""
+        self.heading, self.below, self.lead, self.current, self.text = heading, "", "", None, []
+        if heading == "Exercises" and (asked := _exercises(cells)):
+            self._add(Slide("exercises", f"{_count(len(asked))} exercises for the notebook", _list(asked)))
+        if heading == "What we saw":
+            title = self.lesson.question or "What have we seen?"
+            task = "Say it to your neighbour, with a number, before you read on."
+            self._add(Slide("question", title, reading=[task]))
+        code = heading == "From scratch"  # its first function is a slide
         for cell in cells:
-            _cell(deck, heading, cell)
-    deck.flush()
-    slides = new_notebook(cells=deck.cells, metadata=lesson.notebook.metadata)  # type: ignore[no-untyped-call]
-    slides.metadata["title"] = f"{lesson.number} · {lesson.title}"
-    nbformat.validate(slides)
-    return slides
+            marks = cell.metadata.get("slides")
+            titles = repeat(None) if marks is None else chain(marks, repeat(""))
+            if cell.cell_type == "markdown":
+                self._prose(cell, titles)
+                continue
+            for thing in _shown(cell, code=code or bool(marks)):
+                self._show(thing, next(titles), cell.id)
+                code = code and thing.kind != "code"
+            if self.current:
+                self.current.claims += _claims(cell)
+
+    def finished(self) -> list[Slide]:
+        """All slides, each with what is read on it."""
+        self.slides[-1].notes += self.spoken
+        for one in self.slides:
+            if not one.reading and one.kind in ("figure", "film", "formula", "code"):
+                texts = [one.before] if one.kind == "code" else [one.claims[:READ], one.after, one.before]
+                others = [[text for text in some if text.removesuffix(".") != one.title] for some in texts]
+                one.reading = next(filter(None, map(readable, others)), [])
+        return self.slides
+
+    def _prose(self, cell: Any, titles: Iterator[str | None]) -> None:
+        self.text = []
+        for block, thing in _parts(self.heading, cell):
+            if opens := re.match(r"#{3,} +(.+)", block):
+                self.below, self.lead, self.current = opens[1].strip(), "", None
+            elif not block.startswith("## "):
+                lead = re.match(r"\*\*([^*]+)\*\*", block)
+                if lead and self.heading != "Exercises":
+                    self.lead, self.current, self.text = lead[1].strip(), None, []
+                title = next(titles) if thing else ""
+                if thing and title != "":
+                    self._show(thing, title, cell.id)
+                (self.current.notes if self.current else self.spoken).append(block)
+                if not thing and not block.startswith(_NO_PROSE):
+                    read = self.current.after if self.current else self.text
+                    read += sentences(block)
+
+    def _show(self, thing: _Thing, mark: str | None, cell: str) -> None:
+        if mark != "":
+            title, *reading = sentences(mark) if mark else [self._title(thing)]
+            show = thing.show if title == thing.title else thing.whole or thing.show
+            self._add(Slide(thing.kind, title.removesuffix("."), show, reading, cell=cell))
+
+    def _add(self, slide: Slide) -> None:
+        slide.where = " · ".join(filter(None, [self.heading, self.below]))
+        slide.before, self.text = self.text, []
+        slide.notes, self.spoken = self.spoken, []
+        self.slides.append(slide)
+        self.current = slide
+
+    def _title(self, thing: _Thing) -> str:
+        """A title that no slide has yet: what the thing says, else what it answers."""
+        opening = [one for one in self.text if one.endswith((".", "!", "?"))][:1]
+        tried = {
+            "formula": [self.lead],
+            "code": [*opening, thing.title],
+            "figure": [*(opening if self.heading == "Try it" else []), thing.title, self.below, self.lead],
+            "quiz": [thing.title, "What do you expect?"],
+        }.get(thing.kind, [thing.title])
+        stem = (self.lead or self.below or self.heading).rstrip(" .:?")
+        last = [f"{stem} as a {nth}{thing.kind}" for nth in ("", "second ", "third ", "fourth ", "next ")]
+        taken = {one.title for one in self.slides}
+        for text in filter(None, [*tried, thing.less, *last]):
+            title = text.removesuffix(".")
+            if is_title(title) and title not in taken:
+                return title
+        return last[-1]
+
+
+def is_title(text: str) -> bool:
+    """Whether a text can be a slide's title: a question, or words enough to say something; not too long."""
+    whole = not text.endswith((":", ",", ";", "."))
+    return whole and len(text) <= TITLE and (text.endswith("?") or len(text.split()) >= WORDS)
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of a paragraph, without its bold."""
+    bare = " ".join(re.sub(r"\*\*([^*`]+)\*\*", r"\1", text).split())
+    return ENDS.split(bare) if bare else []
+
+
+def readable(text: list[str]) -> list[str]:
+    """The first sentences that can be read on a slide: whole, not too long, none that leads to another."""
+    whole = [
+        one
+        for one in text
+        if re.search(r"[.!]\W?$|\*\*$", one)  # a claim ends with its number in bold
+        and not re.match(r"[a-z]{2,}|\(", one)
+        and len(one.split()) > WORDS
+        and len(one) <= LONGEST
+    ]
+    return whole[: READ if len("".join(whole[:READ])) <= 1.4 * LONGEST else 1]
+
+
+def blocks(text: str) -> list[str]:
+    """Paragraphs, lists, tables, formulas, fenced code and folds of a markdown cell, in order."""
+    pieces: list[str] = []
+    closed = True
+    for part in re.split(r"\n[ \t]*\n", text):
+        if not closed:
+            pieces[-1] += f"\n\n{part}"
+        elif pieces and part.lstrip().startswith("$$") and pieces[-1].startswith("$$"):
+            pieces[-1] += f"\n\n{part.strip()}"  # of one slide
+        elif part.strip():
+            head = re.match(r"\s*(#{1,6} .+)\n(?=\S)", part)
+            pieces += [head[1], part[head.end() :]] if head else [part.strip("\n")]
+        last = pieces[-1] if pieces else ""
+        even = not any(last.count(mark) % 2 for mark in ("```", "$$"))
+        closed = even and last.count("<details") == last.count("</details")
+    return pieces
 
 
 def shown_code(source: str) -> str:
@@ -126,91 +277,107 @@ def shown_code(source: str) -> str:
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines).strip())
 
 
-def verdicts(output: Any) -> list[str]:
-    """The claims of an output as HTML list items; of folded ones the line that they are folded into."""
-    items = []
-    for block in claim_lines.stored(output):
-        if block.folded:
-            items.append(_item(block.verdict, markup.marked(block.summary)))
-        for one in block.open:
-            sentence = markup.marked(claim_lines.bare(one["sentence"]))
-            shown = f"<strong>{html.escape(one['shown'])}</strong>"
-            items.append(_item(one["verdict"], f"{sentence}: {shown} <small>{one['id']}</small>"))
-    return items
-
-
-def _item(verdict: str, said: str) -> str:
-    return f'<li class="{verdict.replace(" ", "-")}">{said}</li>'
-
-
-def _title(deck: Deck, lesson: Lesson, text: str) -> None:
-    deck.slide("slide", f"{lesson.number} · {lesson.title}")
-    deck.cells[-1].source = f"<h1>{markup.marked(deck.heading)}</h1>"
-    if lesson.question:
-        deck.put(f'<p class="question">{markup.marked(lesson.question)}</p>', 3)
+def _parts(heading: str, cell: Any) -> list[tuple[str, _Thing | None]]:
+    """The blocks of a cell of prose, each with what a slide shows of it."""
+    text = links.taken_out(with_attachments(cell, lambda _, *held: _inline(*held)))
+    marked = bool(cell.metadata.get("slides"))
+    found: list[tuple[str, _Thing | None]] = []
     for block in blocks(text):
-        if block.startswith("- "):
-            deck.put(f"After this lesson you can\n\n{block}", _lines(block))
-    deck.notes = [re.sub(r"^# .*$", "", text, flags=re.MULTILINE).strip()]
+        thing = None
+        if block.startswith("$$") and (marked or heading == "The mathematics"):
+            formula = " ".join(html.escape(block, quote=False).split())
+            thing = _Thing("formula", f"<div>{formula}</div>")
+        elif block.startswith("|") and (marked or heading == "What goes wrong"):
+            rows = len(block.splitlines()) - 2
+            thing = _Thing("table", _html(block), f"{_count(rows)} mistakes, how they show, and their cures")
+        elif pasted := re.match(r"!\[(.*?)\]\((\S+)\)", block):
+            thing = _figure("figure", pasted[2], pasted[1], pasted[1])
+        found.append((block, thing))
+    return found
 
 
-def _cell(deck: Deck, heading: str, cell: Any) -> None:
-    kind = cell.metadata.get("slideshow", {}).get("slide_type", "")
-    if kind == "skip":
-        return
-    if kind == "notes":
-        deck.notes.append(links.taken_out(cell.source))
-    elif kind and kind != "-":
-        deck.slide("slide" if kind == "slide" else "subslide")
-        deck.put(cell.source, _lines(cell.source), code=cell.cell_type == "code")
-    elif cell.cell_type == "markdown":
-        text = with_attachments(cell, lambda _, *picture: _inline(*picture))
-        _prose(deck, heading, links.taken_out(text))
-    elif cell.cell_type == "code":
-        _code(deck, heading, cell)
+def _shown(cell: Any, *, code: bool) -> list[_Thing]:
+    """What slides show of a cell of code: pictures and quizzes; without any its code, if asked for."""
+    found = []
+    for output in cell.outputs:
+        page = output.get("data", {}).get("text/html", "")
+        if drawing := picture(output):
+            kind, content, alt = drawing
+            name = "text/html" if kind == "gif" else "image/png"
+            titles = output.get("metadata", {}).get(name, {}).get("titles", [])
+            enough = len(titles) == 1 or all(len(one.split()) >= WORDS for one in titles)
+            panels = "; ".join(titles)
+            title = panels if len(titles) <= 2 and enough else ""
+            kind_shown = "film" if kind == "gif" else "figure"
+            found.append(
+                _figure(
+                    kind_shown, _inline(kind, content), alt, title, tall=_tall(kind, content), less=panels
+                )
+            )
+        elif "course-quiz" in page:
+            found.append(_quiz(page))
+    source = shown_code(cell.source)
+    if code and not found and (defined := re.search(r"^(?:def (\w+)|(\w+) = lambda)", source, re.MULTILINE)):
+        title = (
+            f"All of `{defined[1] or defined[2]}` is {_count(len(source.splitlines())).lower()} lines of code"
+        )
+        found.append(_Thing("code", _highlighted(source), title))
+    return found
 
 
-def _prose(deck: Deck, heading: str, text: str) -> None:
-    spoken = []
-    for count, block in enumerate(blocks(text)):
-        if block.startswith("## "):
-            continue
-        if opens := re.match(r"#{3,} +(.+)", block):
-            deck.slide("subslide", opens[1].strip())
-            continue
-        if heading == "Exercises" and re.match(r"\*\*\d+ · ", block) and not deck.fresh:
-            deck.slide("subslide")
-        spoken.append(block)
-        if block.startswith("- "):
-            for some in _halves(block):
-                deck.put(some, _lines(some))
-        elif block.startswith(("|", "$$", "1. ", "> ", "```", "    ", "![")):
-            deck.put(block, _lines(block))
-        elif count <= 1 or block.startswith("**"):
-            start = opening(block)
-            deck.put(start, _lines(start))
-    deck.notes += spoken
+def _figure(kind: str, src: str, alt: str, title: str, *, tall: bool = False, less: str = "") -> _Thing:
+    """A picture that fills its slide; beside a tall one there is room for what reads it."""
+    about = ' class="tall"' if tall else ""
+    return _Thing(kind, f'<img{about} src="{src}" alt="{html.escape(alt)}">', title, less)
 
 
-def _code(deck: Deck, heading: str, cell: Any) -> None:
-    code = shown_code(cell.source)
-    pictures = [drawing for output in cell.outputs if (drawing := picture(output))]
-    quizzes = [
-        text
+def _tall(kind: str, content: bytes) -> bool:
+    """Whether a picture is less than `TALL` times as wide as it is high, from the head of its file."""
+    form, at = (">II", 16) if kind == "png" else ("<HH", 6)
+    if len(content) < at + struct.calcsize(form):
+        return False
+    wide, high = struct.unpack_from(form, content, at)
+    return bool(wide < TALL * high)
+
+
+def _quiz(page: str) -> _Thing:
+    """A quiz whose last sentence is the slide's title; what comes before it, and the choices, are shown."""
+    asked = re.search(r"<p><strong>[^<]*</strong>(.*?)</p>", page, re.DOTALL)
+    *given, last = ENDS.split(asked[1].strip()) if asked else [""]
+    title = html.unescape(re.sub(r"<[^>]+>", "`", last))
+    title = title if title.endswith("?") else f"{title.rstrip(' .:…')} …?"
+    whole = " ".join(page.split())
+    told = f"<p>{' '.join(given)}</p>" if given else ""
+    return _Thing(
+        "quiz", whole.replace(" ".join(asked[0].split()), told) if asked else whole, title, whole=whole
+    )
+
+
+def _claims(cell: Any) -> list[str]:
+    """What the claims of a cell say that are read without opening a fold, each with its number."""
+    return [
+        f"{'' if one['verdict'] == 'holds' else one['verdict'] + ': '}"
+        f"{_leading(claim_lines.bare(one['sentence']))} **{one['shown']}**"
         for output in cell.outputs
-        if "course-quiz" in (text := output.get("data", {}).get("text/html", ""))
+        for block in claim_lines.stored(output)
+        for one in block.open
     ]
-    claims = [item for output in cell.outputs for item in verdicts(output)]
-    if heading in CODE_IN and code and not pictures and not quizzes:
-        rows = sum(1 + len(line) // 105 for line in code.splitlines())
-        deck.put(code, 0.8 * rows + 1, code=True)
-    for kind, content, alt in pictures:
-        deck.figure(_inline(kind, content), alt)
-    for quiz in quizzes:
-        deck.put(re.sub(r"\s*\n\s*", " ", quiz), 3 + 2 * quiz.count("<details"))
-    for start in range(0, len(claims), 6):
-        some = claims[start : start + 6]
-        deck.put(f'<ul class="claims">{"".join(some)}</ul>', sum(map(_lines, some)))
+
+
+def _leading(sentence: str) -> str:
+    """A claim's sentence for its number to follow, with a colon unless it ends in "by", "times", ..."""
+    return sentence if re.search(r" (as|at|by|is|of|over|than|times)$", sentence) else f"{sentence}:"
+
+
+def _exercises(cells: list[Any]) -> list[str]:
+    """Name and minutes of each exercise, as they stand before it."""
+    text = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    found = re.findall(r"^\*\*\d+ · (.+?)\*\*(?!\*)((?: \([^()]*\))*)", text, re.MULTILINE)
+    return [f"**{name}**{about}" for name, about in found]
+
+
+def _count(number: int) -> str:
+    return _COUNTS[number] if number < len(_COUNTS) else str(number)
 
 
 def _inline(kind: str, content: bytes) -> str:
@@ -219,48 +386,38 @@ def _inline(kind: str, content: bytes) -> str:
     return f"data:image/{form};base64,{base64.b64encode(content).decode()}"
 
 
-def blocks(text: str) -> list[str]:
-    """Paragraphs, lists, tables, formulas and fenced code of a markdown cell, in order."""
-    pieces: list[str] = []
-    closing = ""
-    for part in re.split(r"\n[ \t]*\n", text):
-        if closing:
-            pieces[-1] += f"\n\n{part}"
-        elif part.strip():
-            head = re.match(r"\s*(#{1,6} .+)\n(?=\S)", part)
-            pieces += [head[1], part[head.end() :]] if head else [part.strip("\n")]
-        mark = "```" if pieces and pieces[-1].lstrip().startswith("```") else "$$"
-        closing = mark if pieces and pieces[-1].count(mark) % 2 else ""
-    return pieces
+def _html(text: str) -> str:
+    """Markdown as HTML in one line: an empty line would end the slide's block of HTML."""
+    from nbconvert.filters import markdown2html
+
+    return " ".join(str(markdown2html(text)).split())
 
 
-def opening(paragraph: str) -> str:
-    """A paragraph if it is short, else its first sentences up to `WORDS` words, at least one."""
-    if len(paragraph.split()) <= WORDS or "\n- " in paragraph:
-        return paragraph
-    shown = ""
-    for sentence in _CLOSING.split(paragraph):
-        if shown and len(f"{shown} {sentence}".split()) > WORDS:
-            break
-        shown = f"{shown} {sentence}".strip()
-    return shown
+def _words(sentence: str) -> str:
+    """A sentence as HTML, without a paragraph around it."""
+    return re.sub(r"^<p>|</p>$", "", _html(sentence))
 
 
-def _halves(block: str) -> list[str]:
-    """A list in pieces that fit on a slide."""
-    pieces: list[str] = [""]
-    for item in re.split(r"\n(?=- )", block):
-        if pieces[-1] and _lines(f"{pieces[-1]}\n{item}") > ROOM:
-            pieces.append("")
-        pieces[-1] = f"{pieces[-1]}\n{item}".strip()
-    return pieces
+def _list(items: list[str]) -> str:
+    return f"<ol>{''.join(f'<li>{_words(one)}</li>' for one in items)}</ol>"
 
 
-def _lines(text: str) -> float:
-    """How many lines of a slide a text takes, about."""
-    plain = re.sub(r"<[^>]+>|data:\S+", "", text)
-    if plain.startswith("|"):
-        return 1.3 * len(plain.splitlines())
-    words = re.sub(r"\$\$.*?\$\$", "", plain, flags=re.DOTALL).splitlines()
-    formulas = 3 * (plain.count("$$") // 2) + plain.count("\\\\")
-    return formulas + 0.6 + sum(math.ceil(len(line) / WIDTH) for line in words)
+def _highlighted(source: str) -> str:
+    """Code as HTML in one line, in colours that the theme sets."""
+    from nbconvert.filters import Highlight2HTML
+
+    page = str(Highlight2HTML()(source, language="python"))  # type: ignore[no-untyped-call]
+    return page.strip().replace("\n</pre>", "</pre>").replace("\n", "&#10;")
+
+
+def _page(slide: Slide) -> str:
+    """A slide as one block of HTML."""
+    if slide.kind == "title":
+        parts = [f"<h1>{_words(slide.title)}</h1>"]
+    else:
+        parts = [f'<p class="where">{_words(slide.where)}</p>', f"<h2>{_words(slide.title)}</h2>"]
+    shown = f'<div class="show">{slide.show}</div>' if slide.show else ""
+    read = "".join(f"<p>{_words(one)}</p>" for one in slide.reading)
+    read = f'<div class="read">{read}</div>' if read else ""
+    parts.append(f'<div class="body">{shown}{read}</div>')
+    return f'<div class="course-slide {slide.kind}">{"".join(parts)}</div>'

@@ -15,10 +15,9 @@ MATHJAX = PROJECT / "docs" / "_static" / "vendor" / "mathjax"  # one copy for si
 
 README = """Slides of the course. Open index.html; nothing is fetched from a network.
 
-Arrow keys turn the pages: right for the next section, down for more of this one. S opens the speaker's
-view with the lesson's whole prose as notes, F fills the screen, O shows all slides. To print them, add
-`?print-pdf` to the address and print from the browser. notebooks/ holds the same decks as notebooks with
-slide metadata, to change.
+Arrow keys turn the pages. The choices of a quiz open on a click. S opens the speaker's view with the
+lesson's whole prose as notes, F fills the screen, O shows all slides. To print them, add `?print-pdf` to the
+address and print from the browser. notebooks/ holds the same decks as notebooks with slide metadata.
 
 reveal.js (reveal/LICENSE, MIT) and MathJax (mathjax/LICENSE, Apache-2.0) are copies, unchanged.
 """

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import html.parser
 import json
 import os
 import re
 import shutil
+import struct
 import subprocess
 import zipfile
 from pathlib import Path
@@ -254,54 +256,221 @@ def test_a_handout_is_the_lesson_without_outputs() -> None:
 # --- slides ----------------------------------------------------------------------------------------
 
 
-def test_each_section_begins_a_slide(lesson: Lesson) -> None:
+def found_in(*cells: Any) -> list[deck.Slide]:
+    """The slides of a lesson of these cells, without the one of its title."""
+    first = new_markdown_cell("# 42 · A lesson\n\n**What is it?**")
+    return deck.slides(Lesson(Path("42_x.ipynb"), new_notebook(cells=[first, *cells])))[1:]
+
+
+def figure(*titles: str, size: tuple[int, int] = (900, 400), **metadata: Any) -> Any:
+    """A cell of code that shows a picture whose panels have these titles."""
+    head = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">II", *size)
+    data = {"image/png": base64.b64encode(head).decode()}
+    about = {"image/png": {"alt": "A line.", "titles": list(titles)}}
+    output = new_output("display_data", data=data, metadata=about)
+    return new_code_cell("draw()", outputs=[output], metadata=metadata)
+
+
+def claims(*sentences: str) -> Any:
+    said = [sample.claims(sample.claim("42.x", sentence, 2.0)) for sentence in sentences]
+    return new_code_cell("claim()", outputs=said)
+
+
+def prose(text: str, **metadata: Any) -> Any:
+    return new_markdown_cell(text, metadata=metadata)
+
+
+def test_a_slide_has_the_figures_finding_as_title_and_two_claims_below() -> None:
+    [slide] = found_in(
+        prose("## Experiment\n\n### How far?\n\nSome words."),
+        figure("It goes very far"),
+        claims("It is this far.", "It moved by", "It is late."),
+    )
+    assert (slide.kind, slide.title) == ("figure", "It goes very far")
+    assert slide.where == "Experiment · How far?"
+    assert slide.reading == ["It is this far: **2**", "It moved by **2**"]
+    assert slide.show.startswith('<img src="data:image/png')
+    assert slide.notes == ["Some words."]
+
+
+@pytest.mark.parametrize(
+    ("titles", "expected"),
+    [
+        (("One side falls", "The other side rises"), "One side falls; The other side rises"),
+        (("left", "right"), "How far does it go?"),
+        (("The first panel", "the second one", "the third one"), "How far does it go?"),
+    ],
+)
+def test_panels_without_a_finding_get_the_question_that_they_answer(
+    titles: tuple[str, ...], expected: str
+) -> None:
+    [slide] = found_in(prose("## Experiment\n\n### How far does it go?"), figure(*titles))
+    assert slide.title == expected
+
+
+def test_no_two_slides_have_one_title() -> None:
+    here = prose("## Experiment\n\n### How far does it go?"), *[figure("left", "right") for _ in range(4)]
+    titles = [slide.title for slide in found_in(*here)]
+    assert titles == [
+        "How far does it go?", "How far does it go as a figure", "How far does it go as a second figure",
+        "How far does it go as a third figure",
+    ]  # fmt: skip
+
+
+def test_where_no_claim_reads_a_figure_the_prose_does() -> None:
+    before, after = prose("## The idea\n\nBefore it stands this sentence."), "What comes after it reads it."
+    [slide] = found_in(before, figure("It goes far"), prose(f"{after} (An aside of some words.)"))
+    assert slide.reading == [after]
+    [slide] = found_in(before, figure("It goes far"), prose("**A new matter.** It has its own sentence."))
+    assert slide.reading == ["Before it stands this sentence."]
+
+
+def test_nothing_that_is_read_breaks_off() -> None:
+    text = [
+        "One leads up to:",
+        "and this goes on in the middle.",
+        "Does it go on?",
+        "Too short.",
+        "It grows, and",
+    ]
+    assert deck.readable(text) == []
+    good = ["This one is good.", "θ is a parameter, too.", "This would be a third."]
+    assert deck.readable([*text, *good]) == good[:2]
+    assert deck.readable(["Word " * 60 + "ends.", good[0]]) == good[:1]
+
+
+FORMULA = """## The mathematics
+
+Take a number c of steps.
+
+**Why it holds for all.** Then
+
+$$a = 1
+
++ b$$
+
+$$c < d$$
+
+The second line is a bound, as one sees.
+
+<details><summary>Derivation</summary>
+
+It is short.
+
+$$e$$
+
+</details>"""
+
+
+def test_a_formula_is_whole_and_its_derivation_stays_folded() -> None:
+    [slide] = found_in(prose(FORMULA))
+    assert (slide.kind, slide.title) == ("formula", "Why it holds for all")
+    assert slide.show == "<div>$$a = 1 + b$$ $$c &lt; d$$</div>"
+    assert slide.reading == ["The second line is a bound, as one sees."]
+    assert "$$e$$" in "".join(slide.notes)
+
+
+def test_what_a_lesson_folds_stays_folded() -> None:
+    folded = sample.claims(sample.claim("42.x", "It is folded here."), topic="more of it")
+    [slide] = found_in(
+        prose("## Experiment"), figure("It goes very far"), new_code_cell("", outputs=[folded])
+    )
+    assert slide.reading == []
+
+
+def test_a_quiz_asks_in_its_title_and_opens_on_a_click() -> None:
+    page = '<div class="course-quiz">\n<p><strong>Predict first.</strong> Take &lt; 2. {}</p>\n'
+    page += "<details></details></div>"
+    cells = [prose("## Predict first")]
+    for asked in ("What happens?", "The first step is", "How " + "very " * 30 + "far?"):
+        output = new_output("display_data", data={"text/html": page.format(asked)})
+        cells.append(new_code_cell("quiz()", outputs=[output]))
+    slides = found_in(*cells)
+    assert [one.title for one in slides] == ["What happens?", "The first step is …?", "What do you expect?"]
+    assert all("<details></details>" in one.show and "&lt; 2." in one.show for one in slides)
+    assert "What happens" not in slides[0].show
+    assert "very very" in slides[2].show
+
+
+def test_code_is_a_slide_once_and_without_the_calls_that_speak(lesson: Lesson) -> None:
+    [slide] = [one for one in deck.slides(lesson) if one.kind == "code"]
+    words = html.unescape(re.sub("<[^>]+>", "", slide.show))
+    assert words == "def f(x):\n    return x"
+
+
+def test_a_table_of_mistakes_the_exercises_and_the_question_are_slides() -> None:
+    slides = found_in(
+        prose("## What goes wrong\n\n| a | b |\n|---|---|\n| 1 | &#124; |\n| 3 | 4 |"),
+        prose(
+            "## Exercises\n\n**1 · A mean** (8 minutes). Do it.\n\n**2 · A *sum*** (extra, 3 minutes). It."
+        ),
+        prose("## What we saw\n\n- It is so.\n- And so."),
+    )
+    assert [one.kind for one in slides] == ["table", "exercises", "question"]
+    assert slides[0].title == "Two mistakes, how they show, and their cures"
+    assert slides[0].show.count("<td>") == 4
+    assert "<li><strong>A mean</strong> (8 minutes)</li>" in slides[1].show
+    assert slides[2].title == "What is it?"
+    assert slides[2].notes == ["- It is so.\n- And so."]
+
+
+def test_a_mark_sets_title_and_reading_leaves_out_or_adds() -> None:
+    here = prose("## Experiment\n\nThese words read the figure.")
+    marked = "It goes further than before. One reads this. And that."
+    [slide] = found_in(here, figure("It goes very far", slides=[marked]))
+    assert slide.title == "It goes further than before"
+    assert slide.reading == ["One reads this.", "And that."]
+    [slide] = found_in(here, figure("It goes very far", slides=["It goes further."]))
+    assert slide.reading == ["These words read the figure."]
+    for left_out in ([], [""]):
+        assert found_in(here, figure("It goes very far", slides=left_out)) == []
+    table = "| a |\n|---|\n| 1 |"
+    added = prose(f"$$a$$\n\nWords of the cell.\n\n{table}", slides=["", "This table is shown."])
+    assert [one.title for one in found_in(here, added)] == ["This table is shown"]
+    code = new_code_cell("def f():\n    pass", metadata={"slides": ["It is the whole method."]})
+    assert [one.kind for one in found_in(here, code)] == ["code"]
+
+
+def test_a_mark_for_nothing_is_noticed() -> None:
+    cells = [prose("## Experiment"), figure(slides=["A", "B"])]
+    lesson = Lesson(Path("42_x.ipynb"), new_notebook(cells=cells))
+    assert deck.misfits(lesson) == [f"cell {cells[1].id} has 2 marks, and shows 1 things"]
+
+
+@pytest.mark.parametrize(("size", "tall"), [((900, 400), False), ((600, 500), True)])
+def test_what_reads_a_tall_figure_stands_beside_it(size: tuple[int, int], tall: bool) -> None:
+    [slide] = found_in(prose("## The idea"), figure("It goes far", size=size))
+    assert ('class="tall"' in slide.show) is tall
+
+
+def test_every_slide_is_one_block_of_html_and_its_notes(lesson: Lesson) -> None:
     found = kinds(deck.notebook(lesson))
-    begun = [re.sub(r"<[^>]+>", "", source) for kind, source in found if kind == "slide"]
-    assert begun == ["01 · A question?", *HEADINGS]
+    assert {kind for kind, _ in found} == {"slide", "notes"}
+    assert all("\n" not in source for kind, source in found if kind == "slide")
+    assert found[0][1].startswith('<div class="course-slide title"><h1>01 · A question?</h1>')
 
 
-def test_figures_stand_without_their_code_and_with_their_words(lesson: Lesson) -> None:
+def test_every_figure_of_a_lesson_is_on_a_slide() -> None:
     text = shown(deck.notebook(MOMENTUM))
-    assert text.count('<img class="figure') == len(MOMENTUM.pictures) > 3
+    assert text.count("<img") == len(MOMENTUM.pictures) > 3
     assert all(f'alt="{html.escape(one.alt)}"' in text for one in MOMENTUM.pictures)
     assert "plotting.show" not in text
 
 
-def test_claims_are_verdicts_and_code_is_shown_where_it_is_the_point(lesson: Lesson) -> None:
-    text = shown(deck.notebook(lesson))
-    assert '<li class="holds">Two: <strong>2</strong> <small>01.two</small></li>' in text
-    assert '<li class="holds">1 further statement holds: more of it</li>' in text
-    assert "Three" not in text
-    assert "def f(x):\n    return x" in text
-    assert "claim(" not in text
-    assert "check(" not in text
-    assert "animate()" not in text
-
-
-def test_formulas_and_tables_stay_whole_and_prose_goes_to_the_notes(lesson: Lesson) -> None:
-    found = kinds(deck.notebook(lesson))
-    assert any("$$a = 1\n\n+ b$$" in source for kind, source in found if kind == "-")
-    assert any(source.startswith("| a | b |") for kind, source in found if kind == "-")
-    assert any("First sentence." in source for kind, source in found if kind == "notes")
-    assert ("-", "<h3>Below</h3>") in found or ("subslide", "<h3>Below</h3>") in found
-
-
 def test_nothing_of_a_lessons_prose_is_lost() -> None:
-    everything = squeezed("".join(source for _, source in kinds(deck.notebook(MOMENTUM))))
+    spoken = squeezed("".join(source for kind, source in kinds(deck.notebook(MOMENTUM)) if kind == "notes"))
     for heading in HEADINGS:
         for paragraph in deck.blocks(MOMENTUM.section(heading)):
             if not paragraph.startswith("#"):
-                assert squeezed(links.taken_out(paragraph)) in everything, paragraph
+                assert squeezed(links.taken_out(paragraph)) in spoken, paragraph
 
 
-def test_an_authors_own_slide_type_wins(lesson: Lesson) -> None:
-    book = lesson.notebook
-    cell = next(one for one in book.cells if one.id == "scratch")
-    cell.source = "### Mine"
-    for kind, expected in [("skip", []), ("notes", ["notes"]), ("subslide", ["-"])]:
-        cell.metadata["slideshow"] = {"slide_type": kind}
-        fresh = Lesson(lesson.path, book)
-        assert [k for k, source in kinds(deck.notebook(fresh)) if "### Mine" in source] == expected
+@pytest.mark.parametrize("marks", ["a title", [1], {"title": "x"}])
+def test_marks_that_are_no_texts_are_refused(marks: Any, tmp_path: Path) -> None:
+    book = new_notebook(cells=[prose("# 42"), prose("## The idea", slides=marks)])
+    nbformat.write(book, tmp_path / "42_x.ipynb")
+    with pytest.raises(lessons.LessonError, match="a list of texts as slides in cell 2"):
+        lessons.read(tmp_path / "42_x.ipynb")
 
 
 @pytest.mark.parametrize(
@@ -318,13 +487,6 @@ def test_code_without_the_calls_that_speak(source: str, code: str) -> None:
     assert deck.shown_code(source) == code
 
 
-def test_a_long_paragraph_is_cut_at_a_sentence() -> None:
-    first = "One " + "word " * 30 + "ends."
-    assert deck.opening(f"{first} Then {'more ' * 40}end.") == first
-    assert deck.opening("Short. Shorter.") == "Short. Shorter."
-    assert deck.opening("word " * 99) == ("word " * 99).strip()
-
-
 def test_the_page_fetches_nothing_but_its_own_files(tmp_path: Path) -> None:
     page, book = slides.page(MOMENTUM, slides.exporter())
     slides.put_files(tmp_path)
@@ -334,8 +496,11 @@ def test_the_page_fetches_nothing_but_its_own_files(tmp_path: Path) -> None:
     css = [*tmp_path.rglob("*.css")]
     assert len(css) == 3
     assert not any(re.search(r"@import|url\((?!['\"]?data:)", one.read_text("utf-8")) for one in css)
-    assert page.count("<section") > 30
+    assert page.count('<div class="course-slide') == len(deck.slides(MOMENTUM)) > 10
     assert page.count("<aside") > 5
+    formulas = [one.show for one in deck.slides(MOMENTUM) if one.kind == "formula"]
+    assert formulas
+    assert all(one in page for one in formulas)  # as they are written, for MathJax
     nbformat.validate(book)
 
 
@@ -468,12 +633,15 @@ def test_a_pasted_picture_is_on_its_slide() -> None:
     ]
     cells[1].attachments = {"dot.png": {"image/png": "iVBORw0KGgo="}}
     book = deck.notebook(Lesson(Path("42_x.ipynb"), new_notebook(cells=cells)))
-    assert ("-", "![a dot](data:image/png;base64,iVBORw0KGgo=)") in kinds(book)
+    assert '<img src="data:image/png;base64,iVBORw0KGgo=" alt="a dot">' in shown(book)
 
 
 def test_a_lesson_of_a_title_alone_has_a_deck(tmp_path: Path) -> None:
     book = deck.notebook(Lesson(sample.lesson(tmp_path / "98_other.ipynb")))
-    assert [source for _, source in kinds(book)] == ["<h1>98 · The title of 98_other</h1>"]
+    title = (
+        '<div class="course-slide title"><h1>98 · The title of 98_other</h1><div class="body"></div></div>'
+    )
+    assert [source for _, source in kinds(book)] == [title]
 
 
 def test_a_browser_that_prints_nothing_is_an_error(tmp_path: Path) -> None:
