@@ -131,7 +131,7 @@ def _moves_alone(x: Tensor, outputs: Tensor, idle: Tensor, fill: float, most: in
 
 def _broken_shifts() -> Inputs:
     def transform(
-        fault: str, seed: int, shape: tuple[int, int, int], fill: float, most: int, times: int
+        fault: str, seed: int, shape: tuple[int, int, int], fill: float, most: int, times: int, rest: str = ""
     ) -> Any:
         x = _rand(seed, *shape) + 1.0
         painted = fill + 0.5 if fault == "wrong fill" else fill
@@ -140,6 +140,10 @@ def _broken_shifts() -> Inputs:
             down, right = _whole(seed + 10 * k + 1, -most, most, 2, shape[0])
             if k == 0:  # the first batch shows the largest moves
                 down[0], right[0], down[-1], right[-1] = most, -most, -most, most
+            if k == times - 1 and rest == "alike":
+                down[:], right[:] = 1, -1
+            if k == times - 1 and rest == "one stays":
+                down[-1], right[-1] = 0, 0
             if fault == "one draw":
                 down[:], right[:] = down[0].item(), right[0].item()
             batch = torch.full_like(x, painted)
@@ -170,6 +174,9 @@ def _broken_shifts() -> Inputs:
         transform("one draw", 800, (3, 8, 8), -0.6, 2, 1),  # one batch
         transform("wraps", 900, (4, 5, 9), -0.6, 1, 4),
         transform("active in eval", 1000, (4, 9, 5), 0.25, 2, 3),
+        transform("none", 1100, (3, 6, 6), 0.0, 1, 2, "alike"),  # by chance, in the last batch
+        transform("wraps", 1200, (3, 6, 7), 0.0, 1, 2, "one stays"),
+        transform("wrong fill", 1300, (3, 7, 6), 0.0, 1, 2, "one stays"),
     )
 
 
@@ -225,6 +232,14 @@ def _strength_inputs() -> Inputs:
         return strengths, torch.tensor(means) + common + noise * (_rand(seed + 1, seeds, len(means)) - 0.5)
 
     tied = torch.tensor([[0.5, 0.75, 0.75], [0.5, 0.75, 0.75]], dtype=torch.float64)
+
+    def sixteen(mean: float) -> tuple[Tensor, Tensor]:
+        """Differences of a deviation of about 1, in hundredths: the error of their mean is about a quarter."""
+        behind = mean + torch.tensor([1.0, -1.0] * 8, dtype=torch.float64)
+        return torch.tensor([1.5, 6.0], dtype=torch.float64), torch.stack(
+            [0.8 - behind / 100, 0.0 * behind + 0.8], 1
+        )
+
     lucky = torch.tensor([[0.5, 0.95, 0.8], *[[0.5, 0.4, 0.8]] * 3], dtype=torch.float64)
     return (
         sweep(20, [0.80, 0.85, 0.88, 0.86], 0.01, 0.0, 6),
@@ -236,6 +251,9 @@ def _strength_inputs() -> Inputs:
         sweep(80, [0.70, 0.795, 0.80], 0.03, 0.0, 20),
         (torch.tensor([0.0, 1.0, 3.0], dtype=torch.float64), tied),
         (torch.tensor([-1.0, 0.5, 4.0], dtype=torch.float64), lucky),
+        sixteen(0.2),
+        sixteen(0.03),
+        sixteen(2.0),
         (torch.tensor([2.0], dtype=torch.float64), tied[:, :1]),
     )
 

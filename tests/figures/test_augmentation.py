@@ -145,8 +145,7 @@ def check_broken(module: Any) -> None:
     assert bool((pictures["bytes plus 80"][dark] < palace[dark]).all())
     assert bool((pictures["bytes plus 80"][~dark] > palace[~dark]).all())
     # our upper left corner is where the larger picture turned: it stays
-    corner = pictures["about the corner"][:, :2, :2]
-    assert torch.allclose(corner, palace[:, :2, :2], atol=0.1)
+    assert torch.allclose(pictures["about the corner"][:, :2, 1], palace[:, :2, 1], atol=0.01)
     # near the centre the shear moves little, farther out it does
     middle = (slice(None), 64, slice(90, 102))
     assert torch.allclose(pictures["a matrix in affine_grid"][middle], pictures["right"][middle], atol=0.3)
