@@ -31,22 +31,21 @@ GALLERY = (
 )
 OVER_STEPS = (
     "Accuracy while training, two panels. Where digits stay, the net without changes is ahead; the one with "
-    "shifts starts far behind and comes nearer. Where digits move, the net with shifts starts a little behind "
-    "and then climbs far above the other."
+    "shifts starts far behind and comes nearer. Where digits move, the net with shifts starts a little "
+    "behind and then climbs far above the other."
 )
 STRENGTHS = (
-    "Accuracy against the largest angle in training. For upright digits the curve is flat up to 15 "
-    "degrees and then falls. For digits turned by up to 45 degrees it rises up to about 45 degrees and "
-    "falls beyond."
+    "Accuracy against the largest angle in training. For upright digits the curve is about flat up to 15 "
+    "degrees and then falls. For digits turned by up to 45 degrees it rises up to 45 degrees and then falls."
 )
 NETS = (
     "What shifts gain where digits move, with intervals, for two nets: much for the dense net, and far less "
     "for the convnet."
 )
 LABELS = (
-    "Change in accuracy by mixup, CutMix and label smoothing, with intervals. With each method at its "
-    "best rate the dots lie near zero in all four combinations of images and labels. In the last row, "
-    "with all at one large rate, all three gain several points."
+    "Change in accuracy by mixup, CutMix and label smoothing, with intervals. With each method at its best "
+    "rate no dot is far from zero: with many clean images smoothing gains and CutMix loses a little. In the "
+    "last row, with wrong labels and all at one large rate, all three gain several points."
 )
 VIEWS = (
     "Change in accuracy by averaging nine views, with intervals. The net trained without changes on "
@@ -210,7 +209,7 @@ def strengths(degrees: Sequence[float], worlds: Mapping[str, tuple[ArrayLike, fl
             [at], [scores.mean(0)[at]], "o", markersize=13, mfc="none", mec=colour, mew=1.6, label="_own"
         )
     axes.set_xticks(range(len(degrees)), [f"±{angle:g}°" if angle else "none" for angle in degrees])
-    title = "The best angle is about the one that happens (ringed)"
+    title = "Rotations help digits that turn as far (ringed), and cost upright ones"
     plotting.finish(
         axes, title=title, x="rotation in training, up to", y="validation accuracy (%)", names=False
     )
