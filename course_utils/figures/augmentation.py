@@ -57,9 +57,8 @@ MISTAKES = (
     "that the bright sky is dark."
 )
 MIXING = (
-    "Left, a palace blended with a flower, label 60 to 40. Right, a box of the flower pasted over the "
-    "upper left of the palace; part of the box lies outside, and the label gives the flower less than 40 "
-    "percent."
+    "Left, a palace blended with a flower; right, a box of the flower pasted over the upper left of the palace. "
+    "Part of the box lies outside, and the label under it gives the flower less than that on the left."
 )
 
 
@@ -85,8 +84,8 @@ def each_change() -> dict[str, Tensor]:
         "crop": F.interpolate(window, SIZE, mode="bilinear"),
         "colour jitter": jitter,
         "erasing": erase(palace, box, 0.5),
-        "mixup, 60 : 40": mixup(both, one, swap, 0.6)[0][:1],
-        "CutMix, 72 : 28": cutmix(both, one, swap, box.expand(2, 4))[0][:1],
+        "mixup": mixup(both, one, swap, 0.6)[0][:1],
+        "CutMix": cutmix(both, one, swap, box.expand(2, 4))[0][:1],
         "its partner": both[1:],
     }
     return {name: image[0] for name, image in changes.items()}
@@ -232,7 +231,7 @@ def broken() -> dict[str, Tensor]:
         "right": rotate(palace, 20.0),
         "about the corner": rotate(larger, 20.0)[..., height:, width:],
         "a matrix in affine_grid": F.grid_sample(palace, grid, align_corners=False),
-        "bytes plus 80": overflow,
+        "bytes that overflow": overflow,
     }
     return {name: image[0] for name, image in changes.items()}
 

@@ -28,9 +28,9 @@ def check_changes(module: Any) -> None:
     assert torch.equal(changes["the photograph"], palace)
     assert torch.equal(changes["its partner"], flower)
     assert torch.equal(changes["flip"].flip(-1), palace)
-    assert torch.allclose(changes["mixup, 60 : 40"], 0.6 * palace + 0.4 * flower, atol=1e-6)
+    assert torch.allclose(changes["mixup"], 0.6 * palace + 0.4 * flower, atol=1e-6)
     assert torch.equal(changes["shift"][:, 16:, :-24], palace[:, :-16, 24:])
-    cut = changes["CutMix, 72 : 28"]
+    cut = changes["CutMix"]
     from_flower = ((cut == flower).all(0) & (cut != palace).any(0)).double().mean()
     assert float(from_flower) == pytest.approx(0.28, abs=0.005)
     for name in set(changes) - {"the photograph"}:
@@ -142,8 +142,8 @@ def check_broken(module: Any) -> None:
     assert torch.allclose(pictures["right"], rotate(palace[None], 20.0)[0], atol=1e-5)
     bytes_ = (palace * 255).byte()
     dark = bytes_ >= 176  # 176 + 80 = 256
-    assert bool((pictures["bytes plus 80"][dark] < palace[dark]).all())
-    assert bool((pictures["bytes plus 80"][~dark] > palace[~dark]).all())
+    assert bool((pictures["bytes that overflow"][dark] < palace[dark]).all())
+    assert bool((pictures["bytes that overflow"][~dark] > palace[~dark]).all())
     # our upper left corner is where the larger picture turned: it stays
     assert torch.allclose(pictures["about the corner"][:, :2, 1], palace[:, :2, 1], atol=0.01)
     # near the centre the shear moves little, farther out it does
