@@ -57,8 +57,9 @@ MISTAKES = (
     "that the bright sky is dark."
 )
 MIXING = (
-    "Left, a palace blended with a flower; right, a box of the flower pasted over the upper left of the palace. "
-    "Part of the box lies outside, and the label under it gives the flower less than that on the left."
+    "Left, a palace blended with a flower; right, a box of the flower pasted over the upper left of the "
+    "palace. Part of the box lies outside, and the label under it gives the flower less than that on the "
+    "left."
 )
 
 
