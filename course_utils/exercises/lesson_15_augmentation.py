@@ -2,200 +2,26 @@
 
 from __future__ import annotations
 
-import math
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from course_utils.exercises.engine.model import Exercise, Inputs, Quiz, Wrong
 
+Report = dict[str, Any]
+
 
 def _rand(seed: int, *shape: int) -> Tensor:
     return torch.rand(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-# --- 1 · smoothed labels ---------------------------------------------------------------------------
+def _whole(seed: int, low: int, high: int, *shape: int) -> Tensor:
+    """Whole numbers from low to high, both included."""
+    return torch.randint(low, high + 1, shape, generator=torch.Generator().manual_seed(seed))
 
 
-def smooth_labels(y: Tensor, classes: int, eps: float) -> Tensor:
-    rows = torch.nn.functional.one_hot(y, classes).double()
-    return (1 - eps) * rows + eps / classes
-
-
-def _smooth_inputs() -> Inputs:
-    return (
-        (torch.tensor([0, 2, 1]), 3, 0.1),
-        (torch.tensor([4, 4]), 5, 0.4),
-        (torch.tensor([1]), 2, 0.0),
-    )
-
-
-def _only_others(y: Tensor, classes: int, eps: float) -> Tensor:
-    rows = torch.nn.functional.one_hot(y, classes).double()
-    return (1 - eps) * rows + eps / (classes - 1) * (1 - rows)
-
-
-def _not_divided(y: Tensor, classes: int, eps: float) -> Tensor:
-    rows = torch.nn.functional.one_hot(y, classes).double()
-    return (1 - eps) * rows + eps
-
-
-def _true_kept(y: Tensor, classes: int, eps: float) -> Tensor:
-    rows = torch.nn.functional.one_hot(y, classes).double()
-    return rows + eps / classes
-
-
-def _nothing_given(y: Tensor, classes: int, eps: float) -> Tensor:
-    return (1 - eps) * torch.nn.functional.one_hot(y, classes).double()
-
-
-def _smooth_swapped(y: Tensor, classes: int, eps: float) -> Tensor:
-    rows = torch.nn.functional.one_hot(y, classes).double()
-    return eps * rows + (1 - eps) / classes
-
-
-# --- 2 · one shift per image -----------------------------------------------------------------------
-
-
-def shift_each(x: Tensor, down: Tensor, right: Tensor, fill: float, training: bool) -> Tensor:
-    if not training:
-        return x
-    out = torch.full_like(x, fill)
-    height, width = x.shape[1:]
-    for n, (d, r) in enumerate(zip(down.tolist(), right.tolist(), strict=True)):
-        source = x[n, max(0, -d) : height - d, max(0, -r) : width - r]
-        out[n, max(0, d) : height + d, max(0, r) : width + r] = source
-    return out
-
-
-def _shift_inputs() -> Inputs:
-    down, right = torch.tensor([1, 0, -2, 0]), torch.tensor([0, -1, 1, 0])
-    x = _rand(0, 4, 4, 5)
-    return (
-        (x, down, right, 0.0, True),
-        (x, down, right, -0.8, True),
-        (x, down, right, -0.8, False),
-        (x[1:2], torch.tensor([2]), torch.tensor([-3]), 0.25, True),
-    )
-
-
-def _one_shift(x: Tensor, down: Tensor, right: Tensor, fill: float, training: bool) -> Tensor:
-    return shift_each(x, down[:1].expand(len(x)), right[:1].expand(len(x)), fill, training)
-
-
-def _rolled(x: Tensor, down: Tensor, right: Tensor, fill: float, training: bool) -> Tensor:
-    if not training:
-        return x
-    pairs = zip(x, down.tolist(), right.tolist(), strict=True)
-    return torch.stack([torch.roll(image, (d, r), (0, 1)) for image, d, r in pairs])
-
-
-def _other_way(x: Tensor, down: Tensor, right: Tensor, fill: float, training: bool) -> Tensor:
-    return shift_each(x, -down, -right, fill, training)
-
-
-def _axes_swapped(x: Tensor, down: Tensor, right: Tensor, fill: float, training: bool) -> Tensor:
-    return shift_each(x, right, down, fill, training)
-
-
-def _filled_with_zero(x: Tensor, down: Tensor, right: Tensor, fill: float, training: bool) -> Tensor:
-    return shift_each(x, down, right, 0.0, training)
-
-
-def _shifts_in_eval(x: Tensor, down: Tensor, right: Tensor, fill: float, training: bool) -> Tensor:
-    return shift_each(x, down, right, fill, True)
-
-
-# --- 3 · rotation ----------------------------------------------------------------------------------
-
-
-def rotation_source(i: float, j: float, degrees: float, height: int, width: int) -> tuple[float, float]:
-    a = math.radians(degrees)
-    y, x = i - (height - 1) / 2, j - (width - 1) / 2
-    row = math.sin(a) * x + math.cos(a) * y + (height - 1) / 2
-    column = math.cos(a) * x - math.sin(a) * y + (width - 1) / 2
-    return row, column
-
-
-def _about_corner(i: float, j: float, degrees: float, height: int, width: int) -> tuple[float, float]:
-    a = math.radians(degrees)
-    return math.sin(a) * j + math.cos(a) * i, math.cos(a) * j - math.sin(a) * i
-
-
-def _clockwise(i: float, j: float, degrees: float, height: int, width: int) -> tuple[float, float]:
-    return rotation_source(i, j, -degrees, height, width)
-
-
-def _not_radians(i: float, j: float, degrees: float, height: int, width: int) -> tuple[float, float]:
-    return rotation_source(i, j, math.degrees(degrees), height, width)
-
-
-def _half_pixel(i: float, j: float, degrees: float, height: int, width: int) -> tuple[float, float]:
-    a = math.radians(degrees)
-    y, x = i - height / 2, j - width / 2
-    return (
-        math.sin(a) * x + math.cos(a) * y + height / 2,
-        math.cos(a) * x - math.sin(a) * y + width / 2,
-    )
-
-
-def _sheared(i: float, j: float, degrees: float, height: int, width: int) -> tuple[float, float]:
-    """The rotation matrix on coordinates from -1 to 1, as affine_grid has them."""
-    a = math.radians(degrees)
-    y, x = (2 * i - (height - 1)) / height, (2 * j - (width - 1)) / width
-    row, column = math.sin(a) * x + math.cos(a) * y, math.cos(a) * x - math.sin(a) * y
-    return (row * height + height - 1) / 2, (column * width + width - 1) / 2
-
-
-# --- 4 · brightness, then contrast -----------------------------------------------------------------
-
-
-def jitter(x: Tensor, brightness: Tensor, contrast: Tensor) -> Tensor:
-    b, c = brightness.view(-1, 1, 1), contrast.view(-1, 1, 1)
-    x = (b * x).clamp(0, 1)
-    mean = x.mean((1, 2), keepdim=True)
-    return (mean + c * (x - mean)).clamp(0, 1)
-
-
-def _jitter_inputs() -> Inputs:
-    return (
-        (_rand(1, 3, 4, 4), torch.tensor([1.8, 0.6, 1.0]).double(), torch.tensor([0.5, 1.7, 1.4]).double()),
-        (_rand(2, 2, 3, 5), torch.tensor([1.3, 0.9]).double(), torch.tensor([1.0, 2.0]).double()),
-    )
-
-
-def _unclamped(x: Tensor, brightness: Tensor, contrast: Tensor) -> Tensor:
-    x = brightness.view(-1, 1, 1) * x
-    mean = x.mean((1, 2), keepdim=True)
-    return mean + contrast.view(-1, 1, 1) * (x - mean)
-
-
-def _clamped_at_the_end(x: Tensor, brightness: Tensor, contrast: Tensor) -> Tensor:
-    return _unclamped(x, brightness, contrast).clamp(0, 1)
-
-
-def _other_order(x: Tensor, brightness: Tensor, contrast: Tensor) -> Tensor:
-    mean = x.mean((1, 2), keepdim=True)
-    x = (mean + contrast.view(-1, 1, 1) * (x - mean)).clamp(0, 1)
-    return (brightness.view(-1, 1, 1) * x).clamp(0, 1)
-
-
-def _batch_mean(x: Tensor, brightness: Tensor, contrast: Tensor) -> Tensor:
-    x = (brightness.view(-1, 1, 1) * x).clamp(0, 1)
-    return (x.mean() + contrast.view(-1, 1, 1) * (x - x.mean())).clamp(0, 1)
-
-
-def _one_draw(x: Tensor, brightness: Tensor, contrast: Tensor) -> Tensor:
-    return jitter(x, brightness[:1], contrast[:1])
-
-
-def _old_mean(x: Tensor, brightness: Tensor, contrast: Tensor) -> Tensor:
-    mean = x.mean((1, 2), keepdim=True)
-    x = (brightness.view(-1, 1, 1) * x).clamp(0, 1)
-    return (mean + contrast.view(-1, 1, 1) * (x - mean)).clamp(0, 1)
-
-
-# --- 5 · the labels of CutMix ----------------------------------------------------------------------
+# --- 1 · the labels of CutMix ----------------------------------------------------------------------
 
 
 def cutmix_labels(y: Tensor, partner: Tensor, boxes: Tensor, height: int, width: int) -> Tensor:
@@ -247,209 +73,302 @@ def _larger_wins(y: Tensor, partner: Tensor, boxes: Tensor, height: int, width: 
     return torch.where(_share(boxes, height, width) > 0.5, y[partner], y)
 
 
-# --- 6 · towards research: augmentation as a penalty -----------------------------------------------
+# --- 2 · name the fault ----------------------------------------------------------------------------
 
 
-def augmentation_penalty(w: Tensor, views: Tensor) -> float:
-    outputs = views @ w  # (V, N)
-    spread = outputs - outputs.mean(0)
-    return float((spread**2).mean())
+def name_fault(x: Tensor, outputs: Tensor, idle: Tensor, fill: float, most: int) -> str:
+    if not torch.equal(idle, x):
+        return "active in eval"
+    height, width = x.shape[1:]
+    steps = range(-most, most + 1)
+    alike, wraps, filled = True, False, True
+    for batch in outputs:
+        moves = set()
+        for image, out in zip(x, batch, strict=True):
+            for d, r in [(d, r) for d in steps for r in steps]:
+                visible = torch.zeros(height, width, dtype=torch.bool)
+                visible[max(0, d) : height + d, max(0, r) : width + r] = True
+                rolled = torch.roll(image, (d, r), (0, 1))
+                if torch.equal(out[visible], rolled[visible]):
+                    moves.add((d, r))
+                    came = out[~visible]
+                    wraps = wraps or (len(came) > 0 and torch.equal(came, rolled[~visible]))
+                    filled = filled and bool((came == fill).all())
+        alike = alike and len(moves) == 1
+    if wraps:
+        return "wraps"
+    if not filled:
+        return "wrong fill"
+    return "one draw" if alike else "none"
 
 
-def _penalty_inputs() -> Inputs:
-    return (_rand(3, 6) - 0.5, _rand(4, 5, 7, 6)), (_rand(5, 3) - 0.5, _rand(6, 2, 4, 3))
+def _fill_before_wrap(x: Tensor, outputs: Tensor, idle: Tensor, fill: float, most: int) -> str:
+    found = name_fault(x, outputs, idle, fill, most)
+    return "wrong fill" if found == "wraps" else found
 
 
-def _total_variance(w: Tensor, views: Tensor) -> float:
-    return float((views @ w).var(correction=0))
+def _training_alone(x: Tensor, outputs: Tensor, idle: Tensor, fill: float, most: int) -> str:
+    return name_fault(x, outputs, x, fill, most)
 
 
-def _unbiased(w: Tensor, views: Tensor) -> float:
-    return float((views @ w).var(0, correction=1).mean())
+def _one_batch_decides(x: Tensor, outputs: Tensor, idle: Tensor, fill: float, most: int) -> str:
+    """One draw for each batch is taken for one draw for all."""
+    found = name_fault(x, outputs, idle, fill, most)
+    changes = any(not torch.equal(batch, outputs[0]) for batch in outputs)
+    return "none" if found == "one draw" and changes else found
 
 
-def _about_first(w: Tensor, views: Tensor) -> float:
-    outputs = views @ w
-    return float(((outputs - outputs[0]) ** 2).mean())
+def _any_zero(x: Tensor, outputs: Tensor, idle: Tensor, fill: float, most: int) -> str:
+    """What comes in is compared with 0."""
+    found = name_fault(x, outputs, idle, fill, most)
+    return found if found in ("active in eval", "wraps", "one draw") or fill == 0 else "wrong fill"
 
 
-def _uncorrelated(w: Tensor, views: Tensor) -> float:
-    return float((views.var(0, correction=0) @ w**2).mean())
+def _moves_alone(x: Tensor, outputs: Tensor, idle: Tensor, fill: float, most: int) -> str:
+    found = name_fault(x, outputs, idle, fill, most)
+    return "none" if found in ("wraps", "wrong fill") else found
 
 
-def _mean_square(w: Tensor, views: Tensor) -> float:
-    return float(((views @ w) ** 2).mean())
+def _broken_shifts() -> Inputs:
+    def transform(
+        fault: str, seed: int, shape: tuple[int, int, int], fill: float, most: int, times: int, rest: str = ""
+    ) -> Any:
+        x = _rand(seed, *shape) + 1.0
+        painted = fill + 0.5 if fault == "wrong fill" else fill
+        outputs = []
+        for k in range(times + 1):
+            down, right = _whole(seed + 10 * k + 1, -most, most, 2, shape[0])
+            if k == 0:  # the first batch shows the largest moves
+                down[0], right[0], down[-1], right[-1] = most, -most, -most, most
+            if k == times - 1 and rest == "alike":
+                down[:], right[:] = 1, -1
+            if k == times - 1 and rest == "one stays":
+                down[-1], right[-1] = 0, 0
+            if fault == "one draw":
+                down[:], right[:] = down[0].item(), right[0].item()
+            batch = torch.full_like(x, painted)
+            for n, (d, r) in enumerate(zip(down.tolist(), right.tolist(), strict=True)):
+                if fault == "wraps":
+                    batch[n] = torch.roll(x[n], (d, r), (0, 1))
+                else:
+                    kept = x[n, max(0, -d) : shape[1] - max(0, d), max(0, -r) : shape[2] - max(0, r)]
+                    batch[n, max(0, d) : shape[1] + min(0, d), max(0, r) : shape[2] + min(0, r)] = kept
+            outputs.append(batch)
+        idle = outputs.pop(0) if fault == "active in eval" else x.clone()
+        return (
+            x,
+            torch.stack(outputs[-times:] if fault == "active in eval" else outputs[:times]),
+            idle,
+            fill,
+            most,
+        )
+
+    return (
+        transform("none", 100, (5, 6, 7), 0.0, 1, 4),
+        transform("one draw", 200, (5, 6, 7), 0.0, 1, 4),
+        transform("wraps", 300, (4, 7, 6), 0.0, 2, 3),
+        transform("wrong fill", 400, (4, 7, 6), 0.0, 1, 3),
+        transform("active in eval", 500, (5, 6, 7), 0.0, 1, 4),
+        transform("none", 600, (6, 8, 5), -0.6, 2, 3),
+        transform("wrong fill", 700, (6, 8, 5), -0.5, 2, 3),  # paints 0
+        transform("one draw", 800, (3, 8, 8), -0.6, 2, 1),  # one batch
+        transform("wraps", 900, (4, 5, 9), -0.6, 1, 4),
+        transform("active in eval", 1000, (4, 9, 5), 0.25, 2, 3),
+        transform("none", 1100, (3, 6, 6), 0.0, 1, 2, "alike"),  # by chance, in the last batch
+        transform("wraps", 1200, (3, 6, 7), 0.0, 1, 2, "one stays"),
+        transform("wrong fill", 1300, (3, 7, 6), 0.0, 1, 2, "one stays"),
+    )
 
 
-def _summed(w: Tensor, views: Tensor) -> float:
-    return float((views @ w).var(0, correction=0).sum())
+# --- 3 · how strong --------------------------------------------------------------------------------
+
+
+def choose_strength(strengths: Tensor, scores: Tensor) -> float:
+    best = int(scores.mean(0).argmax())
+    behind = scores[:, [best]] - scores  # (S, A)
+    error = behind.std(0) / len(scores) ** 0.5
+    as_good = behind.mean(0) <= error
+    return float(strengths[int(as_good.nonzero()[0])])
+
+
+def _highest(strengths: Tensor, scores: Tensor) -> float:
+    return float(strengths[int(scores.mean(0).argmax())])
+
+
+def _unpaired(strengths: Tensor, scores: Tensor) -> float:
+    best = int(scores.mean(0).argmax())
+    error = scores[:, best].std() / len(scores) ** 0.5
+    as_good = scores.mean(0)[best] - scores.mean(0) <= error
+    return float(strengths[int(as_good.nonzero()[0])])
+
+
+def _deviation(strengths: Tensor, scores: Tensor) -> float:
+    best = int(scores.mean(0).argmax())
+    behind = scores[:, [best]] - scores
+    return float(strengths[int((behind.mean(0) <= behind.std(0)).nonzero()[0])])
+
+
+def _luckiest(strengths: Tensor, scores: Tensor) -> float:
+    return float(strengths[int(scores.amax(0).argmax())])
+
+
+def _strongest(strengths: Tensor, scores: Tensor) -> float:
+    best = int(scores.mean(0).argmax())
+    behind = scores[:, [best]] - scores
+    as_good = behind.mean(0) <= behind.std(0) / len(scores) ** 0.5
+    return float(strengths[int(as_good.nonzero()[-1])])
+
+
+def _its_index(strengths: Tensor, scores: Tensor) -> int:
+    return strengths.tolist().index(choose_strength(strengths, scores))
+
+
+def _strength_inputs() -> Inputs:
+    def sweep(
+        seed: int, means: list[float], noise: float, shared: float, seeds: int
+    ) -> tuple[Tensor, Tensor]:
+        strengths = torch.arange(len(means), dtype=torch.float64) * 7.5 + (seed % 3)
+        common = shared * (_rand(seed, seeds, 1) - 0.5)
+        return strengths, torch.tensor(means) + common + noise * (_rand(seed + 1, seeds, len(means)) - 0.5)
+
+    tied = torch.tensor([[0.5, 0.75, 0.75], [0.5, 0.75, 0.75]], dtype=torch.float64)
+
+    def sixteen(mean: float) -> tuple[Tensor, Tensor]:
+        """Differences of a deviation of about 1, in hundredths: the error of their mean is about a quarter."""
+        behind = mean + torch.tensor([1.0, -1.0] * 8, dtype=torch.float64)
+        return torch.tensor([1.5, 6.0], dtype=torch.float64), torch.stack(
+            [0.8 - behind / 100, 0.0 * behind + 0.8], 1
+        )
+
+    lucky = torch.tensor([[0.5, 0.95, 0.8], *[[0.5, 0.4, 0.8]] * 3], dtype=torch.float64)
+    return (
+        sweep(20, [0.80, 0.85, 0.88, 0.86], 0.01, 0.0, 6),
+        sweep(30, [0.80, 0.879, 0.88, 0.86], 0.02, 0.0, 4),  # the second is as good
+        sweep(40, [0.80, 0.868, 0.88, 0.86], 0.01, 0.3, 8),  # seeds differ more than strengths
+        sweep(50, [0.878, 0.84, 0.88, 0.879], 0.03, 0.1, 5),
+        sweep(60, [0.88, 0.87, 0.85], 0.005, 0.1, 3),
+        sweep(70, [0.70, 0.78, 0.80, 0.805, 0.79], 0.06, 0.2, 12),
+        sweep(80, [0.70, 0.795, 0.80], 0.03, 0.0, 20),
+        (torch.tensor([0.0, 1.0, 3.0], dtype=torch.float64), tied),
+        (torch.tensor([-1.0, 0.5, 4.0], dtype=torch.float64), lucky),
+        sixteen(0.2),
+        sixteen(0.03),
+        sixteen(2.0),
+        (torch.tensor([2.0], dtype=torch.float64), tied[:, :1]),
+    )
+
+
+# --- 4 · reports -----------------------------------------------------------------------------------
+
+
+def judge_reports(reports: list[dict]) -> dict[str, str]:  # type: ignore[type-arg]
+    words = {}
+    for report in reports:
+        ends = (min(report["rates"]), max(report["rates"]))
+        if report["validation_changed"] or report["best_with"] in ends or report["best_without"] in ends:
+            words[report["name"]] = "no"
+        elif report["low"] > 0:
+            words[report["name"]] = "gain"
+        elif report["high"] < 0:
+            words[report["name"]] = "loss"
+        else:
+            words[report["name"]] = "open"
+    return words
+
+
+def _with_alone(reports: list[Report]) -> dict[str, str]:
+    """Looks at the best rate of the net with the change only."""
+    return judge_reports([r | {"best_without": sorted(r["rates"])[len(r["rates"]) // 2]} for r in reports])
+
+
+def _without_alone(reports: list[Report]) -> dict[str, str]:
+    return judge_reports([r | {"best_with": sorted(r["rates"])[len(r["rates"]) // 2]} for r in reports])
+
+
+def _rates_ignored(reports: list[Report]) -> dict[str, str]:
+    return judge_reports([r | {"rates": [0.0, 1e9]} for r in reports])
+
+
+def _validation_ignored(reports: list[Report]) -> dict[str, str]:
+    return judge_reports([r | {"validation_changed": False} for r in reports])
+
+
+def _in_order(reports: list[Report]) -> dict[str, str]:
+    """Takes the rates to be sorted."""
+    words: dict[str, str] = {}
+    for r in reports:
+        ends = (r["rates"][0], r["rates"][-1])
+        refused = r["validation_changed"] or r["best_with"] in ends or r["best_without"] in ends
+        words |= judge_reports([r | {"rates": [0.0, 1e9], "validation_changed": refused}])
+    return words
+
+
+def _by_the_middle(reports: list[Report]) -> dict[str, str]:
+    def middle(r: Report) -> float:
+        return float(r["low"] + r["high"]) / 2
+
+    return judge_reports([r | {"low": middle(r), "high": middle(r)} for r in reports])
+
+
+def _losses_open(reports: list[Report]) -> dict[str, str]:
+    return {name: "open" if word == "loss" else word for name, word in judge_reports(reports).items()}
+
+
+def _reports() -> Inputs:
+    def report(name: str, low: float, high: float, **more: Any) -> Report:
+        usual = {"rates": [0.03, 0.003, 0.01, 0.1], "best_with": 0.03, "best_without": 0.01}
+        return {"name": name, "low": low, "high": high, "validation_changed": False} | usual | more
+
+    return (
+        ([report("shifts", 0.14, 0.21), report("flips", -0.06, -0.01), report("mixup", -0.011, 0.003)],),
+        ([report("smallest", 0.02, 0.05, best_without=0.003), report("largest", 0.02, 0.05, best_with=0.1)],),
+        ([report("changed", 0.02, 0.05, validation_changed=True), report("unsorted", -0.003, 0.02)],),
+        ([report("plain at the edge", -0.05, -0.02, best_without=0.1)],),
+        ([report("with at the edge", -0.05, -0.02, best_with=0.003), report("crop", 0.001, 0.002)],),
+        ([report("jitter", -0.004, -0.001, rates=[0.3, 0.01, 0.03, 0.1], best_with=0.1, best_without=0.03)],),
+        ([report("first in the list", 0.01, 0.02, rates=[0.01, 1.0, 0.001, 0.1, 0.0001], best_with=0.1)],),
+        ([report("touches", 0.0, 0.02), report("touches below", -0.02, 0.0)],),
+        ([],),
+    )
+
+
+# --- 5 · towards research: how much is pasted ------------------------------------------------------
+
+
+def pasted_share(lam: float) -> float:
+    side = (1 - lam) ** 0.5
+    return float((side * (1 - side / 4)) ** 2)
+
+
+def _not_cut(lam: float) -> float:
+    return 1 - lam
+
+
+def _one_axis(lam: float) -> float:
+    side = (1 - lam) ** 0.5
+    return float(side * (1 - side / 4))
+
+
+def _cut_once(lam: float) -> float:
+    side = (1 - lam) ** 0.5
+    return float((side * (1 - side / 8)) ** 2)
+
+
+def _area_for_side(lam: float) -> float:
+    side = 1 - lam
+    return (side * (1 - side / 4)) ** 2
+
+
+def _one_axis_cut(lam: float) -> float:
+    side = (1 - lam) ** 0.5
+    return float(side**2 * (1 - side / 4))
+
+
+def _own_share(lam: float) -> float:
+    return 1 - pasted_share(lam)
 
 
 EXERCISES = (
-    Exercise(
-        "15.smooth_labels",
-        title="Smoothed labels",
-        prompt="Return probability rows: the true class keeps 1 - eps, and eps is spread evenly over all "
-        "classes, the true one included.",
-        kind="core",
-        minutes=5,
-        inputs=_smooth_inputs,
-        solution=smooth_labels,
-        wrong=(
-            Wrong(
-                _only_others,
-                "You spread eps over the other classes only. PyTorch and the paper spread it over all K, so that "
-                "the true class ends with 1 - eps + eps / K.",
-            ),
-            Wrong(_not_divided, "Each class gets the whole of eps: your rows sum to more than one."),
-            Wrong(
-                _true_kept,
-                "What the others get was not taken from the true class: your rows sum to 1 + eps.",
-            ),
-            Wrong(
-                _nothing_given, "eps was taken from the true class and given to nobody: rows sum to 1 - eps."
-            ),
-            Wrong(
-                _smooth_swapped, "The shares are swapped: 1 - eps of your label is the uniform distribution."
-            ),
-        ),
-        hints=(
-            "Begin with one-hot rows. Which multiple of them stays?",
-            "Every entry, the true one too, is then raised by the same amount. The row must sum to one.",
-            "(1 - eps) * one_hot + eps / classes, in float64.",
-        ),
-        stub='''def smooth_labels(y, classes, eps):
-    """Probability rows (N, classes), float64, from class indices y (N,)."""
-    ...
-''',
-        note="`F.cross_entropy(logits, y, label_smoothing=eps)` is the cross-entropy with these rows.",
-    ),
-    Exercise(
-        "15.shift_each",
-        title="One shift per image",
-        prompt="In training, move each image by its own number of pixels and fill what comes in with `fill`; in "
-        "eval, return x as it is.",
-        kind="core",
-        minutes=10,
-        inputs=_shift_inputs,
-        solution=shift_each,
-        wrong=(
-            Wrong(
-                _one_shift,
-                "The whole batch moves by the first image's shift. Each image has its own entry of down and right.",
-            ),
-            Wrong(
-                _rolled,
-                "torch.roll brings back on one side what left on the other. What comes in should be `fill`.",
-            ),
-            Wrong(_other_way, "The images move the wrong way: down > 0 is towards larger row numbers."),
-            Wrong(
-                _axes_swapped, "Rows and columns are swapped: `down` moves along dimension 1 of (N, H, W)."
-            ),
-            Wrong(
-                _filled_with_zero,
-                "You fill with 0. In standardised images 0 is the mean, a grey, and not the background.",
-            ),
-            Wrong(
-                _shifts_in_eval,
-                "Your images move in eval too, so that validation measures another, harder task.",
-            ),
-        ),
-        hints=(
-            "Begin with torch.full_like(x, fill), and copy into it, image by image, what stays visible.",
-            "For d > 0 rows 0 ... H - d - 1 go to rows d ... H - 1; for d < 0 the other way round.",
-            "out[n, max(0, d):H + d, max(0, r):W + r] = x[n, max(0, -d):H - d, max(0, -r):W - r]",
-        ),
-        stub='''def shift_each(x, down, right, fill, training):
-    """x (N, H, W), each image moved by its own down[n] and right[n] (whole numbers)."""
-    ...
-''',
-        note="`RandomShift` does this without a loop, by one `gather` along each dimension.",
-    ),
-    Exercise(
-        "15.rotation_source",
-        title="Where a rotated pixel comes from",
-        prompt="The picture turns counter-clockwise by `degrees` about its centre. Return the (row, column) of the "
-        "input that the output pixel (i, j) reads. Rows count downwards.",
-        kind="core",
-        minutes=10,
-        inputs=(
-            (0.0, 0.0, 90.0, 5, 5),
-            (1.0, 3.0, 30.0, 6, 9),
-            (2.0, 0.0, -45.0, 4, 3),
-            (3.0, 5.0, 0.0, 8, 8),
-        ),
-        solution=rotation_source,
-        wrong=(
-            Wrong(
-                _about_corner,
-                "You turn about pixel (0, 0), the corner: most of the picture leaves the frame.",
-            ),
-            Wrong(
-                _clockwise,
-                "This turns clockwise: it says where the input pixel goes, and you were asked where the output "
-                "pixel comes from.",
-            ),
-            Wrong(_not_radians, "The sine and cosine want radians."),
-            Wrong(
-                _half_pixel,
-                "The centre of pixels 0 ... H - 1 is at (H - 1) / 2. At H / 2 the picture also moves by up to a "
-                "pixel.",
-            ),
-            Wrong(
-                _sheared,
-                "You turn in coordinates from -1 to 1. Where height and width differ these have different "
-                "units, and the picture is sheared.",
-            ),
-        ),
-        hints=(
-            "Go to coordinates from the centre, turn, and go back.",
-            "With y = i - (H - 1)/2 and x = j - (W - 1)/2: at 90° the output's top left corner shows the input's "
-            "top right corner. Which signs give that?",
-            "row = sin(a) x + cos(a) y + (H - 1)/2, column = cos(a) x - sin(a) y + (W - 1)/2.",
-        ),
-        stub='''def rotation_source(i, j, degrees, height, width):
-    """(row, column), floats, of the input point that the output pixel (i, j) shows."""
-    ...
-''',
-        note="Reading backwards, output by output, leaves no holes. Writing forwards would.",
-    ),
-    Exercise(
-        "15.jitter",
-        title="Brightness, then contrast",
-        prompt="For grey images x (N, H, W) in [0, 1], each with its own factors: multiply by the brightness, then "
-        "stretch about the image's mean by the contrast. Clamp to [0, 1] after each step.",
-        kind="core",
-        minutes=8,
-        inputs=_jitter_inputs,
-        solution=jitter,
-        wrong=(
-            Wrong(_unclamped, "Your pixels leave [0, 1]. Clamp after each of the two steps."),
-            Wrong(
-                _clamped_at_the_end,
-                "You clamp once, at the end. Then the contrast takes its mean from pixels brighter than white.",
-            ),
-            Wrong(
-                _other_order, "Contrast comes before brightness here. As each step clamps, the order matters."
-            ),
-            Wrong(
-                _batch_mean,
-                "Your mean is that of the whole batch: an image's contrast depends on the others.",
-            ),
-            Wrong(_one_draw, "All images get the first one's factors. Each has its own."),
-            Wrong(_old_mean, "You stretch about the mean from before the brightness changed it."),
-        ),
-        hints=(
-            "The factors have shape (N,): make them (N, 1, 1).",
-            "Two lines of the form x = (...).clamp(0, 1), and the mean is taken between them.",
-            "x = (b * x).clamp(0, 1); m = x.mean((1, 2), keepdim=True); return (m + c * (x - m)).clamp(0, 1)",
-        ),
-        stub='''def jitter(x, brightness, contrast):
-    """x (N, H, W) in [0, 1] with its own brightness and contrast factor (N,) for each image."""
-    ...
-''',
-        note="`ColorJitter` goes on with saturation and hue. Its order is fixed; torchvision draws the order too.",
-    ),
     Exercise(
         "15.cutmix_labels",
         title="The labels of CutMix",
@@ -489,69 +408,161 @@ EXERCISES = (
         note="With λ as drawn, half of the label is the partner's on average; its pixels are only about a third.",
     ),
     Exercise(
-        "15.augmentation_penalty",
-        title="Augmentation as a penalty",
-        prompt="A linear model w sees each example in V equally likely views. Return what this adds to the mean "
-        "squared error, beyond the error at each example's mean view.",
-        kind="extra",
-        minutes=15,
-        inputs=_penalty_inputs,
-        solution=augmentation_penalty,
+        "15.name_fault",
+        title="This transform is broken: find why",
+        prompt="A random shift was fed the images x (N, H, W) K times in training, giving outputs (K, N, H, W), and once "
+        "in eval, giving idle (N, H, W). Each image should move by its own whole numbers of pixels, at most `most` each "
+        'way, and what comes in should be `fill`. Name its one fault or "none": "one draw" (all images of a batch move '
+        'alike), "wraps" (what leaves on one side comes back on the other), "wrong fill", "active in eval". No pixel of '
+        "x is equal to fill and all pixels of x differ.",
+        kind="core",
+        minutes=12,
+        inputs=_broken_shifts,
+        solution=name_fault,
         wrong=(
             Wrong(
-                _total_variance,
-                "This is the variance of all outputs. Examples may differ; only the views of one example should not.",
+                _fill_before_wrap,
+                "What comes in is not `fill`, true; but it is what left on the other side.",
             ),
+            Wrong(_training_alone, "You never look at what came out in eval."),
             Wrong(
-                _unbiased,
-                "Divide by V, not V - 1: these views are all there are, not a sample of them.",
+                _one_batch_decides,
+                "The moves change from batch to batch, and are still the same for all images of one batch.",
             ),
-            Wrong(_about_first, "Deviations are taken from the first view, not from the mean of the views."),
-            Wrong(
-                _uncorrelated,
-                "You add up the variances of the features. When an image moves its pixels change together, so "
-                "their covariances count.",
-            ),
-            Wrong(
-                _mean_square, "This is the mean square of the outputs. Subtract each example's mean first."
-            ),
-            Wrong(_summed, "The variances are summed over the examples. The loss is a mean."),
+            Wrong(_any_zero, "You compare what comes in with 0, not with `fill`."),
+            Wrong(_moves_alone, "You look at the moves alone, and not at what comes in at the edges."),
         ),
         hints=(
-            "E (t - z)² = (t - E z)² + Var z, where z is the output on a random view.",
-            "views @ w has shape (V, N): the variance over dimension 0, then the mean over examples.",
-            "(views @ w).var(0, correction=0).mean(), as a float.",
+            "In eval nothing may change: torch.equal(idle, x). Then find the move (d, r) of each image of each output: "
+            "try all of them, and compare the part that stays visible.",
+            "With the move known, look at the part that came in: is it what torch.roll would bring, is it `fill`?",
+            "Eval first, then `wraps`, then `wrong fill`; at last, are the moves of a batch all the same, in every batch?",
         ),
-        stub='''def augmentation_penalty(w, views):
-    """The penalty, a float, for weights w (D,) and views (V, N, D) of N examples."""
+        stub='''def name_fault(x, outputs, idle, fill, most):
+    """The fault as a string; x (N, H, W), outputs (K, N, H, W) in training, idle (N, H, W) in eval."""
     ...
 ''',
-        note="It is wᵀ Cov w, a ridge along the directions in which views differ, and nothing in the others.",
+        note="Two cheap tests find most faults of a transform: eval returns its input, and two images move differently.",
+    ),
+    Exercise(
+        "15.choose_strength",
+        title="How strong?",
+        prompt="scores (S, A) are accuracies of S seeds at A rising strengths. Take the strength with the highest mean, "
+        "the weakest if means tie. A weaker one is as good if the mean over seeds of (best minus weaker) is at most one "
+        "standard error of these S differences: their deviation (with S - 1) over the root of S. Return the weakest "
+        "strength that is as good as the best.",
+        kind="core",
+        minutes=8,
+        inputs=_strength_inputs,
+        solution=choose_strength,
+        wrong=(
+            Wrong(_highest, "This is the strength with the highest mean. Is a weaker one as good?"),
+            Wrong(
+                _unpaired,
+                "You compare with the spread of the best strength's scores. Seeds are shared: take the error of the "
+                "differences.",
+            ),
+            Wrong(_deviation, "This is the deviation of the differences, not the error of their mean."),
+            Wrong(_luckiest, "You look at the best seed of each strength, not at means."),
+            Wrong(_strongest, "Of those that are as good you return the strongest."),
+            Wrong(_its_index, "You return the place of the strength, not the strength."),
+        ),
+        hints=(
+            "best = scores.mean(0).argmax(); the differences are scores[:, [best]] - scores, one row for each seed.",
+            "Their means are compared with their deviation over the root of S; the best itself passes with 0 <= 0.",
+            "as_good = behind.mean(0) <= behind.std(0) / S ** 0.5, and then the first that is.",
+        ),
+        stub='''def choose_strength(strengths, scores):
+    """The weakest strength, a float, as good as the best; strengths (A,), scores (S, A), tensors."""
+    ...
+''',
+        note="A weaker change costs less time. Differences of the same seed are steadier than the seeds themselves.",
+    ),
+    Exercise(
+        "15.judge_reports",
+        title="Which of these reports may be believed?",
+        prompt='Return a dict from names to words: "no" where validation_changed is true or where best_with or '
+        'best_without is the smallest or the largest of rates (in any order); else "gain" if low > 0, "loss" if '
+        'high < 0, and "open" if neither.',
+        kind="core",
+        minutes=8,
+        inputs=_reports,
+        solution=judge_reports,
+        wrong=(
+            Wrong(_with_alone, "The net without the change has a best rate, too: is it inside?"),
+            Wrong(_without_alone, "The net with the change has a best rate, too: is it inside?"),
+            Wrong(_rates_ignored, "You believe reports whose best rate is the smallest or largest tried."),
+            Wrong(_validation_ignored, "You believe a report whose validation images were changed."),
+            Wrong(_in_order, "Rates come in any order: the first and last are not the smallest and largest."),
+            Wrong(_by_the_middle, "You look at the middle of the interval. Does the interval exclude zero?"),
+            Wrong(_losses_open, "An interval below zero is a loss, and no open question."),
+        ),
+        hints=(
+            "Two reasons for no first; the interval decides the rest.",
+            "The smallest and largest rate are min and max of the list.",
+            "if changed or a best rate in (min, max): no; elif low > 0: gain; elif high < 0: loss; else open.",
+        ),
+        stub='''def judge_reports(reports):
+    """A dict from names to "no", "gain", "loss" or "open"; a report is a dict."""
+    ...
+''',
+        note="A best rate at the edge of its grid is not known to be the best: beyond the edge may be a better one.",
+    ),
+    Exercise(
+        "15.pasted_share",
+        title="How much does CutMix paste?",
+        prompt="CutMix's box has sides H sqrt(1 - lam) and W sqrt(1 - lam), its centre is uniform over the image, and "
+        "what reaches outside is cut off. Return the mean share of the image that is pasted, a float, for lam in [0, 1].",
+        kind="extra",
+        minutes=20,
+        inputs=((0.0,), (0.3,), (0.5,), (0.84,), (0.99,), (1.0,)),
+        solution=pasted_share,
+        wrong=(
+            Wrong(_not_cut, "This is the area of the whole box. A part of it often lies outside."),
+            Wrong(_one_axis, "This is the share of one side. Height and width are both cut."),
+            Wrong(
+                _cut_once, "You cut off at one end of the axis. The box can reach beyond either of the two."
+            ),
+            Wrong(_area_for_side, "1 - lam is the area of the box; its side is the root of that."),
+            Wrong(_one_axis_cut, "You cut along one axis only. The other one is cut as well."),
+            Wrong(_own_share, "This is what is left of the own image."),
+        ),
+        hints=(
+            "Height and width are independent: do one axis, with a box of length s = sqrt(1 - lam) on an image of length "
+            "1, and square.",
+            "At one end the box sticks out by s/2 - c, if its centre c is nearer than s/2: the mean over c is s²/8. There "
+            "are two ends.",
+            "The mean visible length is s - s²/4.",
+        ),
+        stub='''def pasted_share(lam):
+    """The mean pasted share of the image, a float, for lam in [0, 1]."""
+    ...
+''',
+        note="Over a uniform lam the mean is 1/2 - 1/5 + 1/48 = 0.32: the partner gives a third of the pixels, not half.",
     ),
 )
 
 QUIZZES = (
     Quiz(
         "15.more_images",
-        "Digits, all centred, fill their frame. A small dense net learns them from 100 images. Now each image is moved "
-        "by up to one pixel, at random, whenever it is used. The validation images stay as they are. What happens to "
-        "the accuracy?",
+        "Digits, all centred. A small dense net learns 100 of them for 300 steps. Now each image is moved by up to one "
+        "pixel, at random, whenever it is used. The validation images stay as they are. What happens to the accuracy "
+        "after as many steps?",
         (
             (
                 "It rises: 100 images have become 900",
-                "They have, but of a harder task: digits that move. The net spends itself on places where no "
-                "validation image is.",
+                "They have, but of a harder task, digits that move, and validation digits do not.",
                 False,
             ),
             (
                 "It falls",
-                "The label is left alone, and the images still change in a way that never happens here. The net "
-                "pays for an invariance that nobody asks for.",
+                "The label is left alone, and the images change in a way that never happens here. It is a harder "
+                "task, and takes the net longer to learn.",
                 True,
             ),
             (
                 "Nothing that could be measured",
-                "One pixel is an eighth of the width here: for a dense net this is another image.",
+                "For a dense net a digit that has moved by a pixel is another image.",
                 False,
             ),
         ),
@@ -576,6 +587,29 @@ QUIZZES = (
             (
                 "The same: shifts leave the label alone",
                 "They leave the true label alone. That does not say that the net does.",
+                False,
+            ),
+        ),
+    ),
+    Quiz(
+        "15.wrong_labels",
+        "Of 500 training digits a fifth have a wrong label. A dense net learns them for 320 steps, with mixup and "
+        "without. Once both train at a large rate, at which the net without mixup fits the wrong labels; once each "
+        "trains at the rate that is best for it. What does mixup gain in accuracy?",
+        (
+            (
+                "Several points both times: wrong labels are what it is for",
+                "At the large rate it does. But a smaller rate keeps the net from fitting wrong labels, too.",
+                False,
+            ),
+            (
+                "Several points at the large rate, about nothing at the best rates",
+                "What it seems to gain is what a smaller rate gains as well. Tune both before you compare.",
+                True,
+            ),
+            (
+                "About nothing both times",
+                "At the large rate the net without mixup fits many of the wrong labels, and mixup hinders that.",
                 False,
             ),
         ),

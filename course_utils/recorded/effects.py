@@ -112,26 +112,32 @@ EFFECTS = (
         "depth; rates that must not be tuned", "as a remedy for wrong labels",
     ),
     Effect(
-        "random shifts", "no augmentation", "digits that move", "15.shift-move",
+        "random shifts", "no augmentation", "digits that move, 300 steps", "15.moving-shift",
         "the change occurs in the data", "the data are aligned",
     ),
     Effect(
-        "random shifts", "no augmentation", "digits that stay", "15.shift-stay",
+        "random shifts", "no augmentation", "digits that stay, 300 steps", "15.still-shift",
         "the change occurs in the data", "the data are aligned",
     ),
     Effect(
-        "horizontal flips", "no augmentation", "digits that stay", "15.flip-stay",
+        "horizontal flips", "no augmentation", "digits that stay, 900 steps", "15.still-flip",
         "left and right do not matter, as in photographs", "they tell classes apart, as in digits",
     ),
     Effect(
-        "rotation by up to 15°", "no augmentation", "digits that move", "15.rotation-move",
+        "rotation by up to 45°", "no augmentation", "digits turned by up to 45°", "15.turned-rotation",
         "the change occurs in the data", "the data are upright",
     ),
-    Effect("mixup", "plain net", _NOISY, "15.mixup-noisy", "wrong labels", "clean labels, short runs"),
-    Effect("CutMix", "plain net", _NOISY, "15.cutmix-noisy", "wrong labels", "clean labels, short runs"),
     Effect(
-        "label smoothing", "plain net", _NOISY, "15.smoothing-noisy",
-        "wrong labels", "calibrated probabilities are wanted",
+        "mixup", "plain net, each at its best rate", _NOISY, "15.mixup-fair",
+        "the rate cannot be tuned; long runs", "short runs at a tuned rate",
+    ),
+    Effect(
+        "CutMix", "plain net, each at its best rate", _NOISY, "15.cutmix-fair",
+        "the rate cannot be tuned; long runs", "short runs at a tuned rate",
+    ),
+    Effect(
+        "label smoothing", "plain net, each at its best rate", _NOISY, "15.smoothing-fair",
+        "the rate cannot be tuned; a net that is too sure", "probabilities are wanted and ε is not tuned",
     ),
     Effect(
         "early stopping", "the last step, each at its best rate", _NOISY, "16.stop-tuned",

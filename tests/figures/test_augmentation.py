@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from course_utils.augmentation import rotate
 from course_utils.figures import augmentation
-from course_utils.intervals import Interval, mean_interval
+from course_utils.intervals import Interval
 from tests.figures.reading import drawn
 from tests.mutants import mistakes
 
@@ -27,9 +28,9 @@ def check_changes(module: Any) -> None:
     assert torch.equal(changes["the photograph"], palace)
     assert torch.equal(changes["its partner"], flower)
     assert torch.equal(changes["flip"].flip(-1), palace)
-    assert torch.allclose(changes["mixup, 60 : 40"], 0.6 * palace + 0.4 * flower, atol=1e-6)
+    assert torch.allclose(changes["mixup"], 0.6 * palace + 0.4 * flower, atol=1e-6)
     assert torch.equal(changes["shift"][:, 16:, :-24], palace[:, :-16, 24:])
-    cut = changes["CutMix, 72 : 28"]
+    cut = changes["CutMix"]
     from_flower = ((cut == flower).all(0) & (cut != palace).any(0)).double().mean()
     assert float(from_flower) == pytest.approx(0.28, abs=0.005)
     for name in set(changes) - {"the photograph"}:
@@ -105,19 +106,66 @@ def test_effects_places_each_interval() -> None:
     assert [label.get_text() for label in axes.get_yticklabels()] == ["flip", "shift"]
 
 
-def test_smoothing_gap_draws_the_formula() -> None:
-    gaps = torch.randn(12, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    [axes] = drawn(augmentation.smoothing_gap([0.1, 0.5], gaps, classes=10)).axes
-    lines: dict[Any, Any] = {line.get_label(): line for line in axes.get_lines()}
-    x, y = np.asarray(lines["_theory"].get_data(), float)
-    assert y[0] == pytest.approx(np.log(91))
-    assert y[-1] == pytest.approx(np.log(11))
-    assert x[[0, -1]] == pytest.approx([0.1, 0.5])
-    assert [y for _, y in dots(axes)] == pytest.approx([mean_interval(column).mean for column in gaps.T])
+def line(axes: Any, label: str) -> Any:
+    [found] = [line for line in axes.get_lines() if line.get_label() == label]
+    return np.column_stack([np.asarray(found.get_xdata(), float), np.asarray(found.get_ydata(), float)])
+
+
+def test_over_steps_draws_each_change_in_its_world() -> None:
+    rng = np.random.default_rng(0)
+    worlds = {w: {c: rng.uniform(0.4, 0.9, (12, 4)) for c in ("none", "shift", "flip")} for w in ("A", "B")}
+    steps = [30, 90, 300, 900]
+    for axes, (title, curves) in zip(
+        drawn(augmentation.over_steps(steps, worlds)).axes, worlds.items(), strict=True
+    ):
+        assert axes.get_title(loc="left") == title
+        for name, values in curves.items():
+            assert line(axes, name) == pytest.approx(np.stack([steps, 100 * values.mean(0)], 1))
+
+
+def test_strengths_rings_the_angle_that_happens() -> None:
+    rng = np.random.default_rng(1)
+    worlds = {"upright": (rng.uniform(size=(12, 3)), 0.0), "turned": (rng.uniform(size=(12, 3)), 45.0)}
+    [axes] = drawn(augmentation.strengths((0.0, 45.0, 90.0), worlds)).axes
+    for (name, (values, _)), place in zip(worlds.items(), (0, 1), strict=True):
+        assert line(axes, name) == pytest.approx(np.stack([range(3), 100 * values.mean(0)], 1))
+        rings = [ring for ring in axes.get_lines() if ring.get_label() == "_own"]
+        assert rings[place].get_xdata()[0] == place
+        assert rings[place].get_ydata()[0] == pytest.approx(100 * values.mean(0)[place])
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["none", "±45°", "±90°"]
+
+
+def check_broken(module: Any) -> None:
+    """The right one is rigid, the others are not; each fault is the one that its name says."""
+    module.broken.cache_clear()
+    palace, pictures = module.photographs()[0], module.broken()
+    assert torch.allclose(pictures["right"], rotate(palace[None], 20.0)[0], atol=1e-5)
+    bytes_ = (palace * 255).byte()
+    dark = bytes_ >= 176  # 176 + 80 = 256
+    assert bool((pictures["bytes that overflow"][dark] < palace[dark]).all())
+    assert bool((pictures["bytes that overflow"][~dark] > palace[~dark]).all())
+    # our upper left corner is where the larger picture turned: it stays
+    assert torch.allclose(pictures["about the corner"][:, :2, 1], palace[:, :2, 1], atol=0.01)
+    # near the centre the shear moves little, farther out it does
+    middle = (slice(None), 64, slice(90, 102))
+    assert torch.allclose(pictures["a matrix in affine_grid"][middle], pictures["right"][middle], atol=0.3)
+    assert not torch.allclose(pictures["a matrix in affine_grid"], pictures["right"], atol=0.3)
+
+
+def test_broken_pictures() -> None:
+    check_broken(augmentation)
+
+
+test_broken_mistakes_are_caught = mistakes(
+    "course_utils.figures.augmentation",
+    [
+        (check_broken, '"right": rotate(palace, 20.0)', '"right": rotate(palace, -20.0)'),
+        (check_broken, "[..., height:, width:]", "[..., :height, :width]"),
+        (check_broken, ".byte() + 80).float()", ".byte().float() + 80)"),
+    ],
+)
 
 
 def test_mistakes_are_side_by_side() -> None:
-    images = torch.rand(3, 3, 4, 5)
-    axes = drawn(augmentation.mistakes(dict(zip("abc", images, strict=True)))).axes
-    assert [a.get_title(loc="left") for a in axes] == ["a", "b", "c"]
-    assert torch.equal(torch.tensor(np.asarray(axes[1].images[0].get_array())), images[1].permute(1, 2, 0))
+    axes = drawn(augmentation.mistakes()).axes
+    assert [a.get_title(loc="left") for a in axes] == list(augmentation.broken())

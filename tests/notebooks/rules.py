@@ -33,6 +33,7 @@ FIRST_EDITION = frozenset(f"{number:02d}" for number in range(20)) - {
     "12",
     "13",
     "14",
+    "15",
     "16",
 }
 
