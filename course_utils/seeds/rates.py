@@ -137,6 +137,7 @@ def sweep_lrs(
     only: Sequence[str] | None = None,
     rest_lr: float = 0.1,
     kind: Callable[..., Optimizer] | None = None,
+    per_run: Callable[[Tensor], Callable[[list[Tensor]], Any]] | None = None,
     **options: Any,
 ) -> LRSweep:
     """Train at each of R learning rates, for each of S seeds, all in one run: with plain SGD, or as asked.
@@ -149,11 +150,14 @@ def sweep_lrs(
         only: names of the parameters that get them; all by default.
         rest_lr: learning rate of the parameters that `only` leaves out.
         kind: another optimizer, as `lr_per_run` takes it; not together with `only`.
+        per_run: any other: (R * S,) rates -> what `train_seeds` takes as `optimizer`; alone.
         options: `loss`, `steps` and what else `train_seeds` takes.
     Raises: ValueError where `only` names no parameter of the model or comes with `kind`; and as
         `train_seeds`.
     """
     require(kind is None or only is None, "only or kind, not both", only=only)
+    alone = per_run is None or (kind is None and only is None)
+    require(alone, "per_run without only and kind", only=only, kind=kind)
     lrs = torch.as_tensor(lrs, dtype=torch.float64)
     # the model is built for its names alone
     with torch.random.fork_rng([]):
@@ -170,11 +174,14 @@ def sweep_lrs(
         others = [{"params": rest, "swept": False, "lr": rest_lr}] if rest else []
         return LRPerRun([{"params": swept}, *others], each)
 
+    made: Callable[[list[Tensor]], Any] = optimizer if kind is None else lr_per_run(kind, each)
+    if per_run is not None:
+        made = per_run(each)
     runs = train_seeds(
         make_model,
         for_each(len(lrs), train),
         None if validation is None else for_each(len(lrs), validation),
-        optimizer=optimizer if kind is None else lr_per_run(kind, each),
+        optimizer=made,
         seeds=[seed for _ in lrs for seed in seeds],
         **options,
     )
