@@ -72,14 +72,17 @@ class ByHand(Optimizer):
         p.copy_(moved)
 
 
-def hidden_by(rule: Rule, lrs: Tensor) -> Callable[[list[Tensor]], Together]:
+def hidden_by(rule: Rule | None, lrs: Tensor) -> Callable[[list[Tensor]], Any]:
     """Stacked parameters -> the hidden matrices stepped by `rule`, biases and the last matrix by Adam.
 
     For `sweep_lrs(..., per_run=partial(hidden_by, rule))`.
 
-    Args: rule: as of `ByHand`. lrs: (S,), a learning rate for each run, the same for both parts.
+    Args: rule: as of `ByHand`; None for Adam there, too. lrs: (S,), a rate for each run, the same for both parts.
     Raises: ValueError for a net without a hidden matrix, or a negative learning rate.
     """
+
+    if rule is None:
+        return lr_per_run(Adam, lrs)
 
     def make(params: list[Tensor]) -> Together:
         hidden = [p for p in params if p.ndim == 3][:-1]
