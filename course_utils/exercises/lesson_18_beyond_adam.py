@@ -115,7 +115,9 @@ def _goes_down(grads: Any, params: Any, rho: float) -> list[torch.Tensor]:
 
 def _own_norms(grads: Any, params: Any, rho: float) -> list[torch.Tensor]:
     return list(
-        grads([p + rho * g / max(float(g.norm()), 1e-300) for p, g in zip(params, grads(params), strict=True)])
+        grads(
+            [p + rho * g / max(float(g.norm()), 1e-300) for p, g in zip(params, grads(params), strict=True)]
+        )
     )
 
 
@@ -163,7 +165,12 @@ def whose_steps(gradients: list[torch.Tensor], steps: list[torch.Tensor]) -> str
         u, _, vh = torch.linalg.svd(g, full_matrices=False)
         return u @ vh
 
-    rules = {"plain": lambda g: g, "round": lambda g: g / g.norm(), "square": torch.sign, "spectral": spectral}
+    rules = {
+        "plain": lambda g: g,
+        "round": lambda g: g / g.norm(),
+        "square": torch.sign,
+        "spectral": spectral,
+    }
     return min(rules, key=lambda name: gap(rules[name]))
 
 
@@ -285,9 +292,7 @@ def fair(reports: list[dict[str, Any]]) -> list[str]:
 
 
 def _equal_steps(reports: list[Report]) -> list[str]:
-    same = [
-        r | {side: r[side] | {"gradients_a_step": 1} for side in ("a", "b")} for r in reports
-    ]
+    same = [r | {side: r[side] | {"gradients_a_step": 1} for side in ("a", "b")} for r in reports]
     return fair(same)
 
 
@@ -310,7 +315,9 @@ def _only_b(reports: list[Report]) -> list[str]:
 
 
 def _left_edge(reports: list[Report]) -> list[str]:
-    return fair([r | {side: r[side] | {"losses": [*r[side]["losses"], 1e9]} for side in ("a", "b")} for r in reports])
+    return fair(
+        [r | {side: r[side] | {"losses": [*r[side]["losses"], 1e9]} for side in ("a", "b")} for r in reports]
+    )
 
 
 def _reports() -> Inputs:
@@ -409,13 +416,18 @@ EXERCISES = (
         inputs=_muon_states,
         solution=muon_step,
         wrong=(
-            Wrong(_no_nesterov, "Nesterov's mix is missing: the new average was made orthogonal, not its mix with g."),
+            Wrong(
+                _no_nesterov,
+                "Nesterov's mix is missing: the new average was made orthogonal, not its mix with g.",
+            ),
             Wrong(_rows, "The scale uses the number of rows. It is the longer of the two sides."),
             Wrong(_smaller, "The scale uses the shorter side. It is the longer one."),
             Wrong(_no_scale, "The scale is missing: 0.2 times the root of the longer side."),
             Wrong(_decay_without_lr, "The decay is not multiplied by the rate: p shrinks by lr * decay."),
             Wrong(_decay_lost, "The decay is missing: p is multiplied by 1 - lr * decay."),
-            Wrong(_keeps_d, "You return Nesterov's mix as the new average. It is used once; what is kept is m."),
+            Wrong(
+                _keeps_d, "You return Nesterov's mix as the new average. It is used once; what is kept is m."
+            ),
             Wrong(_not_orthogonal, "`orth` was not applied: this is momentum with a scale."),
         ),
         hints=(
@@ -439,11 +451,22 @@ EXERCISES = (
         solution=sam_grads,
         wrong=(
             Wrong(_goes_down, "You went downhill. SAM looks at the gradient uphill."),
-            Wrong(_own_norms, "Each parameter climbs by rho on its own. One norm, of all gradients together, makes the climb rho long."),
-            Wrong(_not_scaled, "The gradient is not divided by its norm: the climb has length rho * norm, not rho."),
-            Wrong(_both_gradients, "You return the sum of both gradients, as when they are not cleared between the passes."),
+            Wrong(
+                _own_norms,
+                "Each parameter climbs by rho on its own. One norm, of all gradients together, makes the climb rho long.",
+            ),
+            Wrong(
+                _not_scaled,
+                "The gradient is not divided by its norm: the climb has length rho * norm, not rho.",
+            ),
+            Wrong(
+                _both_gradients,
+                "You return the sum of both gradients, as when they are not cleared between the passes.",
+            ),
             Wrong(_first_gradient, "This is the gradient where you stand: no climb."),
-            Wrong(_divides_by_zero, "Where all gradients are zero you divide by zero. There the climb is zero."),
+            Wrong(
+                _divides_by_zero, "Where all gradients are zero you divide by zero. There the climb is zero."
+            ),
         ),
         hints=(
             "Call `grads` twice: once at params, once a little uphill.",
@@ -465,11 +488,21 @@ EXERCISES = (
         inputs=_traces,
         solution=whose_steps,
         wrong=(
-            Wrong(_first_only, "From one step alone plain and round cannot be told apart: the rate is unknown. Use all of them."),
-            Wrong(_never_plain, "You say round where the step's length follows the gradient's: that is plain."),
+            Wrong(
+                _first_only,
+                "From one step alone plain and round cannot be told apart: the rate is unknown. Use all of them.",
+            ),
+            Wrong(
+                _never_plain, "You say round where the step's length follows the gradient's: that is plain."
+            ),
             Wrong(_never_round, "You say plain where all steps have one length: that is round."),
-            Wrong(_rulers_swapped, "Square and spectral are swapped: the square ruler makes entries equal, the spectral one singular values."),
-            Wrong(_equal_lengths, "Steps of different lengths need not be plain: a sign of zero moves nothing."),
+            Wrong(
+                _rulers_swapped,
+                "Square and spectral are swapped: the square ruler makes entries equal, the spectral one singular values.",
+            ),
+            Wrong(
+                _equal_lengths, "Steps of different lengths need not be plain: a sign of zero moves nothing."
+            ),
         ),
         hints=(
             "For each rule compute the steps at rate 1. Some rate must turn them into those in the log, the same one for all.",
@@ -477,7 +510,7 @@ EXERCISES = (
             "Return the rule with the smallest distance that is left.",
         ),
         stub='''def whose_steps(gradients, steps):
-    """"plain", "round", "square" or "spectral"; gradients, steps: lists of matrices of one shape."""
+    """The rule, "plain", "round", "square" or "spectral"; both: lists of matrices of one shape."""
     ...
 ''',
     ),
@@ -491,10 +524,16 @@ EXERCISES = (
         solution=for_muon,
         wrong=(
             Wrong(_with_last, "The last linear layer is among them. It goes to Adam."),
-            Wrong(_with_embeddings, "Embeddings are among them: a table, of which a batch sees few rows. They go to Adam."),
+            Wrong(
+                _with_embeddings,
+                "Embeddings are among them: a table, of which a batch sees few rows. They go to Adam.",
+            ),
             Wrong(_only_matrices, "Filters of convolutions are missing. Seen as matrices they are Muon's."),
             Wrong(_with_biases, "Biases are among them. They are no matrices."),
-            Wrong(_drops_last_entry, "You left out the last weight of all. What is to be left out is the last *linear* one."),
+            Wrong(
+                _drops_last_entry,
+                "You left out the last weight of all. What is to be left out is the last *linear* one.",
+            ),
         ),
         hints=(
             "First all weights of kind linear or conv with len(shape) >= 2.",
@@ -516,8 +555,13 @@ EXERCISES = (
         solution=fair,
         wrong=(
             Wrong(_equal_steps, "You compare steps. What costs is gradients: steps times gradients a step."),
-            Wrong(_cost_alone, "You look at the cost alone. A best rate at the edge of its grid may not be the best."),
-            Wrong(_grids_alone, "You look at the grids alone. A method with more gradients has an advantage."),
+            Wrong(
+                _cost_alone,
+                "You look at the cost alone. A best rate at the edge of its grid may not be the best.",
+            ),
+            Wrong(
+                _grids_alone, "You look at the grids alone. A method with more gradients has an advantage."
+            ),
             Wrong(_only_a, "You look at a's grid only. The rival has to be tuned as well."),
             Wrong(_only_b, "You look at b's grid only."),
             Wrong(_left_edge, "A best rate at the right edge is let through: a larger one might be better."),
@@ -542,8 +586,14 @@ EXERCISES = (
         solution=steps_needed,
         wrong=(
             Wrong(_not_normed, "You did not divide by the root of the sum of squares first."),
-            Wrong(_smallest_alone, "You follow the smallest only. The map is not rising everywhere: another may fall below it."),
-            Wrong(_by_largest, "You divided by the largest value. Muon divides by the root of the sum of squares."),
+            Wrong(
+                _smallest_alone,
+                "You follow the smallest only. The map is not rising everywhere: another may fall below it.",
+            ),
+            Wrong(
+                _by_largest,
+                "You divided by the largest value. Muon divides by the root of the sum of squares.",
+            ),
             Wrong(_one_late, "One too many: where nothing needs to be done, the answer is 0."),
             Wrong(_no_fifth, "That is the cubic (1.5, −0.5, 0). Use the coefficients that are given."),
         ),
@@ -564,9 +614,21 @@ QUIZZES = (
         "18.a_quarter",
         "You found the best rate of Adam and of Muon for a small net and 100 steps. Tomorrow's net wants another rate, and you are a factor of four too low. Who loses more?",
         (
-            ("Adam: each of its coordinates has a rate of its own to get wrong", "Its step sizes follow the gradients, which forgives a lot.", False),
-            ("about the same", "The two valleys have different widths, as the second experiment shows.", False),
-            ("Muon: all its steps have full length, so four times too short is too short all the way", "Part of that is the ruler, and part is that Muon averages before it measures.", True),
+            (
+                "Adam: each of its coordinates has a rate of its own to get wrong",
+                "Its step sizes follow the gradients, which forgives a lot.",
+                False,
+            ),
+            (
+                "about the same",
+                "The two valleys have different widths, as the second experiment shows.",
+                False,
+            ),
+            (
+                "Muon: all its steps have full length, so four times too short is too short all the way",
+                "Part of that is the ruler, and part is that Muon averages before it measures.",
+                True,
+            ),
         ),
     ),
     Quiz(
@@ -575,7 +637,11 @@ QUIZZES = (
         (
             ("nearly all: SAM finds flatter minima", "It does. But what hurt momentum was its rate.", False),
             ("little: a point or so", "Most of the lead was momentum's rate being too large.", True),
-            ("nothing: momentum is far ahead", "With its own best rate and radius SAM is at least as good here.", False),
+            (
+                "nothing: momentum is far ahead",
+                "With its own best rate and radius SAM is at least as good here.",
+                False,
+            ),
         ),
     ),
 )

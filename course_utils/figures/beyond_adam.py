@@ -39,13 +39,13 @@ SPECTRA = (
 )
 RATES = (
     "Validation loss against the learning rate, logarithmic, one curve for each way to step the hidden "
-    "matrix. All are valleys; Adam's is the widest towards small rates, Muon's the deepest and steep "
-    "there."
+    "matrix. All are valleys; Adam's is the widest towards small rates, those of the rulers and of Muon "
+    "are steep there."
 )
 ORDERS = (
     "Two panels, round and spectral: validation loss against the rate. Measured before it is averaged, "
-    "the valley is wider towards small rates; averaged first it is steeper there, and for the spectral "
-    "ruler deeper."
+    "the valley lies at larger rates and is flatter around its bottom; for the spectral ruler averaging "
+    "first goes deeper."
 )
 SAM_RATES = (
     "Validation accuracy on noisy digits against the learning rate. Momentum's curve falls steeply beyond "
@@ -174,9 +174,12 @@ def rates(tried: Mapping[str, tuple[Sequence[float], ArrayLike]]) -> Figure:
     """
     figure, axes = plotting.subplots(size=(7.2, 4.2))
     _valleys(axes, tried)
-    plotting.finish(
-        axes, title="How far off may the rate be?", x="learning rate η", y="validation loss at the end"
+    axes.set(
+        xlim=(0.8 * min(lrs[0] for lrs, _ in tried.values()), 1.2 * max(lrs[-1] for lrs, _ in tried.values()))
     )
+    axes.legend(loc="upper center")
+    title = "How far off may the rate be?"
+    plotting.finish(axes, title=title, x="learning rate η", y="validation loss at the end", names=False)
     return figure
 
 
@@ -219,7 +222,7 @@ def sam_rates(
     for (name, rates_, values), color in zip(momentum, (plotting.BLUE, plotting.GREY), strict=True):
         axes.plot(rates_, 100 * np.asarray(values), marker="o", markersize=4, color=color, label=name)
     found = 100 * np.asarray(sam).mean(0)
-    axes.plot(lrs, found, marker="o", markersize=4, color=plotting.colour("sam"), label="SAM, 640 gradients")
+    axes.plot(lrs, found, marker="o", markersize=4, color=plotting.colour("sam"), label="SAM, 320 steps")
     plotting.log_ticks(axes, "x")
     axes.set(ylim=(76, 95), xlim=(8e-4, 0.5))
     title = "SAM forgives a large rate; at the best rates little is left"

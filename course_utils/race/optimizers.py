@@ -77,7 +77,7 @@ def hidden_by(rule: Rule | None, lrs: Tensor) -> Callable[[list[Tensor]], Any]:
 
     For `sweep_lrs(..., per_run=partial(hidden_by, rule))`.
 
-    Args: rule: as of `ByHand`; None for Adam there, too. lrs: (S,), a rate for each run, the same for both parts.
+    Args: rule: as of `ByHand`; None for Adam there, too. lrs: (S,), a rate for each run, for both parts.
     Raises: ValueError for a net without a hidden matrix, or a negative learning rate.
     """
 
