@@ -174,10 +174,6 @@ def whose_steps(gradients: list[torch.Tensor], steps: list[torch.Tensor]) -> str
     return min(rules, key=lambda name: gap(rules[name]))
 
 
-def _first_only(gradients: Any, steps: Any) -> str:
-    return whose_steps(gradients[:1], steps[:1])
-
-
 def _never_plain(gradients: Any, steps: Any) -> str:
     found = whose_steps(gradients, steps)
     return "round" if found == "plain" else found
@@ -401,7 +397,7 @@ def _steps_inputs() -> Inputs:
         ([1.0, 0.0], 0.5, *quintic),  # never
         ([2.0], 0.9, *cubic),  # none needed
         ([1.0, 0.35, 0.34], 0.7, *quintic),
-        ([0.98, 0.17, 0.1], 0.71, *quintic),
+        ([1.0, 0.025, 0.05], 0.75, *quintic),  # the smallest is there before another is
         ([5.0, 5.0, 4.0], 0.55, *cubic),
     )
 
@@ -488,10 +484,6 @@ EXERCISES = (
         inputs=_traces,
         solution=whose_steps,
         wrong=(
-            Wrong(
-                _first_only,
-                "From one step alone plain and round cannot be told apart: the rate is unknown. Use all of them.",
-            ),
             Wrong(
                 _never_plain, "You say round where the step's length follows the gradient's: that is plain."
             ),
