@@ -7,34 +7,81 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from torch import Tensor
 
 from course_utils import plotting
-from course_utils.intervals import paired_interval
-from course_utils.optimizers import ScheduleFreeSGD
 from course_utils.optimizers.muon import QUINTIC
-from course_utils.problems import noisy, quadratic
-from course_utils.recorded import Record
 from course_utils.seeds.muon import newton_schulz_batched
 
 GRADIENT = (1.0, 0.45)  # of the first figure
 ROWS = 64
-WAYS = ("default", "foreach", "fused", "plain", "flat", "compiled", "moving")
-MOVING = "moving the bytes"
-WRITTEN = {"momentum": "momentum", "adamw": "AdamW", "lion": "Lion", "muon": "Muon"}
+BAND = (0.68, 1.21)  # what the quintic leaves where it is
+COLORS = {
+    "Adam": plotting.colour("adam"),
+    "round": plotting.BLUE,
+    "square": plotting.colour("lion"),
+    "spectral": plotting.colour("muon"),
+    "Muon": plotting.GREEN,
+}
+
+THREE_BALLS = (
+    "Three panels. In a round ball the lowest point of the plane lies against the gradient; in a square "
+    "it is a corner; for matrices the gradient's singular values fall off and those of the step are all "
+    "one."
+)
+SPECTRA = (
+    "Singular values by rank, in two panels. Left, logarithmic: those of one gradient fall to zero before "
+    "the last, those of the average do not fall so far. Right, after five iterations: the average's "
+    "nearly all lie in the grey band around one, those of one gradient stay behind from the middle on."
+)
+RATES = (
+    "Validation loss against the learning rate, logarithmic, one curve for each way to step the hidden "
+    "matrix. All are valleys; Adam's is the widest towards small rates, those of the rulers and of Muon "
+    "are steep there."
+)
+ORDERS = (
+    "Two panels, round and spectral: validation loss against the rate. Measured before it is averaged, "
+    "the valley lies at larger rates and is flatter around its bottom; for the spectral ruler averaging "
+    "first goes deeper."
+)
+SAM_RATES = (
+    "Validation accuracy on noisy digits against the learning rate. Momentum's curve falls steeply beyond "
+    "its best rate; SAM's, at the same number of gradients, is slightly higher at its best and falls "
+    "slowly."
+)
+FLATNESS = (
+    "Validation accuracy against sharpness, one cloud of dots for each method. SAM is flat and accurate; "
+    "momentum at its best rate is sharp and accurate; momentum at a large rate is about as flat as SAM "
+    "and far less accurate."
+)
+PLANNED = (
+    "Mean loss after T steps, both axes logarithmic. Dots of the best constant rate lie highest. One "
+    "Schedule-Free run with β = 0.9 runs a little above the dots of the planned cosines; one with β = 0 "
+    "runs below them, towards the dashed limit."
+)
+BATCHES = (
+    "Validation loss of Muon with and without its average against the batch size: with small batches the "
+    "average is lower, with full batches the single gradient is."
+)
+SPECTRUM = (
+    "Left, five steps lift every singular value above a thousandth or two into a wavy band around one. "
+    "Right, the singular values of a square random matrix before and after: all in the band but the last, "
+    "which is left behind."
+)
 
 
 def three_balls() -> Figure:
-    """The longest way down a plane within a round ball, a square one, and the ball of matrices."""
+    """The lowest point of a plane within a round ball, a square one, and the ball of matrices."""
     figure, (left, middle, right) = plotting.subplots(1, 3, size=(9.6, 3.3))
     g = np.array(GRADIENT)
     angle = np.linspace(0, 2 * np.pi, 200)
     square = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1)])
     for axes, edge, step, color in (
-        (left, np.column_stack([np.cos(angle), np.sin(angle)]), -g / np.linalg.norm(g), plotting.BLUE),
-        (middle, square, -np.sign(g), plotting.colour("lion")),
+        (left, np.column_stack([np.cos(angle), np.sin(angle)]), -g / np.linalg.norm(g), COLORS["round"]),
+        (middle, square, -np.sign(g), COLORS["square"]),
     ):
         along = np.array([-g[1], g[0]]) / np.linalg.norm(g)  # level lines of the plane
         for height in np.linspace(-2, 2, 13):
@@ -50,9 +97,9 @@ def three_balls() -> Figure:
     values = np.array([1.0, 0.45, 0.2, 0.06])
     at = np.arange(len(values))
     right.bar(at - 0.2, values, 0.38, color=plotting.LIGHT, label="gradient")
-    right.bar(at + 0.2, np.ones(len(values)), 0.38, color=plotting.colour("muon"), label="step")
+    right.bar(at + 0.2, np.ones(len(values)), 0.38, color=COLORS["spectral"], label="step")
     right.text(-0.4, 1.07, "gradient", color=plotting.GREY)
-    right.text(1.0, 1.07, "step", color=plotting.colour("muon"))
+    right.text(1.0, 1.07, "step", color=COLORS["spectral"])
     right.set(xticks=at, xticklabels=[str(i + 1) for i in at], ylim=(0, 1.25))
     plotting.finish(
         right, title="Spectral: all ones", x="singular direction", y="singular value", names=False
@@ -79,8 +126,8 @@ def spectrum(steps: int, columns: int) -> Figure:
     steps, columns = int(steps), int(columns)
     figure, (left, right) = plotting.subplots(1, 2, size=(9.2, 3.7))
     s = torch.logspace(-4, 0, 600, dtype=torch.float64)
-    left.axhspan(0.68, 1.21, color=plotting.LIGHT, alpha=0.5, linewidth=0)
-    left.plot(s, quintic(s, steps), color=plotting.colour("muon"), label="_map")
+    left.axhspan(*BAND, color=plotting.LIGHT, alpha=0.5, linewidth=0)
+    left.plot(s, quintic(s, steps), color=COLORS["spectral"], label="_map")
     plotting.log_ticks(left, "x")
     left.set(ylim=(0, 1.3))
     plotting.finish(
@@ -89,59 +136,116 @@ def spectrum(steps: int, columns: int) -> Figure:
     g = gaussian(columns)
     before = torch.linalg.svdvals(g / g.norm())
     after = torch.linalg.svdvals(newton_schulz_batched(g, steps=steps))
-    right.axhspan(0.68, 1.21, color=plotting.LIGHT, alpha=0.5, linewidth=0)
+    right.axhspan(*BAND, color=plotting.LIGHT, alpha=0.5, linewidth=0)
     right.plot(np.arange(1, ROWS + 1), before, color=plotting.GREY, label="before")
-    right.plot(np.arange(1, ROWS + 1), after, color=plotting.colour("muon"), label="after")
+    right.plot(np.arange(1, ROWS + 1), after, color=COLORS["spectral"], label="after")
     right.set(ylim=(-0.07, 1.3), xlim=(0, 1.2 * ROWS))
     title = f"A random {ROWS} × {columns} matrix"
     plotting.finish(right, title=title, x="singular values, largest first", y="size")
     return figure
 
 
-def race(losses: Mapping[str, ArrayLike], *, against: str) -> Figure:
-    """Each method's validation loss minus that of `against`, seed by seed, with its interval.
+def spectra(before: Mapping[str, ArrayLike], after: Mapping[str, ArrayLike]) -> Figure:
+    """Medians over seeds of singular values, largest first: as parts of the norm, and after the iteration.
 
-    Args: losses: method -> (S,), the same seeds for all.
+    Args: before, after: name -> (S, K), the same names.
     """
-    figure, axes = plotting.subplots(size=(6.8, 2.6))
-    names = [name for name in losses if name != against]
-    for row, name in enumerate(names):
-        interval = paired_interval(losses[name], losses[against])
-        color = plotting.colour(name)
-        axes.plot(
-            [interval.low, interval.high], [row, row], color=color, linewidth=6, alpha=0.3, label="_interval"
-        )
-        axes.plot(interval.mean, row, marker="o", color=color, label=f"_{name}")
-    axes.axvline(0, color=plotting.INK, linewidth=1, linestyle=(0, (5, 3)))
-    axes.set(
-        yticks=range(len(names)), yticklabels=[WRITTEN[name] for name in names], ylim=(-0.6, len(names) - 0.4)
-    )
-    plotting.finish(
-        axes,
-        title="A short race: Muon ends below AdamW, Lion above",
-        x=f"validation loss minus {WRITTEN[against]}'s (99% interval)",
-        y="",
-        names=False,
-    )
+    figure, (left, right) = plotting.subplots(1, 2, size=(9.2, 3.7))
+    right.axhspan(*BAND, color=plotting.LIGHT, alpha=0.5, linewidth=0)
+    for axes, values in ((left, before), (right, after)):
+        for color, (name, found) in zip((plotting.GREY, COLORS["Muon"]), values.items(), strict=True):
+            middle = np.median(np.asarray(found), 0)
+            at = np.arange(1, len(middle) + 1)
+            axes.plot(at, middle.clip(1e-8), marker="o", markersize=3, color=color, label=name)
+        axes.set_xlim(0, 1.45 * len(at))
+    plotting.log_ticks(left, "y")
+    left.set_ylim(1e-6, 2)
+    right.set_ylim(-0.07, 1.3)
+    x = "singular values, largest first"
+    plotting.finish(left, title="Before: as parts of the norm", x=x, y="size")
+    plotting.finish(right, title="After five iterations", x=x, y="size")
     return figure
 
 
-def sam(rhos: Sequence[float], sharp: ArrayLike, clean: ArrayLike, noisy_labels: ArrayLike) -> Figure:
-    """Sharpness at the end, and accuracy with true and with noisy labels, against the radius of the climb.
+def rates(tried: Mapping[str, tuple[Sequence[float], ArrayLike]]) -> Figure:
+    """Validation loss against the learning rate, mean over seeds with its interval.
 
-    Args: sharp, clean, noisy_labels: (S, R).
+    Args: tried: name -> (R rates, losses (S, R)).
     """
-    figure, (left, right) = plotting.subplots(1, 2, size=(9.2, 3.6))
-    at = np.arange(len(rhos))
-    plotting.band(left, at, sharp, label="_sharpness", color=plotting.colour("sam"))
-    left.set(xticks=at, xticklabels=[f"{rho:g}" for rho in rhos], ylim=(0, None))
-    plotting.finish(left, title="SAM ends where it is flatter", x="radius ρ", y="sharpness", names=False)
-    accuracy = ((clean, "true labels", plotting.BLUE), (noisy_labels, "a fifth wrong", plotting.VERMILION))
-    for values, name, color in accuracy:
-        plotting.band(right, at, 100 * np.asarray(values), label=name, color=color)
-    right.set(xticks=at, xticklabels=[f"{rho:g}" for rho in rhos], xlim=(-0.1, len(rhos) - 0.2))
-    title = "It pays where labels are wrong"
-    plotting.finish(right, title=title, x="radius ρ", y="validation accuracy, %")
+    figure, axes = plotting.subplots(size=(7.2, 4.2))
+    _valleys(axes, tried)
+    axes.set(
+        xlim=(0.8 * min(lrs[0] for lrs, _ in tried.values()), 1.2 * max(lrs[-1] for lrs, _ in tried.values()))
+    )
+    axes.legend(loc="upper center")
+    title = "How far off may the rate be?"
+    plotting.finish(axes, title=title, x="learning rate η", y="validation loss at the end", names=False)
+    return figure
+
+
+def _valleys(axes: Axes, tried: Mapping[str, tuple[Sequence[float], ArrayLike]]) -> None:
+    for name, (lrs, losses) in tried.items():
+        dashed = name.startswith("measure")
+        color = COLORS.get(name, plotting.ORANGE if dashed else plotting.INK)
+        plotting.band(axes, lrs, losses, label=name, color=color)
+        axes.plot(
+            lrs, np.asarray(losses).mean(0), "o", markersize=4, mew=0, color=color, label=f"_{name} dots"
+        )
+    plotting.log_ticks(axes, "x")
+    last = max(lrs[-1] for lrs, _ in tried.values())
+    first = min(lrs[0] for lrs, _ in tried.values())
+    axes.set(xlim=(first * 0.8, last * 3.5), ylim=(0.1, 0.8))
+
+
+def orders(tried: Mapping[str, Mapping[str, tuple[Sequence[float], ArrayLike]]]) -> Figure:
+    """Validation loss against the rate, a panel for each ruler, a valley for each order of the two halves.
+
+    Args: tried: ruler -> order -> (R rates, losses (S, R)).
+    """
+    figure, panels = plotting.subplots(1, len(tried), size=(4.6 * len(tried), 3.7), sharey=True)
+    for axes, (ruler, valleys) in zip(panels, tried.items(), strict=True):
+        _valleys(axes, valleys)
+        axes.set_xlim(min(valleys["average first"][0]) * 0.8, max(valleys["average first"][0]) * 14)
+        title = f"The {ruler} ruler"
+        plotting.finish(axes, title=title, x="learning rate η", y="validation loss")
+    return figure
+
+
+def sam_rates(
+    momentum: Sequence[tuple[str, Sequence[float], Sequence[float]]], lrs: Sequence[float], sam: ArrayLike
+) -> Figure:
+    """Accuracy against the learning rate: momentum's recorded curves, and SAM's on the tuning seeds.
+
+    Args: momentum: (name, R rates, R accuracies). sam: (S, K), at `lrs`.
+    """
+    figure, axes = plotting.subplots(size=(7.2, 4.0))
+    for (name, rates_, values), color in zip(momentum, (plotting.BLUE, plotting.GREY), strict=True):
+        axes.plot(rates_, 100 * np.asarray(values), marker="o", markersize=4, color=color, label=name)
+    found = 100 * np.asarray(sam).mean(0)
+    axes.plot(lrs, found, marker="o", markersize=4, color=plotting.colour("sam"), label="SAM, 320 steps")
+    plotting.log_ticks(axes, "x")
+    axes.set(ylim=(76, 95), xlim=(8e-4, 0.5))
+    title = "SAM forgives a large rate; at the best rates little is left"
+    plotting.finish(axes, title=title, x="learning rate η", y="validation accuracy, %")
+    return figure
+
+
+def flatness(clouds: Mapping[str, tuple[ArrayLike, ArrayLike]]) -> Figure:
+    """Validation accuracy against sharpness, a dot for each seed.
+
+    Args: clouds: name -> (sharpness (S,), accuracy (S,)).
+    """
+    figure, axes = plotting.subplots(size=(7.2, 3.8))
+    colors = (plotting.colour("sam"), plotting.BLUE, plotting.VERMILION)
+    for color, (name, (sharp, right)) in zip(colors, clouds.items(), strict=True):
+        x, y = np.asarray(sharp), 100 * np.asarray(right)
+        plotting.measured(axes, x, y, label=f"_{name}", color=color)
+        axes.text(float(x.mean()), float(y.max()) + 1.2, name, color=color, ha="center")
+    plotting.log_ticks(axes, "x")
+    axes.set_xticks((2, 4, 8, 16), ("2", "4", "8", "16"))
+    axes.set(xlim=(1.4, 25), ylim=(72, 99))
+    title = "Flat and good, sharp and good, flat and bad"
+    plotting.finish(axes, title=title, x="sharpness at the end", y="validation accuracy, %", names=False)
     return figure
 
 
@@ -159,8 +263,8 @@ def planned_or_not(
     figure, axes = plotting.subplots(size=(7.2, 4.2))
     steps = np.arange(lengths[0], lengths[-1] + 1)
     plotting.log_ticks(axes)
-    axes.plot(lengths, constant, "o", color=plotting.GREY, label="best constant rate")
-    axes.plot(lengths, cosine, "o", color=plotting.BLUE, label="cosine, planned")
+    plotting.measured(axes, lengths, constant, label="best constant rate", color=plotting.GREY)
+    plotting.measured(axes, lengths, cosine, label="cosine, planned", color=plotting.BLUE)
     for path, name, color in (
         (default, "schedule-free, β = 0.9", plotting.colour("schedule-free")),
         (average, "schedule-free, β = 0", plotting.ORANGE),
@@ -168,124 +272,23 @@ def planned_or_not(
         axes.plot(steps, np.asarray(path)[steps], color=color, label=name)
     plotting.theory(axes, steps, directions / (2 * steps), label="limit, d / 2T")
     axes.set_xlim(lengths[0] * 0.9, lengths[-1] * 5)
-    title = "One run without a plan: near the planned ones, or below them"
+    title = "A noisy quadratic: one run without a plan, beside the planned ones"
     plotting.finish(axes, title=title, x="steps T", y="mean loss after T steps")
     return figure
 
 
-def lengths_on_digits(steps: Sequence[int], free: ArrayLike, planned: ArrayLike) -> Figure:
-    """Validation accuracy of one Schedule-Free run as it goes, and of cosine runs planned for each length.
+def batches(sizes: Sequence[int], found: Mapping[str, ArrayLike]) -> Figure:
+    """Validation loss against the batch size, mean over seeds with its interval.
 
-    Args: free, planned: (S, K).
+    Args: found: name -> (S, B).
     """
-    figure, axes = plotting.subplots(size=(6.8, 3.6))
-    for values, name, color in (
-        (planned, "cosine, one run per length", plotting.BLUE),
-        (free, "schedule-free, one run", plotting.colour("schedule-free")),
-    ):
-        plotting.band(axes, steps, 100 * np.asarray(values), label=name, color=color)
-    axes.set_xscale("log", base=2)
-    axes.set_xticks(steps, [str(step) for step in steps])
-    axes.set_xlim(steps[0] * 0.93, steps[-1] * 2.4)
-    plotting.finish(
-        axes, title="On digits one run without a plan stays close", x="steps", y="validation accuracy, %"
-    )
-    return figure
-
-
-def clipping(rates: Sequence[float], plain: ArrayLike, clipped: ArrayLike) -> Figure:
-    """Validation accuracy against the step size, with and without clipping.
-
-    Args: plain, clipped: (S, R).
-    """
-    figure, axes = plotting.subplots(size=(6.8, 3.6))
-    for values, name, color in ((plain, "not clipped", plotting.GREY), (clipped, "clipped", plotting.BLUE)):
-        plotting.band(axes, rates, 100 * np.asarray(values), label=name, color=color)
-    plotting.log_ticks(axes, "x")
-    axes.set_xticks(rates, [f"{rate:g}" for rate in rates])
-    axes.set_xlim(rates[0] * 0.9, rates[-1] * 1.9)
-    axes.set(ylim=(0, 100))
-    title = "A cap on the step keeps large rates alive"
-    plotting.finish(axes, title=title, x="step size η", y="validation accuracy, %")
-    return figure
-
-
-def costs(ways: Sequence[str], operations: Sequence[int], memory: Sequence[float]) -> Figure:
-    """What one step of Adam asks for: operations, and memory touched as a multiple of the least."""
-    figure, (left, right) = plotting.subplots(1, 2, size=(9.2, 3.0), sharey=True)
-    rows = np.arange(len(ways))[::-1]
-    colors = [plotting.colour("adam") if way in ("plain", "flat") else plotting.GREY for way in ways]
-    left.barh(rows, operations, 0.6, color=colors)
-    left.set(xscale="log", yticks=rows, yticklabels=ways, xlim=(0.8, 3 * max(operations)))
-    for row, count in zip(rows, operations, strict=True):
-        left.text(count * 1.12, row, str(count), va="center")
-    right.barh(rows, memory, 0.6, color=colors)
-    right.axvline(1, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
-    right.set(xlim=(0, 1.25 * max(memory)))
-    for row, share in zip(rows, memory, strict=True):
-        right.text(share + 0.05, row, f"{share:.2g}", va="center")
-    plotting.finish(left, title="Flat: as many calls as one tensor", x="operations", y="", names=False)
-    plotting.finish(right, title="Fused: no byte twice", x="bytes touched, least = 1", y="", names=False)
-    return figure
-
-
-def recorded_steps(record: Record, optimizer: str = "Adam") -> Figure:
-    """Milliseconds of one step for every way that the record has, one panel a workload."""
-    rows = [row for row in record.rows if row["optimizer"] == optimizer]
-    figure, panels = plotting.subplots(1, len(rows), size=(3.2 * len(rows), 3.2), squeeze=False)
-    for axes, row in zip(panels[0], rows, strict=True):
-        ways = [way for way in WAYS if way in row["median_s"]]
-        values = [1e3 * row["median_s"][way] for way in ways]
-        colors = [
-            plotting.colour("adam") if way in ("plain", "flat", "compiled") else plotting.GREY for way in ways
-        ]
-        at = np.arange(len(ways))[::-1]
-        axes.barh(at, values, 0.6, color=colors)
-        for height, value in zip(at, values, strict=True):
-            axes.text(value + 0.02 * max(values), height, f"{value:.3g}", va="center", fontsize=9)
-        axes.set(yticks=at, yticklabels=[MOVING if way == "moving" else way for way in ways])
-        axes.set(xlim=(0, 1.2 * max(values)))
-        plotting.finish(axes, title=row["workload"], x="ms per step", y="", names=False)
-    figure.supxlabel(f"{optimizer}, {record.provenance}", fontsize=9, color=plotting.GREY)
-    return figure
-
-
-BOWL = quadratic((1.0, 8.0), angle=0.5)
-FILM_STEPS = 110
-
-
-@functools.cache
-def three_points() -> tuple[Tensor, Tensor]:
-    """z and x of Schedule-Free SGD in a noisy bowl, each (FILM_STEPS + 1, 2)."""
-    surface = noisy(BOWL, 2.5, generator=torch.Generator().manual_seed(0))
-    p = torch.tensor([-3.4, 1.9], dtype=torch.float64, requires_grad=True)
-    rule = ScheduleFreeSGD([p], lr=0.12, momentum=0.9)
-    z, x = [p.detach().clone()], [p.detach().clone()]
-    for _ in range(FILM_STEPS):
-        p.grad = surface.grad(p.detach())
-        rule.step()
-        z.append(rule.state[p]["z"].clone())
-        x.append(rule.state[p]["x"].clone())
-    return torch.stack(z), torch.stack(x)
-
-
-def iterate_and_average(upto: int = FILM_STEPS) -> Figure:
-    """Where z hops and where x, the mean of all z, goes, up to a step."""
-    figure, axes = plotting.subplots(size=(6.4, 3.6))
-    plotting.contours(axes, BOWL, ((-4.2, 2.6), (-2.2, 2.4)))
-    z, x = three_points()
-    axes.plot(
-        z[: upto + 1, 0],
-        z[: upto + 1, 1],
-        color=plotting.GREY,
-        linewidth=0.6,
-        marker="o",
-        markersize=2.0,
-        label="_z",
-    )
-    plotting.path(axes, x[: upto + 1], label="_x", color=plotting.colour("schedule-free"))
-    axes.plot(0, 0, marker="*", color=plotting.INK, markersize=11, label="_minimum")
-    axes.text(-4.0, -1.7, "z, the iterate", color=plotting.GREY)
-    axes.text(-4.0, -2.05, "x, the mean of all z", color=plotting.colour("schedule-free"))
-    plotting.finish(axes, title=f"After {upto} steps", x="θ₁", y="θ₂", names=False)
+    figure, axes = plotting.subplots(size=(7.0, 3.6))
+    for color, (name, losses) in zip((COLORS["Muon"], plotting.GREY), found.items(), strict=True):
+        plotting.band(axes, sizes, losses, label=name, color=color)
+    axes.set_xscale("log")
+    axes.set_xticks(sizes, [str(size) for size in sizes])
+    axes.minorticks_off()
+    axes.set_xlim(sizes[0] * 0.85, sizes[-1] * 4.5)
+    title = "The average pays where gradients are noisy"
+    plotting.finish(axes, title=title, x="images in a batch", y="validation loss")
     return figure

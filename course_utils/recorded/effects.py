@@ -172,19 +172,19 @@ EFFECTS = (
         "the device is faster at it", "weights are kept in it as well", unit="loss", sign=-1,
     ),
     Effect(
-        "SAM", "SGD, equal steps", _NOISY, "18.sam-noisy",
-        "wrong labels, and time for two gradients a step", "clean labels",
+        "SAM", "momentum, equal gradients, both tuned", _NOISY, "18.sam-tuned",
+        "wrong labels, a rate that cannot be tuned", "the rival is tuned: little is left",
     ),
     Effect(
-        "Muon", "AdamW, each tuned", "digits", "18.muon-accuracy",
-        "large matrices, long runs", "small nets: it costs more a step",
+        "Muon", "Adam, each at its best rate", "digits, batches of 32", "18.muon-points",
+        "hidden matrices, gradients of small batches", "full batches; a rate that is not tuned",
     ),
     Effect(
-        "Schedule-Free", "planned cosine", "digits, 300 steps", "18.free-300",
+        "Schedule-Free", "planned cosine, both tuned", "digits, 300 steps", "18.free-digits",
         "the length of the run is not known", "it is: plan the decay",
     ),
     Effect(
-        "clipping", "no clipping", "digits, a rate that is too large", "18.clip-range",
+        "clipping", "no clipping", "digits, a rate that is too large", "18.clip-large",
         "rare huge gradients", "as a cure for a wrong rate",
     ),
 )  # fmt: skip

@@ -151,6 +151,7 @@ def sweep_lrs(
     beside: Mapping[str, Sequence[float] | Tensor] | None = None,
     rest_lr: float = 0.1,
     kind: Callable[..., Optimizer] | None = None,
+    per_run: Callable[[Tensor], Callable[[list[Tensor]], Any]] | None = None,
     **options: Any,
 ) -> LRSweep:
     """Train at each of R learning rates, for each of S seeds, all in one run: with plain SGD, or as asked.
@@ -165,12 +166,15 @@ def sweep_lrs(
             of these.
         rest_lr: learning rate of the parameters that are in neither.
         kind: another optimizer, as `lr_per_run` takes it; not together with `only` or `beside`.
+        per_run: any other: (R * S,) rates -> what `train_seeds` takes as `optimizer`; alone.
         options: `loss`, `steps` and what else `train_seeds` takes.
     Raises: ValueError where `only` or `beside` names no parameter of the model or comes with `kind`, and
         where `beside` has not R learning rates; and as `train_seeds`.
     """
     own = {name: torch.as_tensor(values, dtype=torch.float64) for name, values in (beside or {}).items()}
     require(kind is None or (only is None and not own), "only or kind, not both", only=only, beside=list(own))
+    alone = per_run is None or (kind is None and only is None and not own)
+    require(alone, "per_run without only, beside and kind", only=only, beside=list(own), kind=kind)
     lrs = torch.as_tensor(lrs, dtype=torch.float64)
     # the model is built for its names alone
     with torch.random.fork_rng([]):
@@ -193,11 +197,14 @@ def sweep_lrs(
         groups += [{"params": rest, "lrs": None, "lr": rest_lr}] if rest else []
         return LRPerRun(groups, each)
 
+    made: Callable[[list[Tensor]], Any] = optimizer if kind is None else lr_per_run(kind, each)
+    if per_run is not None:
+        made = per_run(each)
     runs = train_seeds(
         make_model,
         for_each(len(lrs), train),
         None if validation is None else for_each(len(lrs), validation),
-        optimizer=optimizer if kind is None else lr_per_run(kind, each),
+        optimizer=made,
         seeds=[seed for _ in lrs for seed in seeds],
         **options,
     )

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from course_utils import plotting, recorded
 from course_utils.figures import beyond_adam
-from course_utils.intervals import paired_interval
 from course_utils.seeds.muon import newton_schulz_batched
 from tests.figures.reading import drawn, line, texts
 from tests.mutants import mistakes
@@ -70,32 +67,6 @@ def test_the_spectrum_shows_what_its_alt_text_says() -> None:
     assert torch.linalg.svdvals(newton_schulz_batched(beyond_adam.gaussian(96))).min() > 0.68
 
 
-def test_the_race_is_paired() -> None:
-    rng = np.random.default_rng(0)
-    base = rng.normal(1, 1, 20)
-    losses = {
-        "adamw": base,
-        "muon": base - 0.1 + rng.normal(0, 0.01, 20),
-        "lion": base + rng.normal(0.2, 0.01, 20),
-    }
-    [axes] = drawn(beyond_adam.race(losses, against="adamw")).axes
-    for row, name in enumerate(("muon", "lion")):
-        found = paired_interval(losses[name], base)
-        assert line(axes, f"_{name}").tolist() == [[found.mean, row]]
-    assert [t.get_text() for t in axes.get_yticklabels()] == ["Muon", "Lion"]
-    assert "AdamW" in axes.get_xlabel()
-
-
-def test_sam_against_its_radius() -> None:
-    rng = np.random.default_rng(0)
-    sharp, clean, noisy = (rng.normal(size=(12, 3)) for _ in range(3))
-    left, right = drawn(beyond_adam.sam((0.0, 0.1, 0.2), sharp, clean, noisy)).axes
-    assert line(left, "_sharpness")[:, 1] == pytest.approx(sharp.mean(0))
-    assert line(right, "true labels")[:, 1] == pytest.approx(100 * clean.mean(0))
-    assert line(right, "a fifth wrong")[:, 1] == pytest.approx(100 * noisy.mean(0))
-    assert [t.get_text() for t in left.get_xticklabels()] == ["0", "0.1", "0.2"]
-
-
 def test_planned_or_not() -> None:
     lengths, path = [10, 20, 40], torch.linspace(1, 0.1, 41)
     [axes] = drawn(
@@ -110,77 +81,58 @@ def test_planned_or_not() -> None:
     assert line(axes, "limit, d / 2T")[0].tolist() == [10, 0.4]
 
 
-def test_lengths_and_clipping() -> None:
+def test_spectra_are_medians_over_seeds() -> None:
     rng = np.random.default_rng(0)
-    a, b = rng.random((12, 3)), rng.random((12, 3))
-    [axes] = drawn(beyond_adam.lengths_on_digits([10, 20, 40], a, b)).axes
-    assert line(axes, "schedule-free, one run")[:, 1] == pytest.approx(100 * a.mean(0))
-    assert line(axes, "cosine, one run per length")[:, 1] == pytest.approx(100 * b.mean(0))
-    assert [t.get_text() for t in axes.get_xticklabels()] == ["10", "20", "40"]
-    [axes] = drawn(beyond_adam.clipping((0.1, 0.2, 0.4), a, b)).axes
-    assert line(axes, "not clipped")[:, 1] == pytest.approx(100 * a.mean(0))
-    assert line(axes, "clipped")[:, 1] == pytest.approx(100 * b.mean(0))
+    before = {name: rng.random((5, 4)) + 0.1 for name in ("one", "many")}
+    after = {name: rng.random((5, 4)) + 0.1 for name in before}
+    left, right = drawn(beyond_adam.spectra(before, after)).axes
+    for axes, values in ((left, before), (right, after)):
+        for name, found in values.items():
+            assert line(axes, name)[:, 1] == pytest.approx(np.median(found, 0))
 
 
-def test_costs() -> None:
-    left, right = drawn(beyond_adam.costs(["plain", "flat"], [496, 8], [3.0, 2.7])).axes
-    assert [bar.get_width() for bar in left.patches] == [496, 8]
-    assert [bar.get_width() for bar in right.patches] == [3.0, 2.7]
-    assert texts(left) == ["496", "8"]
-    assert texts(right) == ["3", "2.7"]
-    assert [t.get_text() for t in left.get_yticklabels()] == ["plain", "flat"]
+def check_rates(module: Any) -> None:
+    rng = np.random.default_rng(0)
+    lrs, losses = [0.01, 0.02, 0.04], {name: 0.2 + 0.1 * rng.random((12, 3)) for name in ("Adam", "Muon")}
+    [axes] = drawn(module.rates({name: (lrs, one) for name, one in losses.items()})).axes
+    for name, one in losses.items():
+        assert line(axes, name).tolist() == pytest.approx(np.column_stack([lrs, one.mean(0)]))
+    orders = {"average first": (lrs, losses["Adam"]), "measure first": (lrs, losses["Muon"])}
+    panels = drawn(module.orders({"round": orders, "spectral": orders})).axes
+    assert ["round" in panels[0].get_title(loc="left"), "spectral" in panels[1].get_title(loc="left")] == [
+        True
+    ] * 2
+    assert line(panels[1], "measure first")[:, 1] == pytest.approx(losses["Muon"].mean(0))
 
 
-def test_a_record_is_shown_with_its_provenance(tmp_path: Path) -> None:
-    times = {"moving": 0.001, "default": 0.002, "plain": 0.004}
-    rows: list[dict[str, Any]] = [
-        {"workload": f"work {k}", "optimizer": name, "median_s": dict(times)}
-        for k in range(3)
-        for name in ("SGD", "Adam")
-    ]  # fmt: skip
-    rows[-1]["median_s"]["flat"] = 0.003
-    recorded.save("optimizers", rows, settings={}, folder=tmp_path)
-    record = recorded.newest("optimizers", tmp_path)
-    assert record is not None
-    figure = drawn(beyond_adam.recorded_steps(record))
-    assert [axes.get_title(loc="left") for axes in figure.axes] == ["work 0", "work 1", "work 2"]
-    first, last = figure.axes[0], figure.axes[-1]
-    assert [bar.get_width() for bar in first.patches] == pytest.approx([2, 4, 1])
-    assert [t.get_text() for t in first.get_yticklabels()] == ["default", "plain", beyond_adam.MOVING]
-    assert [bar.get_width() for bar in last.patches] == pytest.approx([2, 4, 3, 1])
-    assert texts(first) == ["2", "4", "1"]
-    assert record.provenance in figure.get_supxlabel()
+def test_the_valleys_are_means_over_seeds() -> None:
+    check_rates(beyond_adam)
 
 
-def check_film(module: Any) -> None:
-    z, x = module.three_points()
-    assert z.shape == x.shape == (module.FILM_STEPS + 1, 2)
-    mean = z[1:].cumsum(0) / torch.arange(1, len(z), dtype=torch.float64)[:, None]
-    torch.testing.assert_close(x[1:], mean, rtol=1e-10, atol=1e-12)
-    assert x[-20:].norm(dim=1).max() < 0.5  # the mean has arrived and stays
-    assert z[-40:].norm(dim=1).max() > 0.6  # the iterate has not settled
+def test_sam_beside_momentum() -> None:
+    rng = np.random.default_rng(0)
+    sam, curves = rng.random((4, 2)), [("momentum, 640", [0.01, 0.1], [0.9, 0.8]), ("other", [0.01], [0.7])]
+    [axes] = drawn(beyond_adam.sam_rates(curves, [0.01, 0.1], sam)).axes
+    assert line(axes, "SAM, 320 steps")[:, 1] == pytest.approx(100 * sam.mean(0))
+    assert line(axes, "momentum, 640").tolist() == [[0.01, 90], [0.1, 80]]
 
 
-def test_the_film_shows_a_mean() -> None:
-    check_film(beyond_adam)
-    z, x = beyond_adam.three_points()
-    [axes] = drawn(beyond_adam.iterate_and_average(30)).axes
-    assert line(axes, "_x") == pytest.approx(x[:31].numpy())
-    assert line(axes, "_z") == pytest.approx(z[:31].numpy())
-    (x0, x1), (y0, y1) = axes.get_xlim(), axes.get_ylim()
-    assert ((z.numpy() >= [x0, y0]) & (z.numpy() <= [x1, y1])).all()  # nothing leaves the picture
-    assert "30" in axes.get_title(loc="left")
-
-
-def test_methods_keep_their_colours() -> None:
-    assert set(beyond_adam.WRITTEN) <= set(plotting.COLOURS)
+def test_clouds_and_batches() -> None:
+    rng = np.random.default_rng(0)
+    clouds = {name: (2 + rng.random(5), 0.8 + 0.1 * rng.random(5)) for name in ("SAM", "a", "b")}
+    [axes] = drawn(beyond_adam.flatness(clouds)).axes
+    for name, (sharp, right) in clouds.items():
+        assert line(axes, f"_{name}").tolist() == pytest.approx(np.column_stack([sharp, 100 * right]))
+    assert texts(axes) == list(clouds)
+    found = {name: rng.random((12, 3)) for name in ("the average", "one gradient")}
+    [axes] = drawn(beyond_adam.batches([8, 32, 500], found)).axes
+    for name, losses in found.items():
+        assert line(axes, name)[:, 1] == pytest.approx(losses.mean(0))
 
 
 MUTANTS: dict[str, tuple[str, str, Any]] = {
     "cubic-term-lost": ("a * s + b * s**3 + c * s**5", "a * s + c * s**5", check_quintic),
     "steps-one-short": ("range(steps):\n        s", "range(steps - 1):\n        s", check_quintic),
-    "y-for-x": ('state[p]["x"].clone())', 'state[p]["z"].clone())', check_film),
-    "without-noise": ("surface = noisy(BOWL, 2.5,", "surface = noisy(BOWL, 0.0,", check_film),
 }  # fmt: skip
 
 

@@ -86,7 +86,6 @@ MUTANTS = (
     Mutant("loss scaler that grows a step late", "17", "mixed_precision/grad_scaler.py", "if self._good_steps == self._growth_interval:", "if self._good_steps == self._growth_interval + 1:"),
     Mutant("loss scaler that steps on inf", "17", "mixed_precision/grad_scaler.py", "None if overflow else optimizer.step(*args, **kwargs)", "optimizer.step(*args, **kwargs)"),
     Mutant("rounding without a floor for subnormals", "17", "mixed_precision/formats.py", "exponent.clamp(min=fmt.min_exponent) - fmt.mantissa", "exponent - fmt.mantissa"),
-    Mutant("Lion's betas swapped", "18", "optimizers/lion.py", "c = m.mul(beta1).add_(g, alpha=1 - beta1)", "c = m.mul(beta2).add_(g, alpha=1 - beta2)"),
     Mutant("Muon without Nesterov's look ahead", "18", "optimizers/muon.py", 'd = g.lerp(m, momentum) if group["nesterov"] else m', "d = m"),
     Mutant("SAM that climbs by the gradient, not by its direction", "18", "optimizers/sam.py", "(rho / norm)", "(rho * norm)"),
     Mutant("Schedule-Free with equal weights", "18", "optimizers/schedule_free.py", 'state["x"].lerp_(z, lr_t**2 / state["weight_sum"])', 'state["x"].lerp_(z, 0.5)'),
