@@ -323,6 +323,7 @@ def minutes(only: tuple[str, ...], notebooks: Path, write: bool) -> None:
 @click.option(
     "--solutions", is_flag=True, help="Show solutions on the pages of students: after the deadline."
 )
+@click.option("--anew", is_flag=True, help="Run every notebook, also those whose verdicts are kept.")
 def grade(
     folder: Path,
     out: Path,
@@ -333,12 +334,14 @@ def grade(
     roster: Path | None,
     assignment: str,
     solutions: bool,
+    anew: bool,
 ) -> None:
     """Grade the notebooks submitted in FOLDER, or a zip: one row per student and exercise, with the
     diagnosis.
 
     Beside the table go students.csv, files for an LMS, feedback/ with a page for each student, overview.html.
-    Each notebook runs in a process of its own, with limits.
+    Called again after an interruption, it goes on where it was. Each notebook runs in a process of its own,
+    with limits.
     Exit status: 0 all graded, 1 some notebook could not be, 2 there is none, 130 interrupted.
     """
     from course_utils.tools.grading import grade as grader
@@ -349,7 +352,7 @@ def grade(
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         points = scores.read_weights(weights) if weights else None
-        grades = grader.grade(folder, out, limits=limits, said=names, say=click.echo)
+        grades = grader.grade(folder, out, limits=limits, said=names, anew=anew, say=click.echo)
         lines = outputs.write(
             grades, out.parent, weights=points, roster=roster, assignment=assignment, solutions=solutions
         )
@@ -359,7 +362,7 @@ def grade(
         click.echo(problem, err=True)
         raise SystemExit(2) from None
     except KeyboardInterrupt:
-        click.echo(f"interrupted; what was graded is in {out}", err=True)
+        click.echo(f"interrupted; what was graded is in {out}, and kept for the next call", err=True)
         raise SystemExit(130) from None
     raise SystemExit(0 if grades.complete else 1)
 

@@ -127,7 +127,7 @@ def _shell(asked: _Asked) -> Any:
     import course_utils.exercises as exercises
     from course_utils.exercises.engine import commands
 
-    class Shell(InteractiveShell):  # type: ignore[misc]
+    class Shell(InteractiveShell):
         """No windows: `%matplotlib inline`, `%matplotlib qt`, `%pylab` and `%gui` draw nothing."""
 
         def enable_gui(self, gui: object = None) -> None:
@@ -140,7 +140,7 @@ def _shell(asked: _Asked) -> Any:
         silent = asked.check if name == "check" else lambda *args, **kwargs: None
         for module in (exercises, commands):
             setattr(module, name, silent)
-    shell = Shell.instance(config=Config({"HistoryManager": {"enabled": False}}))
+    shell: Any = Shell.instance(config=Config({"HistoryManager": {"enabled": False}}))
     shell.configurables.append(InlineBackend.instance(parent=shell))  # for %config InlineBackend
     return shell
 

@@ -20,7 +20,7 @@ from course_utils._files import write_whole
 from course_utils.exercises.engine.child import Event
 from course_utils.exercises.engine.model import Exercise
 from course_utils.tools import lessons
-from course_utils.tools.grading import names, notebooks, submissions
+from course_utils.tools.grading import kept, names, notebooks, submissions
 from course_utils.tools.grading.judging import diagnosis, verdict_of
 from course_utils.tools.grading.notebooks import Notebook
 from course_utils.tools.grading.process import USUAL, Limits, attempt
@@ -63,6 +63,7 @@ def grade(
     *,
     limits: Limits = USUAL,
     said: Path | None = None,
+    anew: bool = False,
     say: Say = lambda line: None,
 ) -> Grades:
     """Grade every notebook below a folder, or in a zip, and write `out` after each, whole each time.
@@ -72,6 +73,7 @@ def grade(
     Args:
         limits: seconds and memory for each notebook.
         said: a CSV file of who handed in what, for where names do not tell (`names`).
+        anew: run every notebook, also those whose verdicts an earlier grading has kept (`kept`).
         say: called with a line for each notebook, and for each other file.
     Raises: LessonError where there is no notebook, or `said` cannot be read.
     """
@@ -87,13 +89,13 @@ def grade(
         counting = [one for one in handed_in if one.lessons or one.notebook is None]
         for count, one in enumerate(counting, 1):
             begun = time.monotonic()
-            graded = _rows(one, limits=limits, hide=folder)
+            graded, known = _rows(one, limits, hide=folder, kept_in=kept.folder(out), anew=anew)
             grades.rows += graded
             write_whole(out, table(grades.rows))
             result = summary(graded)
             name = plain(one.file.name.as_posix())
-            took = time.monotonic() - begun
-            say(f"[{count:>3}/{len(counting)}] {one.student}: {name}: {result} ({took:.1f} s)")
+            took = "as before" if known else f"{time.monotonic() - begun:.1f} s"
+            say(f"[{count:>3}/{len(counting)}] {one.student}: {name}: {result} ({took})")
     return grades
 
 
@@ -173,21 +175,29 @@ def _choose(handed_in: list[_Submission], leave_out: Say) -> None:
             )
 
 
-def _rows(one: _Submission, *, limits: Limits, hide: Path) -> list[Row]:
-    """The rows of a notebook; one that cannot be graded gives one without exercise."""
+def _rows(
+    one: _Submission, limits: Limits, *, hide: Path, kept_in: Path, anew: bool
+) -> tuple[list[Row], bool]:
+    """The rows of a notebook, whether they were known; where it cannot be graded, one without exercise."""
     name = plain(one.file.name.as_posix())
     if one.notebook is None:
-        return [Row(one.student, "", "unreadable", plain(one.problem), name)]
+        return [Row(one.student, "", "unreadable", plain(one.problem), name)], False
     exercises = [exercise for exercise in one.notebook.exercises if exercise.id[:2] in one.lessons]
     try:
         modules = {name: path.read_bytes() for name, path in one.modules.items()}
+        mark = kept.fingerprint(one.file.path.read_bytes(), modules, exercises, limits)
+        place = kept_in / f"{mark}.json"
+        if not anew and (known := kept.load(place, one.student, name)):
+            return known, True
         events = run(one.notebook, exercises, limits=limits, hide=hide, modules=modules)
-        return [_row(one.student, exercise, events.get(exercise.id), name) for exercise in exercises]
+        rows = [_row(one.student, exercise, events.get(exercise.id), name) for exercise in exercises]
+        kept.save(place, rows)
+        return rows, False
     except OSError as problem:  # of this machine: no process, no space, no right to read
         why = f"could not be run: {problem}"
     except Exception as problem:  # whatever it is, the others are graded
         why = f"could not be graded: {type(problem).__name__}: {problem}"
-    return [Row(one.student, "", "failed", plain(why), name)]
+    return [Row(one.student, "", "failed", plain(why), name)], False
 
 
 def run(

@@ -16,7 +16,8 @@ import pytest
 
 from course_utils.exercises.engine.child import Event
 from course_utils.tools import lessons
-from course_utils.tools.grading import grade, names, submissions, unpack
+from course_utils.tools.grading import grade, kept, names, submissions, unpack
+from course_utils.tools.grading.rows import Row
 from course_utils.tools.grading.submissions import File, Found
 from tests.mutants import mistakes
 
@@ -416,3 +417,64 @@ def test_a_module_goes_with_the_notebook_beside_it(nothing_runs: list[Any], tmp_
     assert lines == [
         f"left out, no notebook: {name}" for name in ("loose.py", "ada/sub/other.py", "cyd.zip/big.py")
     ]
+
+
+# --- going on ----------------------------------------------------------------------------------------
+
+
+def test_a_second_grading_runs_only_what_is_new(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    ran: list[str] = []
+
+    def run(notebook: Any, *args: Any, **kwargs: Any) -> dict[str, Event]:
+        ran.append(notebook.cells[0].split("'")[3])
+        if ran[-1] == "unlucky":
+            raise OSError("no space")
+        if len(ran) == 3:
+            raise KeyboardInterrupt
+        return {}
+
+    monkeypatch.setattr(grade, "run", run)
+    files = {
+        f"{who}/05_momentum.ipynb": book(f"check('05.x', {who!r})") for who in ("ada", "bob", "cyd", "dan")
+    }
+    folder, out, lines = put(tmp_path / "in", files), tmp_path / "grades.csv", []
+    with pytest.raises(KeyboardInterrupt):
+        grade.grade(folder, out)
+    first = grade.grade(folder, out, say=lines.append)
+    assert ran == ["ada", "bob", "cyd", "cyd", "dan"]
+    assert [line.endswith("(as before)") for line in lines] == [True, True, False, False]
+    assert grade.grade(folder, out).rows == first.rows
+    assert len(ran) == 5
+    # Another content, other limits, another module beside it: run again. Another's name: not.
+    put(folder, {"ada/05_momentum.ipynb": book("check('05.x', 'new')"), "bob/helper.py": b"x = 1"})
+    (folder / "cyd").rename(folder / "zoe")
+    rows = grade.grade(folder, out).rows
+    assert ran[5:] == ["new", "bob"]
+    assert sorted({row.student for row in rows}) == ["ada", "bob", "dan", "zoe"]
+    assert {row.file for row in rows if row.student == "zoe"} == {"zoe/05_momentum.ipynb"}
+    grade.grade(folder, out, limits=grade.Limits(notebook=7))
+    assert len(ran) == 11
+    grade.grade(folder, out, anew=True)
+    assert len(ran) == 15
+    # What is torn, and what could not be run, is tried again.
+    for path in (tmp_path / "grades.csv.cache").iterdir():
+        path.write_text("[[3")
+    put(folder, {"dan/05_momentum.ipynb": book("check('05.x', 'unlucky')")})
+    for _ in range(2):
+        assert [row.state for row in grade.grade(folder, out).rows if row.student == "dan"] == ["failed"]
+    assert len(ran) == 20
+
+
+def test_what_is_kept_comes_back_as_it_was(tmp_path: Path) -> None:
+    rows = [Row("ada", "05.x", "wrong", "é", "f", ("one", "two"), (("Input", "x"), ("Got", "y")))]
+    kept.save(tmp_path / "x.json", rows)
+    assert kept.load(tmp_path / "x.json", "ada", "f") == rows
+
+
+def test_another_course_is_another_fingerprint(tmp_path: Path) -> None:
+    put(tmp_path, {"a.py": b"x = 1"})
+    before = kept.course(tmp_path)
+    put(tmp_path, {"sub/b.py": b""})
+    kept.course.cache_clear()
+    assert kept.course(tmp_path) != before
+    kept.course.cache_clear()
