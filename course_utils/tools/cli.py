@@ -324,6 +324,7 @@ def minutes(only: tuple[str, ...], notebooks: Path, write: bool) -> None:
     "--solutions", is_flag=True, help="Show solutions on the pages of students: after the deadline."
 )
 @click.option("--anew", is_flag=True, help="Run every notebook, also those whose verdicts are kept.")
+@click.option("--unsafe", is_flag=True, help="Grade even where notebooks cannot be shut off from your files.")
 def grade(
     folder: Path,
     out: Path,
@@ -335,6 +336,7 @@ def grade(
     assignment: str,
     solutions: bool,
     anew: bool,
+    unsafe: bool,
 ) -> None:
     """Grade the notebooks submitted in FOLDER, or a zip: one row per student and exercise, with the
     diagnosis.
@@ -347,7 +349,11 @@ def grade(
     from course_utils.tools.grading import grade as grader
     from course_utils.tools.grading import isolation, outputs, process, rows, scores
 
-    click.echo(isolation.isolation(folder))
+    click.echo(isolation.isolation())
+    if isolation.way() is None:
+        click.echo(f"Take care: {isolation.NEED}.", err=True)
+        if not unsafe:
+            raise SystemExit(2)
     limits = process.Limits(notebook=60 * minutes, memory=int(1e9 * gigabytes))
     signal.signal(signal.SIGTERM, _interrupt)
     try:

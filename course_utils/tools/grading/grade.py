@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
@@ -20,7 +20,7 @@ from course_utils._files import write_whole
 from course_utils.exercises.engine.child import Event
 from course_utils.exercises.engine.model import Exercise
 from course_utils.tools import lessons
-from course_utils.tools.grading import kept, names, notebooks, submissions
+from course_utils.tools.grading import isolation, kept, names, notebooks, submissions
 from course_utils.tools.grading.judging import diagnosis, verdict_of
 from course_utils.tools.grading.notebooks import Notebook
 from course_utils.tools.grading.process import USUAL, Limits, attempt
@@ -75,7 +75,8 @@ def grade(
         said: a CSV file of who handed in what, for where names do not tell (`names`).
         anew: run every notebook, also those whose verdicts an earlier grading has kept (`kept`).
         say: called with a line for each notebook, and for each other file.
-    Raises: LessonError where there is no notebook, or `said` cannot be read.
+    Raises: LessonError where there is no notebook, where `said` cannot be read, and where a notebook that is
+        not shut off has changed the course.
     """
     grades = Grades()
 
@@ -86,10 +87,15 @@ def grade(
     with tempfile.TemporaryDirectory(prefix="course-unpacked-") as scratch:
         handed_in = _gather(folder, Path(scratch), said, leave_out)
         _choose(handed_in, leave_out)
+        hide = [(folder if folder.is_dir() else folder.parent).resolve(), Path(scratch), out.parent.resolve()]
         counting = [one for one in handed_in if one.lessons or one.notebook is None]
         for count, one in enumerate(counting, 1):
             begun = time.monotonic()
-            graded, known = _rows(one, limits, hide=folder, kept_in=kept.folder(out), anew=anew)
+            graded, known = _rows(one, limits, hide=hide, kept_in=kept.folder(out), anew=anew)
+            if isolation.way() is None and kept.digest() != kept.course():
+                file = one.file.name.as_posix()
+                cure = "install the course anew, and look at this notebook; verdicts before it stand"
+                raise lessons.LessonError(plain(f"{file} has changed the course's own files: {cure}"))
             grades.rows += graded
             write_whole(out, table(grades.rows))
             result = summary(graded)
@@ -176,7 +182,7 @@ def _choose(handed_in: list[_Submission], leave_out: Say) -> None:
 
 
 def _rows(
-    one: _Submission, limits: Limits, *, hide: Path, kept_in: Path, anew: bool
+    one: _Submission, limits: Limits, *, hide: Sequence[Path], kept_in: Path, anew: bool
 ) -> tuple[list[Row], bool]:
     """The rows of a notebook, whether they were known; where it cannot be graded, one without exercise."""
     name = plain(one.file.name.as_posix())
@@ -205,7 +211,7 @@ def run(
     exercises: Iterable[Exercise],
     *,
     limits: Limits = USUAL,
-    hide: Path | None = None,
+    hide: Sequence[Path] = (),
     modules: Mapping[str, bytes] | None = None,
 ) -> dict[str, Event]:
     """Run a notebook's code; exercise id -> what its process said of the answer."""

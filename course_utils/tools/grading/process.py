@@ -1,8 +1,7 @@
 """Runs one student's notebook in a process that is watched, and brings back what it says.
 
 The process has an empty folder, a clean environment, limits of time and memory, and is ended with all it has
-started. Where Linux lets this user do so (`unshare`), it also sees no other process, no network, and an empty
-folder in the place of the submissions.
+started; how far it is shut off, `isolation` says.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import contextlib
 import json
 import secrets
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +18,7 @@ import psutil
 
 from course_utils._files import write_whole
 from course_utils.exercises.engine.child import MARK, Child, Event
-from course_utils.tools.grading.isolation import bare_environment, shut_off, tasks, to_hide
+from course_utils.tools.grading.isolation import bare_environment, scratch, shut_off, tasks
 
 MOST_PROCESSES = 64
 MOST_INPUTS = 1000  # of an exercise
@@ -59,7 +57,7 @@ class _Attempt:
     answers: Answers
     seconds: Mapping[str, float]  # exercise id -> how long its answer may take
     limits: Limits
-    hide: Path | None
+    hide: Sequence[Path]
     modules: Mapping[str, bytes]
     events: dict[str, Event] = field(default_factory=dict)  # exercise id -> its last word
     places: dict[str, tuple[int, int]] = field(default_factory=dict)  # exercise id -> cell and number of that
@@ -159,7 +157,7 @@ def attempt(
     seconds: Mapping[str, float],
     *,
     limits: Limits = USUAL,
-    hide: Path | None = None,
+    hide: Sequence[Path] = (),
     modules: Mapping[str, bytes] | None = None,
 ) -> dict[str, Event]:
     """Exercise id -> the `answer` or `broken` event of the last call of check for it.
@@ -171,7 +169,7 @@ def attempt(
         answers: position of a cell -> (exercise id, expression of the answer) that its text checks: they are
             tried after it where the cell did not come to its check.
         seconds: id of every exercise that counts -> how long its answer may take.
-        hide: the folder of submissions.
+        hide: folders that the process is not to see: submissions, grades.
         modules: name -> content of the modules that were handed in with it.
     """
     state = _Attempt(cells, answers, seconds, limits, hide, modules or {})
@@ -182,21 +180,14 @@ def attempt(
 
 
 @contextlib.contextmanager
-def _process(hide: Path | None, modules: Mapping[str, bytes]) -> Iterator[tuple[Child, str]]:
+def _process(hide: Sequence[Path], modules: Mapping[str, bytes]) -> Iterator[tuple[Child, str]]:
     """The process in an empty folder, and the folder of its modules; all it started ends with it."""
-    with tempfile.TemporaryDirectory(prefix="course-", ignore_cleanup_errors=True) as scratch:
-        home, beside = Path(scratch, "home"), Path(scratch, "modules")
-        home.mkdir()
-        beside.mkdir()
+    with scratch() as (home, beside):
         for name, content in modules.items():
             write_whole(beside / name, content)
             (beside / name).chmod(0o444)
-        command = [
-            *shut_off(to_hide(hide, Path(scratch))),
-            sys.executable,
-            "-m",
-            "course_utils.tools.grading.child",
-        ]
+        words = shut_off(home, beside if modules else None, hide)
+        command = [*words, sys.executable, "-m", "course_utils.tools.grading.child"]
         env = bare_environment(str(home)) | {MARK: secrets.token_hex(8)}
         child = Child(command, env=env, cwd=home, apart=True)
         try:

@@ -16,7 +16,7 @@ import pytest
 
 from course_utils.exercises.engine.child import Event
 from course_utils.tools import lessons
-from course_utils.tools.grading import grade, kept, names, submissions, unpack
+from course_utils.tools.grading import grade, isolation, kept, names, submissions, unpack
 from course_utils.tools.grading.rows import Row
 from course_utils.tools.grading.submissions import File, Found
 from tests.mutants import mistakes
@@ -473,8 +473,25 @@ def test_what_is_kept_comes_back_as_it_was(tmp_path: Path) -> None:
 
 def test_another_course_is_another_fingerprint(tmp_path: Path) -> None:
     put(tmp_path, {"a.py": b"x = 1"})
-    before = kept.course(tmp_path)
-    put(tmp_path, {"sub/b.py": b""})
-    kept.course.cache_clear()
-    assert kept.course(tmp_path) != before
-    kept.course.cache_clear()
+    found = {kept.digest(tmp_path)}
+    for name in ("sub/b.py", "a.py"):
+        put(tmp_path, {name: b"x = 2"})
+        found.add(kept.digest(tmp_path))
+    assert len(found) == 3
+
+
+def test_a_notebook_that_changes_the_course_ends_the_grading(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Where notebooks are not shut off, one may: no verdict after it could be believed."""
+    folder = put(tmp_path / "in", {f"{who}/05_momentum.ipynb": book() for who in ("ada", "bob", "cyd")})
+    states = iter(["as it was", "changed"])
+    monkeypatch.setattr(isolation, "way", lambda: None)
+    monkeypatch.setattr(kept, "course", lambda: "as it was")
+    monkeypatch.setattr(kept, "digest", lambda: next(states))
+    monkeypatch.setattr(grade, "run", lambda *args, **kwargs: {})
+    with pytest.raises(
+        lessons.LessonError, match=r"bob/05_momentum.ipynb has changed the course's own files"
+    ):
+        grade.grade(folder, tmp_path / "grades.csv")
+    assert (tmp_path / "grades.csv").read_text().count("05.momentum_step") == 1
