@@ -208,7 +208,12 @@ def _unshare(home: Path, hide: Sequence[Path]) -> list[str]:
 def _needed() -> tuple[Path, ...]:
     """Folders without which Python or the course do not start, those inside another one left out."""
     executable = Path(sys.executable)
-    places = [sys.prefix, sys.base_prefix, executable.resolve().parents[1], ROOT / "course_utils"]
+    places: list[str | Path] = [
+        sys.prefix,
+        sys.base_prefix,
+        executable.resolve().parents[1],
+        ROOT / "course_utils",
+    ]
     places += [Path(place) for place in sys.path if "site-packages" in place or "dist-packages" in place]
     found = {Path(os.path.abspath(place)) for place in places} | {Path(place).resolve() for place in places}
     there = sorted(place for place in found if place.is_dir() and place != Path("/"))

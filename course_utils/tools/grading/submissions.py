@@ -170,8 +170,9 @@ def _told(name: PurePath) -> str:
 
 
 def _shared(names: list[PurePath], depth: int) -> bool:
-    """Whether the folder at `depth` of these paths is of several students."""
-    inner = [PurePath(*name.parts[depth + 1 :]) for name in names if len(name.parts) > depth + 1]
+    """Whether the folder at `depth` of these paths is of several students; modules say nothing of that."""
+    books = [name for name in names if name.suffix.lower() != ".py"]
+    inner = [PurePath(*name.parts[depth + 1 :]) for name in books if len(name.parts) > depth + 1]
     if len({_owner(name) for name in inner} - {""}) > 1:
         return True
     places: dict[str, set[str]] = {}

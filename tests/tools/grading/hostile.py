@@ -20,7 +20,7 @@ DIFFERENCE, ERROR, SEEDS = "00.paired_difference", "00.paired_standard_error", "
 RIGHT = {
     DIFFERENCE: "def paired_difference(a, b):\n    return a - b",
     ERROR: "def paired_standard_error(a, b):\n    d = a - b\n    return (d.std() / math.sqrt(len(d))).item()",
-    SEEDS: "def seeds_needed(d, s, z):\n    return math.ceil((z * s / d) ** 2)",
+    SEEDS: "def seeds_needed(d, s, z):\n    return max(1, math.ceil((z * s / d) ** 2))",
 }
 HEAD = "import math, os, sys, subprocess, threading, time\nfrom course_utils.exercises import check"
 
@@ -83,17 +83,17 @@ HARMLESS = {
     "control characters": "print('\\x1b[2J\\x1b]0;t\\x07')",
     "raises": "raise SystemExit",
     "interrupts": "raise KeyboardInterrupt",
-    "an error of its own": "class E(BaseException):\n    def __str__(self): raise self\nraise E",
     "a broken cell": "def f(:\n    pass",
     "a deep cell": "x = " + "(" * 300 + "1" + ")" * 300,
     "many cells' names": "globals().update({f'n{i}': i for i in range(10**5)})",
-    "other streams": "sys.stdout = sys.stderr = sys.stdin = None",
     "a changed folder": "os.chdir('/')",
     "a changed dtype": "import torch\ntorch.set_default_dtype(torch.float64)",
     "no gradients": "import torch\ntorch.set_grad_enabled(False)",
     "magics": "%matplotlib inline\n%config InlineBackend.figure_format = 'retina'\n!ls /\n%pip --version",
 }  # fmt: skip
 COSTLY = {
+    "other streams": "sys.stdout = sys.stderr = sys.stdin = None",
+    "an error of its own": "class E(BaseException):\n    def __str__(self): raise self\nraise E",
     "an end": "os._exit(0)",
     "a crash": "import ctypes\nctypes.string_at(0)",
     "forks": "while True:\n    os.fork()",

@@ -132,6 +132,8 @@ def check_students(module: ModuleType) -> None:
     assert students(module, "hw/ada/a.ipynb", "hw/bob/a.ipynb", "eve/a.ipynb") == ["hw/ada", "hw/bob", "eve"]
     assert students(module, "ada/05_momentum.ipynb", "ada/old/05_momentum.ipynb") == ["ada", "ada"]
     assert students(module, "ada/w1/05_momentum.ipynb", "ada/w2/06_adaptive_rates.ipynb") == ["ada", "ada"]
+    weeks = ("ada/w1/05_momentum.ipynb", "ada/w1/u.py", "ada/w2/06_adaptive_rates.ipynb", "ada/w2/u.py")
+    assert students(module, *weeks) == ["ada"] * 4
     assert students(module, "Zoe\u0308/05_momentum.ipynb", "Zo\u00eb/06_adaptive_rates.ipynb") == ["Zoë"] * 2
     assert students(module, "a_12_345_05_momentum.ipynb") == ["a_12_345"]  # too short for ids of Canvas
     assert students(module, "a_12_3456_05_momentum.ipynb") == ["a_12"]
@@ -150,6 +152,7 @@ test_a_mistake_about_students_is_noticed = mistakes(
         ("return any(len(folders) > 1 for folders in places.values())", "return False"),
         ("if len(name.parts) > 1:\n            places", "if name.parts:\n            places"),
         (r"(?P<id>\d{2,})_\d{4,}_", r"(?P<id>\d{2,})_\d{3,}_"),
+        ('books = [name for name in names if name.suffix.lower() != ".py"]', "books = names"),
         ("len(name.parts) > 3", "len(name.parts) > 1"),
     ],
     check=check_students,

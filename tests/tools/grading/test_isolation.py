@@ -109,7 +109,7 @@ test_a_hole_in_bwrap_is_noticed = mistakes(
         ('"--unshare-all", "--unshare-user"', '"--unshare-user", "--unshare-net"'),
         ('"/dev/shm", "--remount-ro", "/dev"]', '"/dev/shm"]'),
         ('str(home), "--remount-ro", "/"]', "str(home)]"),
-        ('for place in read:\n        words += ["--ro-bind"', 'for place in read:\n        words += ["--bind"'),
+        ('in read:\n        words += ["--ro-bind"', 'in read:\n        words += ["--bind"'),
         ('"--size", str(SCRATCH), "--tmpfs", str(home)', '"--tmpfs", str(home)'),
         ('for place in map(Path, _SYSTEM):', 'words += ["--ro-bind", "/", "/"]\n    for place in ():'),
         ("*([beside] if beside else [])", ""),
