@@ -85,16 +85,15 @@ def _exercise(row: Row, scores: Scores, solutions: bool) -> dict[str, Any]:
     text = ""
     if solutions:
         text = pasted(exercise.solution, {}) if exercise.asks_for_function else repr(exercise.solution)
-    reason = row.lines[0] if row.lines else row.diagnosis
-    for word in ("correct", "wrong", "raised", "stopped", "not attempted yet"):
-        reason = reason.removeprefix(word)
+    lines = row.lines or (row.diagnosis,)
+    said = ("correct.", "not attempted yet.")  # the mark beside the title says so
     return {
         "row": row,
         "title": exercise.title,
         "prompt": exercise.prompt,
         "points": number(scores.weights[row.exercise] if row.state == "correct" else 0.0),
         "most": number(scores.weights[row.exercise]),
-        "lines": list(_kept([reason.lstrip(" .:"), *row.lines[1:]])),
+        "lines": list(_kept(line for line in lines if line not in said)),
         "solution": text,
         "note": exercise.note if solutions else "",
     }
