@@ -111,8 +111,8 @@ answers: $(STAMP)  ## a change in a solution at a time, every one of them: does 
 databases: $(STAMP)  ## all of torch's own test inputs, on ours and on torch's; writes two tables in docs/
 	@$(PYTEST) tests/nightly/test_module_and_op_databases.py tests/nightly/test_optimizer_database.py
 
-faults: $(STAMP)  ## a full disk, a killed kernel, an interrupt, no network, ...: is anything lost?
-	@$(PYTEST) tests/nightly/test_faults.py
+faults: $(STAMP)  ## a full disk, a killed kernel, no network, a hostile class to grade, ...: is anything lost?
+	@$(PYTEST) tests/nightly/test_faults.py tests/nightly/test_hostile_class.py
 
 template: $(STAMP)  ## a new course made from this one: do its own tests pass?
 	@$(PYTEST) tests/nightly/test_new_course.py

@@ -31,6 +31,11 @@ def _folder(name: str, default: Path, text: str) -> Callable[[Any], Any]:
     return click.option(name, type=kind, default=default, show_default=default.name + "/", help=text)
 
 
+def _csv(name: str, text: str) -> Callable[[Any], Any]:
+    kind = click.Path(path_type=Path, dir_okay=False, exists=True)
+    return click.option(name, type=kind, metavar="CSV", help=text)
+
+
 def _notebooks() -> Callable[[Any], Any]:
     return _folder("--notebooks", NOTEBOOKS, "Folder of the lessons.")
 
@@ -302,7 +307,7 @@ def minutes(only: tuple[str, ...], notebooks: Path, write: bool) -> None:
 
 
 @commands.command()
-@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("folder", type=click.Path(path_type=Path, exists=True))
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), default=BUILD / "grades.csv",
     show_default="build/grades.csv", help="The CSV file to write.",
@@ -311,30 +316,61 @@ def minutes(only: tuple[str, ...], notebooks: Path, write: bool) -> None:
 @click.option(
     "--gigabytes", type=click.FloatRange(min=0.2), default=2.0, show_default=True, help="Its memory."
 )
-def grade(folder: Path, out: Path, minutes: float, gigabytes: float) -> None:
-    """Grade the notebooks submitted in FOLDER: one row per student and exercise, with the diagnosis.
+@_csv("--names", "`path or a part of it,student`: who handed in what, where names do not tell.")
+@_csv("--weights", "`exercise,points`; by default each counts 1.")
+@_csv("--roster", "A gradebook that Canvas exported, or a grading worksheet of Moodle, to be filled.")
+@click.option("--assignment", default="", help="The roster's column to fill.")
+@click.option(
+    "--solutions", is_flag=True, help="Show solutions on the pages of students: after the deadline."
+)
+@click.option("--anew", is_flag=True, help="Run every notebook, also those whose verdicts are kept.")
+@click.option("--unsafe", is_flag=True, help="Grade even where notebooks cannot be shut off from your files.")
+def grade(
+    folder: Path,
+    out: Path,
+    minutes: float,
+    gigabytes: float,
+    names: Path | None,
+    weights: Path | None,
+    roster: Path | None,
+    assignment: str,
+    solutions: bool,
+    anew: bool,
+    unsafe: bool,
+) -> None:
+    """Grade the notebooks submitted in FOLDER, or a zip: one row per student and exercise, with the
+    diagnosis.
 
-    Each runs in a process of its own, with limits. Without a container it has your rights on your files.
+    Beside the table go students.csv, files for an LMS, feedback/ with a page for each student, overview.html.
+    Called again after an interruption, it goes on where it was. Each notebook runs in a process of its own,
+    with limits.
     Exit status: 0 all graded, 1 some notebook could not be, 2 there is none, 130 interrupted.
     """
     from course_utils.tools.grading import grade as grader
-    from course_utils.tools.grading import isolation, process
+    from course_utils.tools.grading import isolation, outputs, process, rows, scores
 
-    click.echo(isolation.isolation(folder))
+    click.echo(isolation.isolation())
+    if isolation.way() is None:
+        click.echo(f"Take care: {isolation.NEED}.", err=True)
+        if not unsafe:
+            raise SystemExit(2)
     limits = process.Limits(notebook=60 * minutes, memory=int(1e9 * gigabytes))
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        rows = grader.grade(folder, out, limits=limits, say=click.echo)
+        points = scores.read_weights(weights) if weights else None
+        grades = grader.grade(folder, out, limits=limits, said=names, anew=anew, say=click.echo)
+        lines = outputs.write(
+            grades, out.parent, weights=points, roster=roster, assignment=assignment, solutions=solutions
+        )
+        for line in (*rows.tally(grades.rows), out, *lines):
+            click.echo(line)
     except lessons.LessonError as problem:
         click.echo(problem, err=True)
         raise SystemExit(2) from None
     except KeyboardInterrupt:
-        click.echo(f"interrupted; what was graded is in {out}", err=True)
+        click.echo(f"interrupted; what was graded is in {out}, and kept for the next call", err=True)
         raise SystemExit(130) from None
-    for line in grader.tally(rows):
-        click.echo(line)
-    click.echo(out)
-    raise SystemExit(1 if any(row.state in ("unreadable", "failed") for row in rows) else 0)
+    raise SystemExit(0 if grades.complete else 1)
 
 
 def _need_checkout() -> None:

@@ -63,21 +63,27 @@ def parts(readme: str) -> dict[str, str]:
     return by_number
 
 
-def read(path: str | Path) -> nbformat.NotebookNode:
+def read(path: str | Path, *, name: str = "") -> nbformat.NotebookNode:
     """A lesson from its file; every cell has its source, tags and outputs in the form of the format.
 
     nbformat reads what it cannot validate, and says so in a log alone. Outputs that are merely left out are
-    put in empty; the state of widgets gets the form of the format where Colab wrote its own.
+    put in empty; the state of widgets gets the form of the format where Colab wrote its own. A byte-order
+    mark, which editors on Windows write, is no part of it.
+
+    Args:
+        name: what messages call the file, where it is another name than the path's.
     Raises: LessonError where the file is not a notebook of format 4, or a cell is not one.
     """
     import nbformat  # here: it takes a second, in which `--help` has long been read
 
     try:
-        notebook: nbformat.NotebookNode = nbformat.read(str(path), as_version=4)  # type: ignore[no-untyped-call]
+        data = Path(path).read_bytes()
+        text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+        notebook: nbformat.NotebookNode = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]
         _check_form(notebook)
         return notebook
     except Exception as problem:  # nbformat raises whatever json, jsonschema or the disk raises
-        raise LessonError(f"{Path(path).name} is not a readable notebook: {problem}") from problem
+        raise LessonError(f"{name or Path(path).name} is not a readable notebook: {problem}") from problem
 
 
 def _check_form(notebook: Any) -> None:

@@ -17,7 +17,7 @@ from course_utils.exercises.engine.child import Event
 from course_utils.exercises.engine.judge import judge_function
 from course_utils.exercises.engine.model import Exercise
 from course_utils.exercises.engine.verdict import Verdict
-from course_utils.tools.grading import child, grade
+from course_utils.tools.grading import child, judging
 from tests import lesson_98_made_up as made_up
 from tests.exercises.test_engine import SAYS, STEPS, VALUES, cell
 from tests.mutants import mistakes
@@ -28,11 +28,11 @@ EXERCISES = {one.id: one for one in made_up.EXERCISES}
 @pytest.fixture(autouse=True)
 def made_up_lesson(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(catalogue, "PACKAGES", [*catalogue.PACKAGES, "tests"])
-    grade._expected.cache_clear()
-    grade._known.cache_clear()
+    judging._expected.cache_clear()
+    judging._known.cache_clear()
     yield
-    grade._expected.cache_clear()
-    grade._known.cache_clear()
+    judging._expected.cache_clear()
+    judging._known.cache_clear()
 
 
 class Line:
@@ -45,16 +45,11 @@ class Line:
         self.events.append(json.loads(json.dumps({"event": event, **more})))
 
 
-class Shell:
-    def __init__(self, answer: Any) -> None:
-        self.user_ns = {"answer": answer}
-
-
 def graded(exercise: Exercise, answer: Any) -> Verdict:
     """The verdict as `grade` finds it: from what a student's process says of the answer."""
     line = Line()
-    child._try(Shell(answer), line, exercise.id, "answer", "")
-    return grade.verdict_of(exercise, line.events[-1])
+    child._Asked(line, {"wanted": [exercise.id], "stopped": []}).check(exercise.id, answer)
+    return judging.verdict_of(exercise, line.events[-1])
 
 
 def plain(verdict: Verdict) -> tuple[str, tuple[str, ...]]:
@@ -187,7 +182,7 @@ def test_the_copy_that_is_advised_is_one_that_there_is() -> None:
 def check_functions_with(changed: Any) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(child, "encode_outcome", changed.encode_outcome)
-        patch.setattr(grade, "decode_outcome", changed.decode_outcome)
+        patch.setattr(judging, "decode_outcome", changed.decode_outcome)
         check_functions(graded)
 
 

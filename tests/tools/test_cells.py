@@ -37,6 +37,9 @@ CELLS = [
     "x = 5 \\\n% 3\ncheck('98.x', x)",
     "# check('98.x', 1)\nprint('check')",
     "    check('98.x', 14)",
+    "r = check('98.x', 15)\nprint(check('98.y', answer=16))",
+    "try:\n    check('98.x', 17)\nfinally:\n    pass\nwith open('/dev/null'):\n    check('98.y', 18)",
+    "f = lambda: check('98.x', 19)\nif False:\n    check('98.x', 20)\nfor _ in []:\n    check('98.x', 21)",
 ]
 
 
@@ -73,6 +76,8 @@ test_a_mistake_about_cells_is_noticed = mistakes(
         ("python(body) if magic[1] in _OF_PYTHON else", '"" if True else'),
         ("changed if _parses(changed) else source", "source"),
         ("*(named[name] for name in", "*(named[name] for name in () if name in"),
+        ("ast.Lambda, ast.If,", "ast.Lambda,"),
+        ("    if isinstance(node, _MAY_NOT_RUN):", "    if isinstance(node, (*_MAY_NOT_RUN, ast.Assign)):"),
     ],
     check=check_cells,
     fixtures=["shell"],
@@ -83,7 +88,9 @@ test_a_mistake_about_cells_is_noticed = mistakes(
     ("source", "found"),
     [
         ("def f(:\ncheck('98.x', f)\ncheck('98.y', g.h)", [("98.x", "f"), ("98.y", "g.h")]),
-        ("check('98.x')\nx.check('98.x', 1)\ncheck(name, 1)\ncheck('98.x', 1, 2)", []),
+        ("check('98.x')\nx.y.check('98.x', 1)\ncheck(name, 1)\ncheck('98.x', 1, 2)", []),
+        ("exercises.check('98.x', f)\nex.check(id='98.y', answer=g)", [("98.x", "f"), ("98.y", "g")]),
+        ("def f(:\nr = ex.check('98.x', answer=f)\nprint(check('98.y', g))", [("98.x", "f"), ("98.y", "g")]),
         ("def f():\n    check('98.x', 1)", []),
         ("\0", []),
     ],
@@ -118,3 +125,11 @@ def test_the_modules_of_a_lesson() -> None:
     ]  # fmt: skip
     book = new_notebook(cells=[new_code_cell(source) for source in sources])
     assert Lesson(Path("01_x.ipynb"), book).modules == ["claims", "plotting", "profiles", "theory"]
+
+
+def test_the_names_that_check_is_given() -> None:
+    sources = ["from course_utils.exercises import check as c", "mine = ex.check", "x = check('98.x', 1)"]
+    words = cells.names_of_check(sources)
+    for source in ("c('98.x', 1)", "mine(1)", "ex.check(i, f)"):
+        assert words.search(source)
+    assert not words.search("checked = x; cc(1)")

@@ -75,7 +75,7 @@ def outcomes(
 
 def build_inputs(exercise: Exercise) -> Inputs:
     """The exercise's argument tuples, made anew; the random generators are left where they were."""
-    with _generators_kept():
+    with generators_kept():
         _seed()
         return exercise.inputs() if callable(exercise.inputs) else copy.deepcopy(exercise.inputs)
 
@@ -127,7 +127,7 @@ def _afterwards(arguments: tuple[Any, ...], *, grads: bool) -> Any:
 
 
 @contextlib.contextmanager
-def _generators_kept() -> Iterator[None]:
+def generators_kept() -> Iterator[None]:
     """Python's, NumPy's and torch's global generators come back to where they were."""
     torch, numpy = loaded_torch(), sys.modules.get("numpy")
     before = random.getstate(), numpy and numpy.random.get_state(), torch and torch.get_rng_state()
