@@ -34,7 +34,7 @@ COLOURS = {
     "float8 e5m2": plotting.GREEN,
     "float8 e4m3": plotting.PURPLE,
 }
-KINDS = {"outputs": plotting.VERMILION, "hidden": plotting.BLUE, "weights": plotting.GREEN}
+KINDS = {"outputs": plotting.PURPLE, "hidden": plotting.GREEN, "weights": plotting.INK}
 RULER = 1.25  # the close-up goes from 1 to here
 BINS = np.arange(-60.0, 24.1, 1.0)  # of log2
 # Gradients of a net under a factor on the loss.
@@ -50,7 +50,7 @@ STORED = {
     "bfloat16": plotting.BLUE,
     "bfloat16, random": plotting.GREEN,
 }
-WHERE = ((0.56, 37), (0.6, 20.5), (0.03, 16.5))  # their names stand
+WHERE = ((0.56, 37), (0.6, 20.5), (0.7, 14.5))  # their names stand
 HELD = (plotting.GREY, plotting.BLUE, plotting.GREEN)  # a step in float32, under autocast, with checkpoints
 
 
@@ -268,9 +268,10 @@ def small_steps(rates: Sequence[float], losses: Mapping[str, ArrayLike]) -> Figu
         axes.axhline(0, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
     shown = list(rates)[::2]
     left.set_xticks([1 / rate for rate in shown], [f"{rate:g}" for rate in shown])
+    right.set_xlim(0.1, 2.6)
     right.set_xticks([0.125, 0.5, 2], ["8", "2", "0.5"])
     plotting.finish(
-        left, title="Weights in sixteen bits lose the small steps", x="learning rate η (steps ∝ 1/η)",
+        left, title="Sixteen bits lose the small steps", x="learning rate η (steps ∝ 1/η)",
         y="validation loss above float32's",
     )  # fmt: skip
     plotting.finish(right, title="In units of the spacing it is one curve", x="η / ε", y="", names=False)
@@ -317,8 +318,7 @@ def memory_over_a_step(
         at = int(held.argmax())
         left.plot(np.linspace(0, 1, len(held)), held, color=color, linewidth=1.3, label="_" + name)
         left.text(*where, f"{name}: {held[at]:.0f}", color=color)
-    left.set(xlim=(0, 1), ylim=(0, 44), xticks=[0, 0.5, 1])
-    left.set_xticklabels(["start", "half of the changes", "end"])
+    left.set(xlim=(0, 1), ylim=(0, 44), xticks=[])
     k = np.asarray(segments)
     plotting.measured(right, k, peaks, label="_peak", color=HELD[2])
     fine = np.linspace(1, layers, 200)
@@ -326,7 +326,11 @@ def memory_over_a_step(
     right.text(layers / 3, layers / 3 + 0.5, "L/k + k + 2", color=plotting.INK)
     right.set(xlim=(0, layers + 1), ylim=(0, 44), xticks=[1, 6, 12, 18, 24, 30, 36])
     plotting.finish(
-        left, title="A step holds most at its middle", x="", y="held, in layers' outputs", names=False
+        left,
+        title="A step holds most at its middle",
+        x="the changes of memory in a step, in order",
+        y="held, in layers' outputs",
+        names=False,
     )
     plotting.finish(right, title="Shortest and longest segments save nothing", x="layers in a segment, k",
                     y="peak, in layers' outputs", names=False)  # fmt: skip
@@ -344,8 +348,8 @@ def scale_windows(powers: Sequence[int], losses: Mapping[str, ArrayLike], own: f
         mean = np.asarray(values).mean(0)
         axes.plot(powers, mean, "o-", color=COLOURS[name], markersize=4, linewidth=1.4, label="_" + name)
     axes.axhline(own, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
-    axes.text(-13.5, 0.12 + own, "e4m3, a scale for each tensor", color=plotting.INK)
-    axes.set(ylim=(-0.2, 2.6), xlim=(min(powers) - 0.5, max(powers) + 0.5))
+    axes.text(-15.5, own - 0.2, "e4m3, a scale for each tensor", color=plotting.INK)
+    axes.set(ylim=(-0.35, 2.6), xlim=(min(powers) - 0.5, max(powers) + 0.5))
     for row, name in enumerate(losses):
         axes.text(0.40, 0.92 - 0.08 * row, name, transform=axes.transAxes, color=COLOURS[name])
     ticks = list(powers)[::2]
