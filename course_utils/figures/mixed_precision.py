@@ -57,7 +57,7 @@ HELD = (plotting.GREY, plotting.BLUE, plotting.GREEN)  # a step in float32, unde
 # What each figure shows, in words.
 NUMBER_LINES = (
     "Left, the range of six formats in powers of two: float32, tf32 and bfloat16 all reach from below "
-    "2^-126 to 2^128, float16 only from 2^-24 to 2^16. Right, the numbers from 1 to 1.25: float16 and "
+    "2^-126 to 2^128, float16 only from 2^-24 to 2^16. Right, the numbers just above 1: float16 and "
     "tf32 have the most marks, then bfloat16; the eight-bit formats have hardly any."
 )
 DIGITS_AND_GRADIENTS = (
