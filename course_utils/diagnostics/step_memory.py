@@ -56,7 +56,7 @@ class HeldBytes(TorchDispatchMode):
     def _watch(self, t: Tensor) -> None:
         storage, address = t.untyped_storage(), _address(t)
         size = storage.nbytes()
-        if size == 0 or address in self._alive:
+        if size == 0:
             return
 
         def freed(_: object) -> None:

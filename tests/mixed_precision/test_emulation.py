@@ -38,7 +38,9 @@ def sgd(parameters: list[Tensor]) -> torch.optim.Optimizer:
     return SGD(parameters, lr=0.1)
 
 
-def trained(m: Any, settings: dict[str, Arithmetic], steps: int = 6, optimizer: Any = sgd) -> dict[str, Tensor]:
+def trained(
+    m: Any, settings: dict[str, Arithmetic], steps: int = 6, optimizer: Any = sgd
+) -> dict[str, Tensor]:
     found: dict[str, Tensor] = m.train_rounded(
         net, examples(40), examples(30), settings, optimizer=optimizer, steps=steps, seeds=SEEDS
     )
@@ -69,7 +71,9 @@ def check_autocast(m: Any) -> None:
             with torch.autocast("cpu", dtype=dtype):
                 real = F.cross_entropy(one(x), y)
             emulated = F.cross_entropy(m.rounded_outputs(one, x, Arithmetic(cast, cast)), y)
-            for a, b in zip(*(torch.autograd.grad(l, one.parameters()) for l in (real, emulated)), strict=True):
+            for a, b in zip(
+                *(torch.autograd.grad(l, one.parameters()) for l in (real, emulated)), strict=True
+            ):
                 assert torch.equal(a, b)
 
 
@@ -140,7 +144,9 @@ test_mistakes_are_caught = mistakes("course_utils.mixed_precision.emulation", MU
 
 def test_bad_input() -> None:
     with pytest.raises(ValueError, match="linear layers with a ReLU between each two"):
-        rounded_outputs(nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1)), torch.ones(1, 2), Arithmetic())
+        rounded_outputs(
+            nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1)), torch.ones(1, 2), Arithmetic()
+        )
     with pytest.raises(ValueError, match="steps >= 1 and a setting, got steps=0"):
         train_rounded(net, examples(4), examples(4), {"a": Arithmetic()}, optimizer=sgd, steps=0, seeds=SEEDS)
     with pytest.raises(ValueError, match="a setting"):
