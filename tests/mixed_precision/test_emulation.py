@@ -103,7 +103,8 @@ def check_factor_and_scale(m: Any) -> None:
     """A factor makes the steps of SGD longer, a scale does not; Adam's stay as they are."""
     settings = {
         "plain": Arithmetic(), "factor": Arithmetic(factor=4.0), "scale": Arithmetic(scale=4.0),
-        "saved": Arithmetic(half, half, factor=2.0**-24, scale=2.0**20), "lost": Arithmetic(half, half, factor=2.0**-24),
+        "saved": Arithmetic(half, half, factor=2.0**-24, scale=2.0**20),
+        "lost": Arithmetic(half, half, factor=2.0**-24),
     }  # fmt: skip
     found = trained(m, settings)
     assert torch.equal(found["plain"], found["scale"])
