@@ -594,13 +594,13 @@ QUIZZES = (
             (
                 "It trains as before, only slower",
                 "So it does in float32. Here an update of 1/512 of its weight or less changes nothing, "
-                "and most are smaller now.",
+                "and many are that small now.",
                 False,
             ),
             (
-                "It learns much less, however long it takes",
-                "Most updates are below half a spacing of their weights and are rounded away, each time. "
-                "Smaller steps do not add up to a larger one.",
+                "It learns much less",
+                "An update below half a spacing of its weight is rounded away, each time: smaller steps do not "
+                "add up to a larger one.",
                 True,
             ),
             (
