@@ -103,7 +103,7 @@ def name_fault(length: float, norm: float, scale: float, max_norm: float, lr: fl
 
 def _by_difference(length: float, norm: float, scale: float, max_norm: float, lr: float) -> str:
     expected = _lengths(norm, scale, max_norm, lr)
-    return min(expected, key=lambda fault: round(abs(length - expected[fault]), 2))
+    return min(expected, key=lambda fault: abs(length - expected[fault]))
 
 
 def _lengths(norm: float, scale: float, max_norm: float, lr: float) -> dict[str, float]:
@@ -166,6 +166,7 @@ def _logs() -> Inputs:
         log("neither", 1.0, 1.15, 1.1, 0.5, 0.9757),
         log("not clipped", 6.0, 0.8, 4.0, 0.2, 1.133),
         log("unscaled twice", 1.0, 0.9, 1.3, 0.4, 1.17),
+        log("not clipped", 8.0, 16.0, 1.0, 0.1, 0.4),  # by the difference "none" is nearer
     )
 
 
@@ -232,6 +233,14 @@ def _update_cast(
     return min(fits) if fits else None
 
 
+def _rounded_twice(
+    w: Tensor, g: Tensor, rates: list[float], dtype: torch.dtype, allowed: float
+) -> float | None:
+    moving = g != 0
+    fits = [r for r in rates if ((w - (r * g).to(dtype)) == w)[moving].double().mean() <= allowed]
+    return min(fits) if fits else None
+
+
 def _fewer_than(w: Tensor, g: Tensor, rates: list[float], dtype: torch.dtype, allowed: float) -> float | None:
     moving = g != 0
     fits = [r for r in rates if ((w.float() - r * g).to(dtype) == w)[moving].double().mean() < allowed]
@@ -260,6 +269,14 @@ def _stored() -> Inputs:
             [0.02, 0.01, 1.0],
             torch.bfloat16,
             0.5,
+        ),
+        # just above half a spacing: the update rounded first lies on it, and the tie goes back to 1
+        (
+            torch.ones(2).bfloat16(),
+            torch.tensor([-1.0, -1.0]) * (1 + 2.0**-10),
+            [2.0**-7, 2.0**-8],
+            torch.bfloat16,
+            0.0,
         ),
         (torch.zeros(3).half(), torch.tensor([1e-4, 1.0, 0.0]), [1e-4, 1e-2, 1e-1], torch.float16, 0.0),
     )
@@ -438,7 +455,7 @@ EXERCISES = (
         wrong=(
             Wrong(
                 _by_difference,
-                "You compare by the difference, which cannot tell two very short lengths: use ratios.",
+                "You compare by the difference, not by the ratio.",
             ),
             Wrong(_always_cut, "A norm below max_norm is not clipped: min(norm, max_norm)."),
             Wrong(_rate_forgotten, "A step is lr times the gradient: lr is missing."),
@@ -488,6 +505,10 @@ EXERCISES = (
             Wrong(
                 _update_cast,
                 "You ask whether the update itself becomes zero. It is lost beside a weight long before.",
+            ),
+            Wrong(
+                _rounded_twice,
+                "You round the update before you subtract it. Subtract in float32, then round once.",
             ),
             Wrong(_fewer_than, "At most `allowed` may be lost: exactly so many are still allowed."),
         ),
@@ -587,8 +608,8 @@ EXERCISES = (
 QUIZZES = (
     Quiz(
         "17.weights_in_bf16",
-        "A small net trains in float32 with gradient descent. You store its weights in bfloat16, with everything else "
-        "unchanged, and lower the learning rate from 0.064 to 0.001. To make up for it you take 64 times as many "
+        "A small net trains in float32 with gradient descent. You store its weights in bfloat16 (sixteen bits, with "
+        "the range of float32 and only 8 binary digits), with everything else unchanged, and lower the learning rate from 0.064 to 0.001. To make up for it you take 64 times as many "
         "steps. What happens?",
         (
             (
@@ -612,7 +633,9 @@ QUIZZES = (
     ),
     Quiz(
         "17.who_needs_scaling",
-        "Which of these needs a scaled loss?",
+        "To scale a loss is to multiply it by a large number before the backward pass, and to divide the gradients "
+        "by that number afterwards. Float16 has 11 binary digits, and 2⁻²⁴ is its smallest number; bfloat16 has 8 "
+        "digits and the range of float32. Which of them needs a scaled loss?",
         (
             (
                 "bfloat16, because it has the fewest digits",

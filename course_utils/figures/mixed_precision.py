@@ -93,9 +93,9 @@ SCALED_GRADIENTS = (
     "infinity."
 )
 SCALE_WINDOWS = (
-    "Loss above float32's against the loss scale from 2^-16 to 2^24. Each format has a floor near zero "
+    "Loss above float32's against the loss scale from 2^-20 to 2^24. Each format has a floor near zero "
     "with a wall on either side: the floor of float16 is the widest, that of e5m2 narrower, that of e4m3 "
-    "the narrowest. The dashed line of e4m3 with a scale for each tensor is at zero throughout."
+    "the narrowest. A diamond far left, e4m3 with a scale for each tensor, lies on the floor."
 )
 
 
@@ -266,7 +266,7 @@ def small_steps(rates: Sequence[float], losses: Mapping[str, ArrayLike]) -> Figu
         plotting.log_ticks(axes, "x")
         axes.minorticks_off()
         axes.axhline(0, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
-    shown = list(rates)[::2]
+    shown = list(rates)[::-2]
     left.set_xticks([1 / rate for rate in shown], [f"{rate:g}" for rate in shown])
     right.set_xlim(0.1, 2.6)
     right.set_xticks([0.125, 0.5, 2], ["8", "2", "0.5"])
@@ -340,16 +340,17 @@ def memory_over_a_step(
 def scale_windows(powers: Sequence[int], losses: Mapping[str, ArrayLike], own: float) -> Figure:
     """Loss above float32's against the loss scale, for gradients in three formats.
 
-    Args: powers: (K,) of 2. losses: names of `FORMATS` -> (S, K). own: the mean loss of e4m3 with a scale
-        for each tensor.
+    Args: powers: (K,) of 2. losses: names of `FORMATS` -> (S, K), three of them. own: the mean loss of e4m3
+        with a scale for each tensor, where the loss has a factor of 2 to the first of the powers.
     """
     figure, axes = plotting.subplots(size=(6.8, 4.0))
-    for name, values in losses.items():
+    # where two lines lie on one another, the lower one shows on both sides of the upper
+    for width, (name, values) in zip((4.0, 2.4, 1.2), losses.items(), strict=True):
         mean = np.asarray(values).mean(0)
-        axes.plot(powers, mean, "o-", color=COLOURS[name], markersize=4, linewidth=1.4, label="_" + name)
-    axes.axhline(own, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
-    axes.text(-15.5, own - 0.2, "e4m3, a scale for each tensor", color=plotting.INK)
-    axes.set(ylim=(-0.35, 2.6), xlim=(min(powers) - 0.5, max(powers) + 0.5))
+        axes.plot(powers, mean, "o-", color=COLOURS[name], markersize=4, linewidth=width, label="_" + name)
+    axes.plot(powers[:1], [own], "D", color=plotting.INK, markersize=6, label="_own")
+    axes.text(powers[0], own - 0.22, "e4m3, a scale for each tensor", color=plotting.INK)
+    axes.set(ylim=(-0.35, 2.6), xlim=(min(powers) - 1, max(powers) + 0.5))
     for row, name in enumerate(losses):
         axes.text(0.40, 0.92 - 0.08 * row, name, transform=axes.transAxes, color=COLOURS[name])
     ticks = list(powers)[::2]

@@ -177,6 +177,7 @@ def test_scale_windows() -> None:
     for name in losses:
         assert line(axes, "_" + name) == pytest.approx(np.column_stack([powers, np.full(5, 0.115)]))
     assert [t.get_text() for t in axes.get_xticklabels()] == ["2⁻¹⁶", "1", "2¹⁶"]
+    assert line(axes, "_own").tolist() == [[-16, 0.001]]
 
 
 def test_scale_history_marks_what_was_skipped() -> None:
