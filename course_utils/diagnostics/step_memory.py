@@ -1,60 +1,74 @@
-"""What a training step keeps in memory, counted tensor by tensor on any device."""
+"""What a training step holds in memory, counted tensor by tensor on any device."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import weakref
+from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
-from course_utils._checks import require
 
+class HeldBytes(TorchDispatchMode):
+    """Bytes of the tensors that operations inside the block have made and that are still alive.
 
-def step_bytes(
-    model: nn.Module,
-    x: Tensor,
-    y: Tensor,
-    *,
-    loss: Callable[[Tensor, Tensor], Tensor],
-    dtype: torch.dtype | None = None,
-    moments: int = 2,
-) -> dict[str, int]:
-    """Bytes that are held at the end of a forward pass, by what they are for.
+        with HeldBytes() as held:
+            loss = F.cross_entropy(net(x), y)
+            saved = held.now                       what the forward pass keeps for the backward pass
+            loss.backward()
+        held.peak, held.history                    the most at any time; the count after each change
 
-        weights      the parameters, as they are stored
-        gradients    as many again
-        optimizer    `moments` running means of the parameters' size: 2 for Adam, 1 for momentum
-        saved        what the forward pass keeps for the backward pass: activations, and under autocast the
-                     copies of the weights in sixteen bits; neither the parameters themselves nor x and y
+    A tensor counts from the operation that makes it until its memory is free again; views of one memory
+    count once. What was there before the block does not count. Memory that an operation uses inside itself
+    is not seen.
 
-    A buffer that several operations keep counts once.
-
-    Args:
-        model: on the device of x; it is run once, forward.
-        dtype: what autocast computes in; None is float32 without autocast.
-        moments: >= 0.
-    Raises: ValueError for moments < 0.
+    Example:
+        >>> with HeldBytes() as held:
+        ...     x = torch.zeros(100)
+        ...     y = 2 * x + 1
+        >>> held.now, held.peak
+        (800, 1200)
     """
-    require(moments >= 0, "moments >= 0", moments=moments)
-    known = {_address(t) for t in (x, y, *model.parameters(), *model.buffers())}
-    saved: dict[int, Tensor] = {}  # the tensors are kept, so that no address is used again
 
-    def pack(t: Tensor) -> Tensor:
-        if _address(t) not in known:
-            saved[_address(t)] = t
-        return t
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # as torch has it
+        self.now = 0
+        self.history: list[int] = []
+        self._alive: dict[int, weakref.ref[Any]] = {}  # address -> its memory
 
-    keeping = torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t)
-    with keeping, torch.autocast(x.device.type, dtype=dtype, enabled=dtype is not None):
-        loss(model(x), y)
-    weights = sum(p.nbytes for p in model.parameters())
-    trained = sum(p.nbytes for p in model.parameters() if p.requires_grad)
-    return {
-        "weights": weights,
-        "gradients": trained,
-        "optimizer": moments * trained,
-        "saved": sum(t.untyped_storage().nbytes() for t in saved.values()),
-    }
+    @property
+    def peak(self) -> int:
+        """The most bytes that were alive at one time."""
+        return max(self.history, default=0)
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        made = func(*args, **(kwargs or {}))
+        # an operation in place gives back what it was given, which may have been there before
+        given = {_address(t) for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor)}
+        for t in tree_leaves(made):
+            if isinstance(t, Tensor) and _address(t) not in given:
+                self._watch(t)
+        return made
+
+    def _watch(self, t: Tensor) -> None:
+        storage, address = t.untyped_storage(), _address(t)
+        size = storage.nbytes()
+        if size == 0:
+            return
+
+        def freed(_: object) -> None:
+            del self._alive[address]
+            self._change(-size)
+
+        self._alive[address] = weakref.ref(storage, freed)
+        self._change(size)
+
+    def _change(self, size: int) -> None:
+        self.now += size
+        self.history.append(self.now)
 
 
 def _address(t: Tensor) -> int:

@@ -9,132 +9,7 @@ from torch import Tensor
 
 from course_utils.exercises.engine.model import Exercise, Inputs, Quiz, Wrong
 
-# --- 1 · spacing -----------------------------------------------------------------------------------
-
-
-def spacing(x: float, mantissa: int) -> float:
-    return 2.0 ** (math.floor(math.log2(abs(x))) - mantissa)
-
-
-def _epsilon(x: float, mantissa: int) -> float:
-    return 2.0**-mantissa
-
-
-def _proportional(x: float, mantissa: int) -> float:
-    return abs(x) * 2.0**-mantissa
-
-
-def _frexp(x: float, mantissa: int) -> float:
-    return 2.0 ** (math.frexp(x)[1] - mantissa)
-
-
-def _rounded_exponent(x: float, mantissa: int) -> float:
-    return 2.0 ** (round(math.log2(abs(x))) - mantissa)
-
-
-def _truncated_exponent(x: float, mantissa: int) -> float:
-    return 2.0 ** (int(math.log2(abs(x))) - mantissa)
-
-
-def _error_bound(x: float, mantissa: int) -> float:
-    return spacing(x, mantissa) / 2
-
-
-# --- 2 · what vanishes -----------------------------------------------------------------------------
-
-
-def vanishing_share(g: Tensor, scale: float) -> float:
-    g = g[g != 0]
-    return ((g * scale).half() == 0).double().mean().item()
-
-
-def _zeros_counted(g: Tensor, scale: float) -> float:
-    return ((g * scale).half() == 0).double().mean().item()
-
-
-def _of_all_entries(g: Tensor, scale: float) -> float:
-    return (((g * scale).half() == 0) & (g != 0)).double().mean().item()
-
-
-def _unscaled(g: Tensor, scale: float) -> float:
-    return vanishing_share(g, 1.0)
-
-
-def _divided(g: Tensor, scale: float) -> float:
-    return vanishing_share(g, 1 / scale)
-
-
-def _below_normal(g: Tensor, scale: float) -> float:
-    return ((g[g != 0] * scale).abs() < 2.0**-14).double().mean().item()
-
-
-def _below_smallest(g: Tensor, scale: float) -> float:
-    return ((g[g != 0] * scale).abs() < 2.0**-24).double().mean().item()
-
-
-def _no_absolute_value(g: Tensor, scale: float) -> float:
-    return (g[g != 0] * scale <= 2.0**-25).double().mean().item()
-
-
-def _gradients() -> Inputs:
-    generator = torch.Generator().manual_seed(17)
-    g = torch.randn(400, generator=generator) * 2.0 ** (-22 + 4 * torch.randn(400, generator=generator))
-    g[::7] = 0.0
-    return ((g, 1.0), (g, 64.0), (2.0**-6 * g, 2.0**10))
-
-
-# --- 3 · the scale after a step --------------------------------------------------------------------
-
-Scale = tuple[float, int]
-
-
-def next_scale(
-    scale: float, good: int, overflow: bool, growth: float, backoff: float, interval: int
-) -> Scale:
-    if overflow:
-        return scale * backoff, 0
-    if good + 1 == interval:
-        return scale * growth, 0
-    return scale, good + 1
-
-
-def _count_kept_on_overflow(
-    scale: float, good: int, overflow: bool, growth: float, backoff: float, interval: int
-) -> Scale:
-    if overflow:
-        return scale * backoff, good
-    return next_scale(scale, good, overflow, growth, backoff, interval)
-
-
-def _count_kept_on_growth(
-    scale: float, good: int, overflow: bool, growth: float, backoff: float, interval: int
-) -> Scale:
-    if not overflow and good + 1 == interval:
-        return scale * growth, good + 1
-    return next_scale(scale, good, overflow, growth, backoff, interval)
-
-
-def _one_step_late(
-    scale: float, good: int, overflow: bool, growth: float, backoff: float, interval: int
-) -> Scale:
-    if overflow:
-        return scale * backoff, 0
-    return (scale * growth, 0) if good == interval else (scale, good + 1)
-
-
-def _grows_each_step(
-    scale: float, good: int, overflow: bool, growth: float, backoff: float, interval: int
-) -> Scale:
-    return (scale * backoff, 0) if overflow else (scale * growth, good + 1)
-
-
-def _wrong_way(
-    scale: float, good: int, overflow: bool, growth: float, backoff: float, interval: int
-) -> Scale:
-    return next_scale(scale, good, overflow, backoff, growth, interval)
-
-
-# --- 4 · one step ----------------------------------------------------------------------------------
+# --- 1 · one step ----------------------------------------------------------------------------------
 
 
 def mixed_step(p: Tensor, x: Tensor, y: float, scale: float, lr: float, max_norm: float) -> Tensor:
@@ -207,223 +82,327 @@ def _examples() -> Inputs:
         (p, x, 1.0, 1024.0, 0.1, 0.5),  # clipped
         (2e-3 * p, small, 1e-4, 65536.0, 1e4, 1.0),  # too small for float16 without the scale
         (p, torch.tensor([1e-3, 2.1, -1.3]), 1.0, 16384.0, 0.1, 100.0),  # two of three overflow
+        (p[:2], x[:2], -3.0, 1.0, 0.5, 2.0),  # no scale, another sign, another size
+        (p[:1], torch.tensor([3000.0]), 0.0, 64.0, 0.1, 1.0),  # all of it overflows
     )
 
 
-# --- 5 · memory ------------------------------------------------------------------------------------
+# --- 2 · name the fault ----------------------------------------------------------------------------
 
 
-def training_bytes(parameters: int, activations: int, scheme: str) -> int:
-    if scheme == "fp32":
-        return (4 + 4 + 8) * parameters + 4 * activations
-    if scheme == "mixed":
-        return (4 + 4 + 8 + 2) * parameters + 2 * activations
-    return (2 + 2 + 4) * parameters + 2 * activations
+def name_fault(length: float, norm: float, scale: float, max_norm: float, lr: float) -> str:
+    expected = {
+        "none": lr * min(norm, max_norm),
+        "not clipped": lr * norm,
+        "clipped first": lr * min(norm * scale, max_norm) / scale,
+        "neither": lr * norm * scale,
+        "unscaled twice": lr * min(norm / scale, max_norm),
+    }
+    return min(expected, key=lambda fault: abs(math.log(length / expected[fault])))
 
 
-def _half_of_everything(parameters: int, activations: int, scheme: str) -> int:
-    return training_bytes(parameters, activations, "fp32") // (1 if scheme == "fp32" else 2)
+def _by_difference(length: float, norm: float, scale: float, max_norm: float, lr: float) -> str:
+    expected = _lengths(norm, scale, max_norm, lr)
+    return min(expected, key=lambda fault: abs(length - expected[fault]))
 
 
-def _without_copies(parameters: int, activations: int, scheme: str) -> int:
-    return training_bytes(parameters, activations, scheme) - (2 * parameters if scheme == "mixed" else 0)
+def _lengths(norm: float, scale: float, max_norm: float, lr: float) -> dict[str, float]:
+    return {
+        "none": lr * min(norm, max_norm),
+        "not clipped": lr * norm,
+        "clipped first": lr * min(norm * scale, max_norm) / scale,
+        "neither": lr * norm * scale,
+        "unscaled twice": lr * min(norm / scale, max_norm),
+    }
 
 
-def _half_gradients(parameters: int, activations: int, scheme: str) -> int:
-    return training_bytes(parameters, activations, scheme) - (4 * parameters if scheme == "mixed" else 0)
+def _nearest(length: float, expected: dict[str, float]) -> str:
+    return min(expected, key=lambda fault: abs(math.log(length / expected[fault])))
 
 
-def _one_average(parameters: int, activations: int, scheme: str) -> int:
-    return training_bytes(parameters, activations, scheme) - (2 if scheme == "pure" else 4) * parameters
+def _always_cut(length: float, norm: float, scale: float, max_norm: float, lr: float) -> str:
+    expected = _lengths(norm, scale, max_norm, lr)
+    return _nearest(length, expected | {"none": lr * max_norm, "clipped first": lr * max_norm / scale})
 
 
-def _float32_activations(parameters: int, activations: int, scheme: str) -> int:
-    return training_bytes(parameters, activations, scheme) + (2 * activations if scheme == "mixed" else 0)
+def _rate_forgotten(length: float, norm: float, scale: float, max_norm: float, lr: float) -> str:
+    return name_fault(length, norm, scale, max_norm, 1.0)
 
 
-def _wide_averages(parameters: int, activations: int, scheme: str) -> int:
-    return training_bytes(parameters, activations, scheme) + (4 * parameters if scheme == "pure" else 0)
+def _short_is_late(length: float, norm: float, scale: float, max_norm: float, lr: float) -> str:
+    right = lr * min(norm, max_norm)
+    if length < 0.99 * right:
+        return "clipped first"
+    return "not clipped" if length > 1.01 * right else "none"
 
 
-def _in_numbers(parameters: int, activations: int, scheme: str) -> int:
-    return 4 * parameters + activations
+def _twice_unclipped(length: float, norm: float, scale: float, max_norm: float, lr: float) -> str:
+    expected = _lengths(norm, scale, max_norm, lr)
+    return _nearest(length, expected | {"unscaled twice": lr * min(norm, max_norm) / scale})
 
 
-# --- 6 · towards research: random rounding ---------------------------------------------------------
+def _logs() -> Inputs:
+    def log(
+        fault: str, norm: float, scale: float, max_norm: float, lr: float, off: float = 1.0
+    ) -> tuple[float, ...]:
+        return _lengths(norm, scale, max_norm, lr)[fault] * off, norm, scale, max_norm, lr
+
+    return (
+        log("none", 8.0, 1024.0, 1.0, 0.1),
+        log("not clipped", 8.0, 1024.0, 1.0, 0.1),
+        log("clipped first", 8.0, 1024.0, 1.0, 0.1),
+        log("neither", 8.0, 1024.0, 1.0, 0.1),
+        log("unscaled twice", 8.0, 1024.0, 1.0, 0.1),
+        log("clipped first", 0.3, 65536.0, 2.0, 0.02, 1.01),  # too short for its clip, and cut all the same
+        log("unscaled twice", 0.3, 65536.0, 2.0, 0.02, 0.99),
+        log("neither", 0.3, 16.0, 2.0, 3.0),
+        log("none", 5.0, 0.25, 0.5, 0.1, 1.001),  # a scale that has fallen below one
+        log("neither", 8.0, 0.25, 1.0, 0.1),
+        log("clipped first", 8.0, 0.25, 1.0, 0.1),
+        log("not clipped", 2.0, 8.0, 1.5, 0.3, 1.02),
+        log("unscaled twice", 6.0, 8.0, 4.0, 0.3),
+        log("neither", 3.0, 4.0, 2.5, 0.001),
+        log("clipped first", 4.0, 1.5, 2.0, 0.1, 1.2),  # a log is rough, and the nearest counts
+        log("neither", 1.0, 1.15, 1.1, 0.5, 0.9757),
+        log("not clipped", 6.0, 0.8, 4.0, 0.2, 1.133),
+        log("unscaled twice", 1.0, 0.9, 1.3, 0.4, 1.17),
+        log("not clipped", 8.0, 16.0, 1.0, 0.1, 0.4),  # by the difference "none" is nearer
+    )
 
 
-def random_round(x: Tensor, u: Tensor, mantissa: int) -> Tensor:
-    q = 2.0 ** (x.abs().log2().floor() - mantissa)
-    low = (x / q).floor()
-    return (low + (u < x / q - low)) * q
+# --- 3 · how small may the rate become -------------------------------------------------------------
 
 
-def _nearest(x: Tensor, u: Tensor, mantissa: int) -> Tensor:
-    q = 2.0 ** (x.abs().log2().floor() - mantissa)
-    return (x / q).round() * q
+def smallest_rate(
+    w: Tensor, g: Tensor, rates: list[float], dtype: torch.dtype, allowed: float
+) -> float | None:
+    moving = g != 0
+    for rate in sorted(rates):
+        stored = (w.float() - rate * g).to(dtype)
+        if (stored == w)[moving].double().mean() <= allowed:
+            return rate
+    return None
 
 
-def _upside_down(x: Tensor, u: Tensor, mantissa: int) -> Tensor:
-    q = 2.0 ** (x.abs().log2().floor() - mantissa)
-    low = (x / q).floor()
-    return (low + (u > x / q - low)) * q
+def _zeros_counted(
+    w: Tensor, g: Tensor, rates: list[float], dtype: torch.dtype, allowed: float
+) -> float | None:
+    fits = [r for r in rates if ((w.float() - r * g).to(dtype) == w).double().mean() <= allowed]
+    return min(fits) if fits else None
 
 
-def _noise_then_nearest(x: Tensor, u: Tensor, mantissa: int) -> Tensor:
-    q = 2.0 ** (x.abs().log2().floor() - mantissa)
-    return (x / q + u).round() * q
+def _share_kept(w: Tensor, g: Tensor, rates: list[float], dtype: torch.dtype, allowed: float) -> float | None:
+    moving = g != 0
+    fits = [r for r in rates if ((w.float() - r * g).to(dtype) != w)[moving].double().mean() <= allowed]
+    return min(fits) if fits else None
 
 
-def _towards_zero(x: Tensor, u: Tensor, mantissa: int) -> Tensor:
-    q = 2.0 ** (x.abs().log2().floor() - mantissa)
-    low = (x / q).trunc()
-    return (low + (u < x / q - low)) * q
+def _first_that_fits(
+    w: Tensor, g: Tensor, rates: list[float], dtype: torch.dtype, allowed: float
+) -> float | None:
+    moving = g != 0
+    for rate in rates:
+        if ((w.float() - rate * g).to(dtype) == w)[moving].double().mean() <= allowed:
+            return rate
+    return None
 
 
-def _one_spacing(x: Tensor, u: Tensor, mantissa: int) -> Tensor:
-    q = 2.0**-mantissa
-    low = (x / q).floor()
-    return (low + (u < x / q - low)) * q
+def _largest_rate(
+    w: Tensor, g: Tensor, rates: list[float], dtype: torch.dtype, allowed: float
+) -> float | None:
+    moving = g != 0
+    fits = [r for r in rates if ((w.float() - r * g).to(dtype) == w)[moving].double().mean() <= allowed]
+    return max(fits) if fits else None
 
 
-def _fair_coin(x: Tensor, u: Tensor, mantissa: int) -> Tensor:
-    q = 2.0 ** (x.abs().log2().floor() - mantissa)
-    return ((x / q).floor() + (u < 0.5)) * q
+def _added(w: Tensor, g: Tensor, rates: list[float], dtype: torch.dtype, allowed: float) -> float | None:
+    return smallest_rate(w, -g, rates, dtype, allowed)
 
 
-def _draws() -> Inputs:
-    generator = torch.Generator().manual_seed(6)
-    x = torch.randn(40, generator=generator, dtype=torch.float64) * 10
-    u = torch.rand(40, generator=generator, dtype=torch.float64)
-    return ((x, u, 3), (0.01 * x, u.flip(0), 7))
+def _always_bfloat16(
+    w: Tensor, g: Tensor, rates: list[float], dtype: torch.dtype, allowed: float
+) -> float | None:
+    return smallest_rate(w.bfloat16(), g, rates, torch.bfloat16, allowed)
+
+
+def _update_cast(
+    w: Tensor, g: Tensor, rates: list[float], dtype: torch.dtype, allowed: float
+) -> float | None:
+    moving = g != 0
+    fits = [r for r in rates if ((r * g).to(dtype) == 0)[moving].double().mean() <= allowed]
+    return min(fits) if fits else None
+
+
+def _rounded_twice(
+    w: Tensor, g: Tensor, rates: list[float], dtype: torch.dtype, allowed: float
+) -> float | None:
+    moving = g != 0
+    fits = [r for r in rates if ((w - (r * g).to(dtype)) == w)[moving].double().mean() <= allowed]
+    return min(fits) if fits else None
+
+
+def _fewer_than(w: Tensor, g: Tensor, rates: list[float], dtype: torch.dtype, allowed: float) -> float | None:
+    moving = g != 0
+    fits = [r for r in rates if ((w.float() - r * g).to(dtype) == w)[moving].double().mean() < allowed]
+    return min(fits) if fits else None
+
+
+def _stored() -> Inputs:
+    generator = torch.Generator().manual_seed(3)
+    w, g = 0.1 * torch.randn(200, generator=generator), torch.randn(200, generator=generator)
+    g[::3] = 0.0
+    rates = [0.3, 0.001, 0.1, 0.003, 0.03, 0.01, 0.0001]
+    powers = torch.tensor([1.0, -1.0, 1.0, -1.0])  # at a power of two the spacing below is half of that above
+    down = torch.tensor([1.0, -1.0, 1.0, 0.0])
+    edge = [2.0**-10, 2.0**-8, 1.5 * 2.0**-9, 2.0**-7]
+    return (
+        (w.bfloat16(), g, rates, torch.bfloat16, 0.25),
+        (w.half(), g, rates, torch.float16, 0.25),
+        (w.half(), g, rates, torch.float16, 0.05),
+        (w.bfloat16(), g, rates[:2], torch.bfloat16, 0.001),
+        (w.bfloat16(), 1e-6 * g, rates, torch.bfloat16, 0.5),  # none will do
+        (powers.bfloat16(), down, edge, torch.bfloat16, 0.0),
+        (powers.bfloat16(), -down, edge, torch.bfloat16, 0.0),
+        (
+            torch.tensor([1.0, 64.0]).bfloat16(),
+            torch.tensor([1.0, 1.0]),
+            [0.02, 0.01, 1.0],
+            torch.bfloat16,
+            0.5,
+        ),
+        # just above half a spacing: the update rounded first lies on it, and the tie goes back to 1
+        (
+            torch.ones(2).bfloat16(),
+            torch.tensor([-1.0, -1.0]) * (1 + 2.0**-10),
+            [2.0**-7, 2.0**-8],
+            torch.bfloat16,
+            0.0,
+        ),
+        (torch.zeros(3).half(), torch.tensor([1e-4, 1.0, 0.0]), [1e-4, 1e-2, 1e-1], torch.float16, 0.0),
+    )
+
+
+# --- 4 · where do the checkpoints go ---------------------------------------------------------------
+
+
+def best_segment(layers: int, border: int, inside: int) -> int:
+    def peak(k: int) -> int:
+        return math.ceil(layers / k) * border + k * inside
+
+    return min(range(1, layers + 1), key=peak)
+
+
+def _root(layers: int, border: int, inside: int) -> int:
+    return max(1, round(math.sqrt(layers)))
+
+
+def _real_root(layers: int, border: int, inside: int) -> int:
+    return min(layers, max(1, round(math.sqrt(layers * border / inside))))
+
+
+def _upside_down(layers: int, border: int, inside: int) -> int:
+    return best_segment(layers, inside, border)
+
+
+def _floor(layers: int, border: int, inside: int) -> int:
+    return min(range(1, layers + 1), key=lambda k: layers // k * border + k * inside)
+
+
+def _divisors_only(layers: int, border: int, inside: int) -> int:
+    divisors = [k for k in range(1, layers + 1) if layers % k == 0]
+    return min(divisors, key=lambda k: layers // k * border + k * inside)
+
+
+def _last_of_ties(layers: int, border: int, inside: int) -> int:
+    peaks = {k: math.ceil(layers / k) * border + k * inside for k in range(1, layers + 1)}
+    return max(k for k, peak in peaks.items() if peak == min(peaks.values()))
+
+
+def _never_whole(layers: int, border: int, inside: int) -> int:
+    ks = range(1, max(layers, 2))
+    return min(ks, key=lambda k: math.ceil(layers / k) * border + k * inside)
+
+
+# --- 5 · towards research: what is owed ------------------------------------------------------------
+
+
+def with_compensation(w: Tensor, updates: Tensor) -> Tensor:
+    owed = torch.zeros_like(w)
+    for u in updates:
+        y = u + owed
+        moved = w + y
+        owed = y - (moved - w)
+        w = moved
+    return w
+
+
+def _uncompensated(w: Tensor, updates: Tensor) -> Tensor:
+    for u in updates:
+        w = w + u
+    return w
+
+
+def _in_float32(w: Tensor, updates: Tensor) -> Tensor:
+    total = w.float()
+    for u in updates:
+        total = total + u.float()
+    return total.bfloat16()
+
+
+def _owed_kept(w: Tensor, updates: Tensor) -> Tensor:
+    owed = torch.zeros_like(w)
+    for u in updates:
+        y = u + owed
+        moved = w + y
+        owed = owed + (y - (moved - w))
+        w = moved
+    return w
+
+
+def _wrong_sign(w: Tensor, updates: Tensor) -> Tensor:
+    owed = torch.zeros_like(w)
+    for u in updates:
+        y = u + owed
+        moved = w + y
+        owed = (moved - w) - y
+        w = moved
+    return w
+
+
+def _of_the_update(w: Tensor, updates: Tensor) -> Tensor:
+    owed = torch.zeros_like(w)
+    for u in updates:
+        moved = w + (u + owed)
+        owed = u - (moved - w)
+        w = moved
+    return w
+
+
+def _many_updates() -> Inputs:
+    generator = torch.Generator().manual_seed(5)
+    w = torch.randn(6, generator=generator)
+    small = 0.003 * torch.randn(300, 6, generator=generator) - 0.002
+    mixed = torch.randn(40, 6, generator=generator) * 2.0 ** torch.randint(
+        -12, 2, (40, 6), generator=generator
+    )
+    return (
+        (w.bfloat16(), small.bfloat16()),
+        (torch.ones(1).bfloat16(), torch.full((500, 1), 1e-3).bfloat16()),
+        (w.bfloat16(), mixed.bfloat16()),
+        (-w[:2].bfloat16(), small[:0, :2].bfloat16()),  # no update at all
+        (torch.zeros(3).bfloat16(), small[:50, :3].bfloat16()),
+    )
 
 
 EXERCISES = (
     Exercise(
-        "17.spacing",
-        title="The distance to the next number",
-        prompt="Return the distance between neighbouring numbers at x, in a format with `mantissa` stored bits. "
-        "x is a normal number of either sign.",
-        kind="core",
-        minutes=4,
-        inputs=((1.0, 10), (3.0, 10), (0.3, 7), (-100.0, 7), (65504.0, 10), (0.0625, 3), (1.5, 3)),
-        solution=spacing,
-        wrong=(
-            Wrong(_epsilon, "This is ε, the spacing just above 1. It doubles with every power of two."),
-            Wrong(
-                _proportional,
-                "The spacing does not grow with x itself but in jumps: it is the same from 2ᵉ up to 2ᵉ⁺¹.",
-            ),
-            Wrong(
-                _frexp,
-                "Twice too wide: frexp counts its exponent so that the mantissa lies in [½, 1). Subtract one.",
-            ),
-            Wrong(_rounded_exponent, "You rounded the exponent: 3 lies between 2¹ and 2², so its e is 1."),
-            Wrong(
-                _truncated_exponent,
-                "int() cuts towards zero, and the exponents of numbers below 1 are negative: use floor.",
-            ),
-            Wrong(_error_bound, "This is half the spacing, the largest rounding error."),
-        ),
-        hints=(
-            "Between which two powers of two does |x| lie? The lower one decides.",
-            "e = floor(log2(|x|)), and 2**mantissa marks lie between 2**e and 2**(e + 1).",
-            "2.0 ** (math.floor(math.log2(abs(x))) - mantissa)",
-        ),
-        stub='''def spacing(x, mantissa):
-    """The distance between neighbouring numbers of the format at x, as a float."""
-    ...
-''',
-        note="An update below half of this does nothing to x: that is all there is to stagnation.",
-    ),
-    Exercise(
-        "17.vanishing_share",
-        title="What vanishes",
-        prompt="Of the entries of g that are not zero, which share becomes zero in float16 after the loss was scaled "
-        "by `scale`?",
-        kind="core",
-        minutes=6,
-        inputs=_gradients,
-        solution=vanishing_share,
-        wrong=(
-            Wrong(_zeros_counted, "You count entries that were zero before. Float16 took nothing from them."),
-            Wrong(_of_all_entries, "The share is of the entries that are not zero: divide by their number."),
-            Wrong(
-                _unscaled,
-                "The scale takes no part in your answer. It must come before the cast: what is zero stays zero.",
-            ),
-            Wrong(_divided, "The loss was multiplied by the scale, and the gradients with it."),
-            Wrong(
-                _below_normal,
-                "Below 2⁻¹⁴ a number is subnormal: it has fewer digits, but it is not zero yet.",
-            ),
-            Wrong(
-                _below_smallest,
-                "Numbers between 2⁻²⁵ and 2⁻²⁴ are rounded up to 2⁻²⁴: they survive.",
-            ),
-            Wrong(_no_absolute_value, "Every negative gradient is below 2⁻²⁵. Compare its size."),
-        ),
-        hints=(
-            "Let float16 decide: cast with .half() and look which entries are zero.",
-            "Leave out the zeros first: g[g != 0]. Then scale, cast, compare with zero, take the mean.",
-            "((g[g != 0] * scale).half() == 0).double().mean().item()",
-        ),
-        stub='''def vanishing_share(g, scale):
-    """The share, a float, of the nonzero entries of g that are zero in float16 once scaled."""
-    ...
-''',
-    ),
-    Exercise(
-        "17.next_scale",
-        title="The scale after a step",
-        prompt="`good` steps in a row have been good. Return the new (scale, good) after one more step, which "
-        "overflowed or not. The scale grows by `growth` after `interval` good steps in a row.",
-        kind="core",
-        minutes=6,
-        inputs=(
-            (1024.0, 3, False, 2.0, 0.5, 4),
-            (1024.0, 3, True, 2.0, 0.5, 4),
-            (1024.0, 1, False, 2.0, 0.5, 4),
-            (64.0, 0, True, 3.0, 0.25, 2),
-            (64.0, 1, False, 3.0, 0.25, 2),
-        ),
-        solution=next_scale,
-        wrong=(
-            Wrong(
-                _count_kept_on_overflow,
-                "The good steps must be in a row: an overflow starts the count again.",
-            ),
-            Wrong(
-                _count_kept_on_growth,
-                "After growth the count starts again. As it is, the scale grows once and then never more.",
-            ),
-            Wrong(_one_step_late, "One step late: this step is good, so it counts before you compare."),
-            Wrong(
-                _grows_each_step,
-                "The scale grows after `interval` good steps, not after each: every second step would overflow.",
-            ),
-            Wrong(
-                _wrong_way, "Growth and backoff are the wrong way round: an overflow must lower the scale."
-            ),
-        ),
-        hints=(
-            "Three cases: overflow; a good step that completes the interval; any other good step.",
-            "In two of the three the count becomes 0.",
-            "overflow: (scale * backoff, 0). good + 1 == interval: (scale * growth, 0). Else (scale, good + 1).",
-        ),
-        stub='''def next_scale(scale, good, overflow, growth, backoff, interval):
-    """(scale, good) after one more step, which overflowed or not."""
-    ...
-''',
-        note="torch's defaults are 2, ½ and 2,000: one skipped step in 2,000 is the price of staying near the ceiling.",
-    ),
-    Exercise(
         "17.mixed_step",
         title="One step of mixed precision",
         prompt="The model is (x.half() * p.half()).float().sum(), the loss half the squared error. Scale the loss, run "
-        "the backward pass, unscale, clip the norm at max_norm, step by SGD. On overflow return p unchanged.",
+        "the backward pass, unscale, clip the norm at max_norm, make one step of gradient descent. Where a gradient is "
+        "not finite return the weights as they were. p and x are float32; leave them as they are.",
         kind="core",
-        minutes=15,
+        minutes=12,
         inputs=_examples,
         rtol=1e-5,
         atol=1e-9,
@@ -458,112 +437,191 @@ EXERCISES = (
             "Return p.detach() unless g.isfinite().all(); then g *= min(1, max_norm / g.norm()); p.detach() - lr * g.",
         ),
         stub='''def mixed_step(p, x, y, scale, lr, max_norm):
-    """The float32 weights after one step on the example (x, y)."""
+    """The float32 weights (n,) after one step on the example (x, y)."""
     ...
 ''',
         note="scale(loss).backward(), unscale_(optimizer), clip_grad_norm_, step(optimizer), update(): the same five in torch.",
     ),
     Exercise(
-        "17.training_bytes",
-        title="The memory of a step",
-        prompt='Return the bytes of weights, gradients, Adam\'s two averages and saved activations, in the scheme "fp32", '
-        '"mixed" (autocast, whose sixteen-bit copies of all weights are saved too) or "pure" (all in sixteen bits).',
+        "17.name_fault",
+        title="This run is broken: find why",
+        prompt="From the true norm of a gradient before clipping, the loss scale, max_norm and lr name the fault of a step "
+        "of this length: none, not clipped (but unscaled), clipped first (before unscaling), neither (clipped nor "
+        "unscaled), unscaled twice (and then clipped). The nearest length by ratio counts.",
         kind="core",
         minutes=10,
-        inputs=tuple((p, a, s) for s in ("fp32", "mixed", "pure") for p, a in ((1000, 50), (10, 7000))),
-        solution=training_bytes,
+        inputs=_logs,
+        solution=name_fault,
         wrong=(
             Wrong(
-                _half_of_everything,
-                "Mixed precision does not halve everything: weights, gradients and averages stay in float32. You "
-                "describe the pure scheme.",
+                _by_difference,
+                "You compare by the difference, not by the ratio.",
             ),
+            Wrong(_always_cut, "A norm below max_norm is not clipped: min(norm, max_norm)."),
+            Wrong(_rate_forgotten, "A step is lr times the gradient: lr is missing."),
             Wrong(
-                _without_copies,
-                "Under autocast the sixteen-bit copies of the weights are saved for the backward pass, 2 bytes each.",
+                _short_is_late,
+                "Not every short step was clipped first, and not every long one only not clipped.",
             ),
-            Wrong(
-                _half_gradients,
-                "Autocast leaves the gradients of float32 weights in float32: 4 bytes each, next to the copies' 2.",
-            ),
-            Wrong(
-                _one_average, "Something of the weights' size is missing. Adam keeps two averages, m and v."
-            ),
-            Wrong(_float32_activations, "Under autocast the activations are saved in sixteen bits."),
-            Wrong(_wide_averages, "In the pure scheme Adam's averages have sixteen bits as well."),
-            Wrong(_in_numbers, "You counted numbers. How many bytes has each?"),
+            Wrong(_twice_unclipped, "Unscaled twice, the norm is norm / scale before it meets the clip."),
         ),
         hints=(
-            "Count the tensors of the weights' size first: the weights, the gradients, m, v, and in one scheme the copies.",
-            "fp32: 4 · 4 bytes a parameter and 4 an activation. mixed: what changes, and what is added?",
-            "16 P + 4 A;  16 P + 2 P + 2 A;  8 P + 2 A.",
+            "Write the length of the step under each fault. In which order do scale and clip act on the norm?",
+            "Clipped first: the clip sees norm * scale, and what it leaves is divided by scale.",
+            "Nearest by ratio: the smallest abs(log(length / expected)).",
         ),
-        stub='''def training_bytes(parameters, activations, scheme):
-    """Bytes held at the end of the forward pass, as an int; scheme is "fp32", "mixed" or "pure"."""
+        stub='''def name_fault(length, norm, scale, max_norm, lr):
+    """The fault as a string; all arguments are floats above zero."""
     ...
 ''',
-        note="With few activations per parameter mixed precision needs more memory than float32.",
+        note="One line in a log, the length of a step, tells these faults apart. Losses do not.",
     ),
     Exercise(
-        "17.random_round",
-        title="Random rounding",
-        prompt="Round x (float64) to numbers with `mantissa` stored bits, up where u is below the chance of going up and "
-        "down elsewhere, so that the mean over uniform u in [0, 1) is x itself.",
-        kind="extra",
-        minutes=20,
-        inputs=_draws,
-        solution=random_round,
+        "17.smallest_rate",
+        title="How small may the rate become?",
+        prompt="Weights w are stored in dtype, and gradient descent subtracts rate * g (computed in float32, then "
+        "rounded). Return the smallest rate of rates at which at most the share `allowed` of the updates leaves its "
+        "weight as it was, or None. Entries with g == 0 have no update.",
+        kind="core",
+        minutes=10,
+        inputs=_stored,
+        solution=smallest_rate,
         wrong=(
-            Wrong(_nearest, "This is rounding to the nearest: u takes no part in it."),
             Wrong(
-                _upside_down,
-                "Upside down: where x is close to the upper neighbour the chance of going up must be large.",
+                _zeros_counted,
+                "Where the gradient is zero there is no update that could be lost: leave these out.",
+            ),
+            Wrong(_share_kept, "You count the updates that are kept."),
+            Wrong(
+                _first_that_fits,
+                "The rates come in any order: this is the first that fits, not the smallest.",
+            ),
+            Wrong(_largest_rate, "This is the largest rate that fits."),
+            Wrong(
+                _added,
+                "The update is subtracted. Just below a power of two the spacing is half of that above.",
+            ),
+            Wrong(_always_bfloat16, "You round to bfloat16 whatever dtype says."),
+            Wrong(
+                _update_cast,
+                "You ask whether the update itself becomes zero. It is lost beside a weight long before.",
             ),
             Wrong(
-                _noise_then_nearest,
-                "Noise from [0, 1) and then the nearest: on average half a spacing too high. Use floor after the noise.",
+                _rounded_twice,
+                "You round the update before you subtract it. Subtract in float32, then round once.",
             ),
-            Wrong(
-                _towards_zero,
-                "trunc goes up for negative x, where the lower neighbour is the one farther from zero: use floor.",
-            ),
-            Wrong(
-                _one_spacing, "The spacing is not ε everywhere: it is 2**(e - mantissa), with e that of x."
-            ),
-            Wrong(
-                _fair_coin,
-                "A fair coin moves x to the middle between its neighbours, on average. The chance depends on x.",
-            ),
+            Wrong(_fewer_than, "At most `allowed` may be lost: exactly so many are still allowed."),
         ),
         hints=(
-            "Measure x in spacings: x / q. The part after the point is the chance of going up.",
-            "low = floor(x / q); the chance is x / q - low, also for negative x.",
-            "q = 2.0 ** (x.abs().log2().floor() - mantissa); return (low + (u < x / q - low)) * q",
+            "For one rate: store w - rate * g, and look which entries have not changed.",
+            "(w.float() - rate * g).to(dtype) == w, only where g != 0; then the mean.",
+            "Go through sorted(rates) and return the first whose share is at most allowed; None after the loop.",
         ),
-        stub='''def random_round(x, u, mantissa):
-    """x (float64, normal numbers of either sign) on the grid; u has the shape of x."""
+        stub='''def smallest_rate(w, g, rates, dtype, allowed):
+    """A float of rates, or None; w: a tensor (n,) of dtype, g: float32 (n,), not all zero; rates in any order."""
     ...
 ''',
-        note="Equal to floor(x / q + u) * q up to the order of comparisons, which is what the lesson does with bits.",
+        note="Ask it before the rate decays: a schedule that ends at a hundredth of the rate has to pass it, too.",
+    ),
+    Exercise(
+        "17.best_segment",
+        title="Where do the checkpoints go?",
+        prompt="Return the number k of layers in a segment, 1 to layers, with the lowest peak: `border` bytes for each "
+        "segment (the last may be shorter) plus `inside` bytes for each layer of a longest one; of several the smallest.",
+        kind="core",
+        minutes=10,
+        inputs=(
+            (36, 1, 1),
+            (36, 1, 20),
+            (24, 100, 1),
+            (24, 1, 100),
+            (1, 5, 7),
+            (7, 3, 2),
+            (50, 3, 2),
+            (13, 10, 3),
+            (100, 9, 4),
+            (97, 1000, 30),
+            (2, 1, 1),
+            (5, 7, 1),
+            (12, 4, 3),
+            (3, 9, 1),
+        ),
+        solution=best_segment,
+        wrong=(
+            Wrong(_root, "The root of the number of layers is right where border and inside are the same."),
+            Wrong(
+                _real_root,
+                "This is the best real number, rounded. Segments come in whole numbers: try each k.",
+            ),
+            Wrong(_upside_down, "You have border and inside the wrong way round."),
+            Wrong(_floor, "A last, shorter segment has a border, too: round up."),
+            Wrong(
+                _divisors_only,
+                "The last segment may be shorter, so that k need not divide the number of layers.",
+            ),
+            Wrong(_last_of_ties, "Of several with the same peak the smallest k is asked."),
+            Wrong(_never_whole, "One segment for the whole net is allowed, and sometimes best."),
+        ),
+        hints=(
+            "There are only `layers` candidates: compute the peak of each.",
+            "ceil(layers / k) segments, each with its border, and k layers inside.",
+            "min(range(1, layers + 1), key=...) returns the first of equal ones.",
+        ),
+        stub='''def best_segment(layers, border, inside):
+    """k as an int; layers: an int >= 1; border, inside: bytes, ints >= 1."""
+    ...
+''',
+        note="Near sqrt(layers * border / inside). A transformer's layer holds many times its border: short segments.",
+    ),
+    Exercise(
+        "17.with_compensation",
+        title="Without float32 and without chance",
+        prompt="Return the bfloat16 weights after all updates, with one more bfloat16 number c for each, zero at first, "
+        "all in bfloat16: y = u + c; t = w + y; c = y - (t - w); w = t. Leave w as it is.",
+        kind="extra",
+        minutes=20,
+        inputs=_many_updates,
+        solution=with_compensation,
+        wrong=(
+            Wrong(_uncompensated, "c takes no part: small updates are lost."),
+            Wrong(_in_float32, "This adds up in float32. Everything is to stay in bfloat16."),
+            Wrong(
+                _owed_kept,
+                "c is what is owed after this step, not a sum over steps: y holds the old c already.",
+            ),
+            Wrong(_wrong_sign, "The sign of c is turned: what was lost is y less what arrived."),
+            Wrong(_of_the_update, "What is owed is y less what arrived, not u: the old debt is part of y."),
+        ),
+        hints=(
+            "t - w is what arrived. What is still owed is y less that.",
+            "Loop over the rows of updates, and make new tensors: w += y would change the argument.",
+            "owed = torch.zeros_like(w), then the four lines of the prompt in a loop.",
+        ),
+        stub='''def with_compensation(w, updates):
+    """The bfloat16 weights (n,) after all updates (T, n), which are bfloat16 as well; leave w as it is."""
+    ...
+''',
+        note="Kahan's sum. It follows float32 as long as no update is lost beside c itself.",
     ),
 )
 
 QUIZZES = (
     Quiz(
         "17.weights_in_bf16",
-        "A net trains in float32. You store its weights in bfloat16, with everything else unchanged, and lower the "
-        "learning rate from 0.1 to 0.001. What happens?",
+        "A small net trains in float32 with gradient descent. You store its weights in bfloat16 (sixteen bits, with "
+        "the range of float32 and only 8 binary digits), with everything else unchanged, and lower the learning rate from 0.064 to 0.001. To make up for it you take 64 times as many "
+        "steps. What happens?",
         (
             (
                 "It trains as before, only slower",
                 "So it does in float32. Here an update of 1/512 of its weight or less changes nothing, "
-                "and most are smaller now.",
+                "and many are that small now.",
                 False,
             ),
             (
-                "It all but stops learning",
-                "The updates are below half a spacing of their weights and are rounded away, all of them, every time. "
-                "Smaller steps do not add up to a larger one.",
+                "It learns much less",
+                "An update below half a spacing of its weight is rounded away, each time: smaller steps do not "
+                "add up to a larger one.",
                 True,
             ),
             (
@@ -575,7 +633,9 @@ QUIZZES = (
     ),
     Quiz(
         "17.who_needs_scaling",
-        "Which of these needs a scaled loss?",
+        "To scale a loss is to multiply it by a large number before the backward pass, and to divide the gradients "
+        "by that number afterwards. Float16 has 11 binary digits, and 2⁻²⁴ is its smallest number; bfloat16 has 8 "
+        "digits and the range of float32. Which of them needs a scaled loss?",
         (
             (
                 "bfloat16, because it has the fewest digits",

@@ -128,6 +128,25 @@ def round_to(x: Tensor, dtype: torch.dtype | str, *, saturate: bool | None = Non
     return torch.where(wide.isnan(), wide, y).to(x.dtype)
 
 
+def shares_lost(x: Tensor, dtype: torch.dtype | str, *, scale: float = 1.0) -> tuple[float, float, float]:
+    """Of the entries that are not zero, the shares that become zero, subnormal and infinite in a format.
+
+    Args:
+        scale: the entries are multiplied by it first.
+    Raises: ValueError where all entries are zero.
+
+    Example:
+        >>> shares_lost(torch.tensor([0.0, 1e-9, 1e-6, 1.0, 1e6]), torch.float16)
+        (0.25, 0.25, 0.25)
+    """
+    x = x[x != 0]
+    require(x.numel() > 0, "an entry that is not zero", entries=x.numel())
+    y = round_to(scale * x.double(), dtype)
+    kinds = (y == 0, (y != 0) & (y.abs() < float_format(dtype).smallest_normal), y.isinf())
+    zero, subnormal, infinite = (float(kind.double().mean()) for kind in kinds)
+    return zero, subnormal, infinite
+
+
 def _power_of_two(exponent: Tensor) -> Tensor:
     """2**exponent as float64, exactly, from the bits: the exponent field with bias 1023, mantissa zero."""
     return ((exponent.long() + 1023) << 52).view(torch.float64)

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from course_utils.diagnostics.step_memory import HeldBytes
 from course_utils.figures import mixed_precision as figures
-from course_utils.mixed_precision import float_format
+from course_utils.mixed_precision import float_format, round_to, shares_lost
 from course_utils.recorded import Record
-from tests.figures.reading import drawn, line, texts
+from tests.figures.reading import drawn, line, lines, texts
 from tests.mutants import mistakes
 
 
@@ -32,14 +33,18 @@ def check_span(m: Any) -> None:
         assert 2.0**high == pytest.approx(info.max)
 
 
-def check_shares(m: Any) -> None:
-    g = torch.tensor([0.0, 0.0, 1.0, -1e-8, 1e-8, 2.0**-25, 2.0**-24, -3.0])
-    assert m.shares(g, 1.0) == (3 / 6, 0.0)
-    assert m.shares(g, 2.0**16) == (0.0, 2 / 6)
-    assert m.shares(g, 40_000.0) == (0.0, 1 / 6)
+def check_worst_error(m: Any) -> None:
+    """Half a spacing over the number, found by rounding many numbers between 2^k and 2^(k+1)."""
+    k = np.arange(-30, 15)
+    x = torch.tensor(2.0**k)[:, None] * (1 + torch.arange(2**12, dtype=torch.float64) / 2**12)
+    for dtype in (torch.float16, torch.bfloat16):
+        worst = ((round_to(x, dtype) - x).abs() / x).amax(1).numpy()
+        line = m.worst_error(float_format(dtype), k)
+        assert (line >= worst - 1e-12).all(), "a bound"
+        assert (line[6:] <= 1.5 * worst[6:]).all(), "a close one"
 
 
-CHECKS = [check_ruler, check_span, check_shares]
+CHECKS = [check_ruler, check_span, check_worst_error]
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda c: c.__name__[6:])
@@ -51,9 +56,9 @@ MUTANTS = [
     (check_ruler, "fmt.eps) + 1", "fmt.eps)"),
     (check_ruler, "np.arange(count) * fmt.eps", "np.arange(count) * fmt.eps / 2"),
     (check_span, "math.log2(fmt.smallest_subnormal)", "math.log2(fmt.smallest_normal)"),
-    (check_shares, "g = gradients[gradients != 0].double()", "g = gradients.double()"),
-    (check_shares, "round_to(g * scale, torch.float16)", "round_to(g, torch.float16)"),
-    (check_shares, "rounded.isinf()", "rounded.isnan()"),
+    (check_worst_error, "np.maximum(k, fmt.min_exponent)", "k"),
+    (check_worst_error, "fmt.mantissa - 1.0", "fmt.mantissa"),
+    (check_worst_error, "np.minimum(half_spacing / 2.0**k, 1.0)", "half_spacing / 2.0**k / 2"),
 ]
 
 
@@ -100,40 +105,79 @@ def test_gradient_histogram(log2_scale: int) -> None:
             [int(figures.KINDS[kind][i : i + 2], 16) for i in (1, 3, 5)]) / 255))  # fmt: skip
         middle = float((counts * (edges[1:] + edges[:-1]) / 2).sum() / counts.sum())
         assert middle == pytest.approx(float((g.abs().log2()).mean()) + log2_scale, abs=0.3)
-        vanish, overflow = figures.shares(g, 2.0**log2_scale)
+        vanish, _, overflow = shares_lost(g, torch.float16, scale=2.0**log2_scale)
         assert f"{kind}: {100 * vanish:.1f}% vanish, {100 * overflow:.1f}% overflow" in texts(axes)
     shaded = sorted(p.get_x() for p in axes.patches if not hasattr(p, "get_data"))
     assert shaded == pytest.approx([-60, -25, 16], abs=1e-3)
 
 
+def test_digits_and_gradients_share_their_axis() -> None:
+    errors = {"float16": torch.linspace(1, 0.001, 45), "bfloat16": torch.full((45,), 0.004)}
+    above, below = drawn(figures.digits_and_gradients(errors, gradients())).axes
+    for name, of in errors.items():
+        assert line(above, "_" + name) == pytest.approx(np.column_stack([np.arange(-29.5, 15), of]))
+    assert len(lines(above, "_theory")) == 2
+    assert above.get_xlim() == below.get_xlim()
+    assert set(figures.KINDS) <= set(texts(below))
+
+
 def test_small_losses() -> None:
-    half = np.linspace(0.2, 2.0, 4) * np.ones((12, 1)) + np.arange(12)[:, None] / 100
-    flat = np.full((12, 2), 0.2) + np.arange(12)[:, None] / 100
-    lines = {
-        "float16": ((0, 8, 16, 20), half),
-        "float16, scaled": ((0, 20), flat),
-        "bfloat16": ((0, 20), flat),
-    }
-    [axes] = drawn(figures.small_losses(lines, edge=20)).axes
-    for name, (powers, values) in lines.items():
-        assert line(axes, name) == pytest.approx(np.column_stack([powers, values.mean(0)]))
+    seeds = np.arange(12) / 100
+    above: dict[tuple[str, int], Any] = {("scaled", 20): seeds}
+    for shift, name in enumerate(figures.CONTROLS):
+        powers = (0, 20) if name == "bfloat16" else (0, 8, 16, 20)
+        above |= {(name, k): 0.01 * k * shift + seeds for k in powers}
+    [axes] = drawn(figures.small_losses(above, edge=20)).axes
+    for shift, name in enumerate(figures.CONTROLS):
+        powers = np.array([0, 20] if name == "bfloat16" else [0, 8, 16, 20])
+        assert line(axes, name) == pytest.approx(
+            np.column_stack([powers, 0.01 * powers * shift + seeds.mean()])
+        )
     assert [t.get_text() for t in axes.get_xticklabels()] == ["1", "2⁻⁸", "2⁻¹⁶", "2⁻²⁰"]
-    [edge] = [l for l in axes.get_lines() if len(set(l.get_xdata())) == 1 and len(l.get_xdata()) == 2]
-    assert edge.get_xdata()[0] == 20
 
 
 def test_small_steps_are_differences_seed_by_seed() -> None:
     rng = np.random.default_rng(0)
-    base = rng.normal(1, 0.3, (12, 3))
+    base = rng.normal(1, 0.3, (12, 5))
+    gap = np.array([0.0, 0.05, 0.1, 0.2, 0.3])
     losses = {"float32": base}
-    for k, name in enumerate(("float16", "bfloat16", "bfloat16, random")):
-        losses[name] = base + k * np.array([0.0, 0.1, 0.2])
-    [axes] = drawn(figures.small_steps((0.4, 0.2, 0.1), losses)).axes
-    for k, name in enumerate(("float16", "bfloat16", "bfloat16, random")):
-        assert line(axes, name) == pytest.approx(np.array([[2.5, 0], [5, 0.1 * k], [10, 0.2 * k]]), abs=1e-12)
-    widths = [np.ptp(band.get_paths()[0].vertices[:, 1]) for band in axes.collections]
-    assert max(widths) < 0.41  # of the differences; the losses themselves spread much wider
-    assert [t.get_text() for t in axes.get_xticklabels()] == ["0.4", "0.2", "0.1"]
+    for k, name in enumerate(figures.STORED):
+        losses[name] = base + k * gap
+    rates = (0.016, 0.008, 0.004, 0.002, 0.001)
+    left, right = drawn(figures.small_steps(rates, losses)).axes
+    for k, name in enumerate(figures.STORED):
+        assert line(left, name) == pytest.approx(np.column_stack([1 / np.array(rates), k * gap]), abs=1e-12)
+    widths = [np.ptp(band.get_paths()[0].vertices[:, 1]) for band in left.collections]
+    assert max(widths) < 0.61  # of the differences; the losses themselves spread much wider
+    spacings = 2**7 * np.array(rates[:3])
+    assert line(right, "_bfloat16") == pytest.approx(np.column_stack([1 / spacings, gap[:3]]))
+    assert line(right, "_float16")[:, 0] == pytest.approx(1 / (2**10 * np.array(rates[1:])))
+
+
+def test_memory_over_a_step() -> None:
+    runs = {name: HeldBytes() for name in ("float32", "bfloat16 autocast", "checkpoints")}
+    for k, run in enumerate(runs.values()):
+        run.history = [10, 30 - 10 * k, 0]
+    segments, peaks = (1, 6, 36), (39.0, 14.0, 39.0)
+    left, right = drawn(figures.memory_over_a_step(runs, segments, peaks, layers=36, unit=10)).axes
+    assert line(left, "_float32")[:, 1].tolist() == [0, 1, 3, 0]
+    assert {"float32: 3", "bfloat16 autocast: 2", "checkpoints: 1"} == set(texts(left))
+    assert line(right, "_peak").tolist() == [[1, 39], [6, 14], [36, 39]]
+    theory = line(right, "_theory")
+    assert theory[:, 1] == pytest.approx(36 / theory[:, 0] + theory[:, 0] + 2)
+
+
+def test_scale_windows() -> None:
+    powers = (-16, -8, 0, 8, 16)
+    losses = {
+        name: np.full((4, 5), 0.1) + np.arange(4)[:, None] / 100
+        for name in ("float16", "float8 e5m2", "float8 e4m3")
+    }
+    [axes] = drawn(figures.scale_windows(powers, losses, 0.001)).axes
+    for name in losses:
+        assert line(axes, "_" + name) == pytest.approx(np.column_stack([powers, np.full(5, 0.115)]))
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["2⁻¹⁶", "1", "2¹⁶"]
+    assert line(axes, "_own").tolist() == [[-16, 0.001]]
 
 
 def test_scale_history_marks_what_was_skipped() -> None:
@@ -143,20 +187,6 @@ def test_scale_history_marks_what_was_skipped() -> None:
     assert line(axes, "scale")[:, 1].tolist() == [20, 19, 18, 18, 19]
     assert line(axes, "ceiling").tolist() == [[2, 18.5], [3, 18.7], [4, 18.7]]
     assert line(axes, "_skipped").tolist() == [[0, 20], [1, 19], [4, 19]]
-
-
-def test_memory_bars_add_up() -> None:
-    rows = [
-        ("fp32", {"weights": 10**6, "gradients": 10**6, "optimizer": 2 * 10**6, "saved": 8 * 10**6}),
-        ("bf16", {"weights": 10**6, "gradients": 10**6, "optimizer": 2 * 10**6, "saved": 5 * 10**6}),
-    ]
-    [axes] = drawn(figures.memory_bars(rows)).axes
-    assert [t.get_text() for t in axes.get_yticklabels()] == ["bf16", "fp32"]
-    for height, (_, parts) in enumerate(reversed(rows)):
-        bars = [p for p in axes.patches if abs(p.get_y() + p.get_height() / 2 - height) < 0.01]
-        assert [p.get_width() * 1e6 for p in bars] == pytest.approx(list(parts.values()))
-        assert [p.get_x() * 1e6 for p in bars] == pytest.approx([0, *np.cumsum(list(parts.values()))[:-1]])
-        assert f"{parts['saved'] / 1e6:.1f}" in texts(axes)
 
 
 def test_gpu_bars_are_shares_of_fp32() -> None:

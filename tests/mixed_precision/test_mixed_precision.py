@@ -692,3 +692,58 @@ def test_settings_of_numpy_are_kept_as_plain_numbers() -> None:
 def test_what_cannot_be_rounded(x: Any) -> None:
     with pytest.raises(ValueError, match="need x"):
         round_to(x, torch.float16)
+
+
+# What is lost, and what a scaler does
+
+
+def check_shares_lost(m: Any) -> None:
+    g = torch.tensor([0.0, 0.0, 1.0, -1e-8, 1e-6, 2.0**-25, 2.0**-24, -3.0, 2.0**-14])
+    assert m.shares_lost(g, torch.float16) == (2 / 7, 2 / 7, 0.0)
+    assert m.shares_lost(g, torch.float16, scale=2.0**16) == (0.0, 0.0, 2 / 7)
+    assert m.shares_lost(-g, torch.bfloat16) == (0.0, 0.0, 0.0)
+    with pytest.raises(ValueError, match="an entry that is not zero, got entries=0"):
+        m.shares_lost(torch.zeros(3), torch.float16)
+
+
+def check_scale_trace(m: Any) -> None:
+    """The scale before each step; 65,504 over the largest gradient, NaN where the step was skipped."""
+    torch.manual_seed(0)
+    net = nn.Linear(3, 2)
+    before = net.weight.detach().clone()
+    batches = [(torch.ones(4, 3), torch.tensor([0, 1, 0, 0]))] * 4
+    scaler = GradScaler("cpu", init_scale=2.0**18, growth_interval=2)
+    scales, ceilings = m.scale_trace(net, torch.optim.SGD(net.parameters(), lr=0.1), scaler, batches)
+    skipped = [math.isnan(ceiling) for ceiling in ceilings]
+    assert scales[0] == 2.0**18
+    for k in range(3):
+        if skipped[k]:
+            assert scales[k + 1] == scales[k] / 2
+    assert any(skipped)
+    assert not all(skipped)
+    assert not torch.equal(before, net.weight)
+    worst = max(p.grad.abs().max().item() for p in net.parameters() if p.grad is not None)
+    if not skipped[-1]:
+        assert ceilings[-1] == pytest.approx(65_504 / worst)
+
+
+def test_shares_lost() -> None:
+    check_shares_lost(import_module(FORMATS))
+
+
+def test_scale_trace() -> None:
+    check_scale_trace(import_module(TRACE))
+
+
+TRACE = "course_utils.mixed_precision.scale_trace"
+test_lost_mistakes_are_caught = mistakes(
+    "",
+    [
+        (check_shares_lost, FORMATS, "x = x[x != 0]", "x = x"),
+        (check_shares_lost, FORMATS, "round_to(scale * x.double(), dtype)", "round_to(x.double(), dtype)"),
+        (check_shares_lost, FORMATS, "(y != 0) & (y.abs() <", "(y.abs() <"),
+        (check_shares_lost, FORMATS, "(y.abs() < float_format", "(y.abs() <= float_format"),
+        (check_scale_trace, TRACE, "math.nan)", "0.0)"),
+        (check_scale_trace, TRACE, "scaler.update()", "scaler.update(2.0**18)"),
+    ],
+)

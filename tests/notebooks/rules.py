@@ -35,6 +35,7 @@ FIRST_EDITION = frozenset(f"{number:02d}" for number in range(20)) - {
     "14",
     "15",
     "16",
+    "17",
     "18",
 }
 
