@@ -10,7 +10,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from course_utils.claims import largest
 from course_utils.mixed_precision.grad_scaler import GradScaler
 
 
@@ -41,7 +40,9 @@ def scale_trace(
         scales.append(scaler.get_scale())
         scaler.step(optimizer)
         scaler.update()
-        steepest = largest(p.grad.abs().max() for p in net.parameters() if p.grad is not None)
+        # torch's maximum keeps a NaN
+        each = [p.grad.abs().max() for p in net.parameters() if p.grad is not None]
+        steepest = float(torch.stack(each).max())
         finite = math.isfinite(steepest) and steepest > 0
         ceilings.append(torch.finfo(torch.float16).max / steepest if finite else math.nan)
     return scales, ceilings

@@ -125,8 +125,8 @@ def test_small_losses() -> None:
     seeds = np.arange(12) / 100
     above: dict[tuple[str, int], Any] = {("scaled", 20): seeds}
     for shift, name in enumerate(figures.CONTROLS):
-        powers = (0, 20) if name == "bfloat16" else (0, 8, 16, 20)
-        above |= {(name, k): 0.01 * k * shift + seeds for k in powers}
+        some = (0, 20) if name == "bfloat16" else (0, 8, 16, 20)
+        above |= {(name, k): 0.01 * k * shift + seeds for k in some}
     [axes] = drawn(figures.small_losses(above, edge=20)).axes
     for shift, name in enumerate(figures.CONTROLS):
         powers = np.array([0, 20] if name == "bfloat16" else [0, 8, 16, 20])

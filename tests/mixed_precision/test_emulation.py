@@ -72,7 +72,7 @@ def check_autocast(m: Any) -> None:
                 real = F.cross_entropy(one(x), y)
             emulated = F.cross_entropy(m.rounded_outputs(one, x, Arithmetic(cast, cast)), y)
             for a, b in zip(
-                *(torch.autograd.grad(l, one.parameters()) for l in (real, emulated)), strict=True
+                *(torch.autograd.grad(l, list(one.parameters())) for l in (real, emulated)), strict=True
             ):
                 assert torch.equal(a, b)
 

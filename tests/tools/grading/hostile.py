@@ -15,6 +15,7 @@ import io
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 DIFFERENCE, ERROR, SEEDS = "00.paired_difference", "00.paired_standard_error", "00.seeds_needed"
 RIGHT = {
@@ -185,7 +186,7 @@ def at_once() -> list[str]:
 
 
 def notebook(*cells: str) -> bytes:
-    code = [
+    code: list[dict[str, Any]] = [
         {"cell_type": "code", "source": text, "metadata": {}, "outputs": [], "execution_count": None}
         for text in (HEAD, *cells)
     ]

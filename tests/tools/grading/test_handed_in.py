@@ -17,13 +17,20 @@ import pytest
 from course_utils.exercises.engine.child import Event
 from course_utils.tools import lessons
 from course_utils.tools.grading import grade, isolation, kept, names, submissions, unpack
+from course_utils.tools.grading.process import Limits
 from course_utils.tools.grading.rows import Row
 from course_utils.tools.grading.submissions import File, Found
 from tests.mutants import mistakes
 
 
 def book(code: str = "x = 1") -> bytes:
-    cell = {"cell_type": "code", "source": code, "metadata": {}, "outputs": [], "execution_count": None}
+    cell: dict[str, Any] = {
+        "cell_type": "code",
+        "source": code,
+        "metadata": {},
+        "outputs": [],
+        "execution_count": None,
+    }
     return json.dumps({"cells": [cell], "nbformat": 4, "nbformat_minor": 4, "metadata": {}}).encode()
 
 
@@ -440,7 +447,7 @@ def test_a_second_grading_runs_only_what_is_new(monkeypatch: pytest.MonkeyPatch,
     files = {
         f"{who}/05_momentum.ipynb": book(f"check('05.x', {who!r})") for who in ("ada", "bob", "cyd", "dan")
     }
-    folder, out, lines = put(tmp_path / "in", files), tmp_path / "grades.csv", []
+    folder, out, lines = put(tmp_path / "in", files), tmp_path / "grades.csv", list[str]()
     with pytest.raises(KeyboardInterrupt):
         grade.grade(folder, out)
     first = grade.grade(folder, out, say=lines.append)
@@ -455,7 +462,7 @@ def test_a_second_grading_runs_only_what_is_new(monkeypatch: pytest.MonkeyPatch,
     assert ran[5:] == ["new", "bob"]
     assert sorted({row.student for row in rows}) == ["ada", "bob", "dan", "zoe"]
     assert {row.file for row in rows if row.student == "zoe"} == {"zoe/05_momentum.ipynb"}
-    grade.grade(folder, out, limits=grade.Limits(notebook=7))
+    grade.grade(folder, out, limits=Limits(notebook=7))
     assert len(ran) == 11
     grade.grade(folder, out, anew=True)
     assert len(ran) == 15
