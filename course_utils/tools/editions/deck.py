@@ -27,7 +27,7 @@ import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import chain, repeat
+from itertools import chain, pairwise, repeat
 from typing import Any
 
 import nbformat
@@ -229,12 +229,13 @@ def sentences(text: str) -> list[str]:
 
 
 def readable(text: list[str]) -> list[str]:
-    """The first sentences that can be read on a slide: whole, not too long, none that leads to another."""
+    """The first sentences that can be read on a slide: whole, not too long, none that needs another."""
     whole = [
         one
-        for one in text
+        for before, one in pairwise(["", *text])
         if re.search(r"[.!]\W?$|\*\*$", one)  # a claim ends with its number in bold
         and not re.match(r"[a-z]{2,}|\(", one)
+        and not before.endswith("?")  # which it answers
         and len(one.split()) > WORDS
         and len(one) <= LONGEST
     ]

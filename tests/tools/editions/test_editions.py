@@ -87,7 +87,7 @@ def check_minutes(module: Any) -> None:
     assert found["What goes wrong"].reading == found["What goes wrong"].prose + found["What goes wrong"].code
     assert found["The mathematics"].prose > 1.5  # three formulas
     assert found["From scratch"].prose < 0.6
-    assert found["What goes wrong"].code == 11 / 20  # lines that are not empty
+    assert found["What goes wrong"].code == 4 / 20  # lines that are not empty
     assert found["Exercises"].code == 0  # an exercise's cell counts with the exercise
     assert found["Experiment"].figures == 0.5 * 4
     assert whole.reading == pytest.approx(whole.prose + whole.code + whole.figures)
@@ -336,6 +336,7 @@ def test_nothing_that_is_read_breaks_off() -> None:
     assert deck.readable(text) == []
     good = ["This one is good.", "θ is a parameter, too.", "This would be a third."]
     assert deck.readable([*text, *good]) == good[:2]
+    assert deck.readable(["Does it go on?", "A little, with a low rate.", good[0]]) == good[:1]
     assert deck.readable(["Word " * 60 + "ends.", good[0]]) == good[:1]
 
 
