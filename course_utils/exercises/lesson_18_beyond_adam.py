@@ -84,8 +84,8 @@ def _not_orthogonal(p: Any, m: Any, g: Any, lr: float, beta: float, decay: float
 def _polar(d: torch.Tensor) -> torch.Tensor:
     """U Vh of d: the matrix that `orth` stands for."""
     u, _, vh = torch.linalg.svd(d, full_matrices=False)
-    factor: torch.Tensor = u @ vh
-    return factor
+    product: torch.Tensor = u @ vh
+    return product
 
 
 def _muon_states() -> Inputs:
@@ -162,14 +162,15 @@ def whose_steps(gradients: list[torch.Tensor], steps: list[torch.Tensor]) -> str
         lr = float((wanted * found).sum() / (wanted**2).sum())  # the rate that fits best
         return float((found - lr * wanted).norm())
 
-    def spectral(g: Any) -> Any:
+    def spectral(g: torch.Tensor) -> torch.Tensor:
         u, _, vh = torch.linalg.svd(g, full_matrices=False)
-        return u @ vh
+        product: torch.Tensor = u @ vh
+        return product
 
-    rules = {
+    rules: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
         "plain": lambda g: g,
         "round": lambda g: g / g.norm(),
-        "square": lambda g: g.sign(),
+        "square": torch.sign,
         "spectral": spectral,
     }
     return min(rules, key=lambda name: gap(rules[name]))

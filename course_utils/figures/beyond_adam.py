@@ -24,7 +24,7 @@ COLORS = {
     "round": plotting.BLUE,
     "square": plotting.colour("lion"),
     "spectral": plotting.colour("muon"),
-    "Muon": plotting.GREEN,
+    "Muon": plotting.ORANGE,
 }
 
 THREE_BALLS = (
@@ -33,9 +33,9 @@ THREE_BALLS = (
     "one."
 )
 SPECTRA = (
-    "Singular values by rank, in two panels. Left, logarithmic: those of one gradient fall to zero before "
-    "the last, those of the average do not fall so far. Right, after five iterations: the average's "
-    "nearly all lie in the grey band around one, those of one gradient stay behind from the middle on."
+    "Singular values by rank, in two panels. Left, logarithmic: those of one gradient fall steeply, the "
+    "last to nothing; those of the average far less. Right, after five iterations: the average's nearly "
+    "all lie in the grey band around one, those of one gradient stay behind from the middle on."
 )
 RATES = (
     "Validation loss against the learning rate, logarithmic, one curve for each way to step the hidden "
@@ -48,9 +48,9 @@ ORDERS = (
     "first goes deeper."
 )
 SAM_RATES = (
-    "Validation accuracy on noisy digits against the learning rate. Momentum's curve falls steeply beyond "
-    "its best rate; SAM's, at the same number of gradients, is slightly higher at its best and falls "
-    "slowly."
+    "Validation accuracy on noisy digits against the learning rate, three hills of much the same shape. "
+    "Momentum's stand at small rates, SAM's at larger ones; their tops are nearly level. At one large "
+    "rate SAM is far above."
 )
 FLATNESS = (
     "Validation accuracy against sharpness, one cloud of dots for each method. SAM is flat and accurate; "
@@ -225,7 +225,7 @@ def sam_rates(
     axes.plot(lrs, found, marker="o", markersize=4, color=plotting.colour("sam"), label="SAM, 320 steps")
     plotting.log_ticks(axes, "x")
     axes.set(ylim=(76, 95), xlim=(8e-4, 0.5))
-    title = "SAM forgives a large rate; at the best rates little is left"
+    title = "SAM wants a larger rate; best against best, little is left"
     plotting.finish(axes, title=title, x="learning rate η", y="validation accuracy, %")
     return figure
 

@@ -173,7 +173,7 @@ EFFECTS = (
     ),
     Effect(
         "SAM", "momentum, equal gradients, both tuned", _NOISY, "18.sam-tuned",
-        "wrong labels, a rate that cannot be tuned", "the rival is tuned: little is left",
+        "wrong labels, and time for two gradients a step", "the rival is tuned: little is left",
     ),
     Effect(
         "Muon", "Adam, each at its best rate", "digits, batches of 32", "18.muon-points",
