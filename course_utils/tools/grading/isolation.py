@@ -205,7 +205,9 @@ def _unshare(home: Path, hide: Sequence[Path]) -> list[str]:
         if place.is_dir() and not place.is_symlink() and not any(one.is_relative_to(place) for one in needed)
     ]
     shell = ["sh", "-c", _UNSHARED, "sh", str(home), str(SCRATCH), *map(str, hidden), "--"]
-    return ["unshare", "-Urnpmf", "--mount-proc", "--kill-child", *shell]
+    # Without setpriv a grader that is killed leaves the process behind, until its own limit of time.
+    ends = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
+    return [*ends, "unshare", "-Urnpmf", "--mount-proc", "--kill-child", *shell]
 
 
 @functools.cache
