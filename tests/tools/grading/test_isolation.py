@@ -92,7 +92,8 @@ from course_utils.tools.grading import isolation
 one, folder = isolation.Way(sys.argv[1], False), Path(sys.argv[2])
 code = "open('up', 'w').close()\\nprint(1, flush=True)\\nimport time\\ntime.sleep(86413)"
 child = subprocess.Popen(
-    [*one.command(folder), sys.executable, "-c", code], env=isolation.bare_environment(sys.argv[2]), cwd=folder,
+    [*one.command(folder), sys.executable, "-c", code],
+    env=isolation.bare_environment(sys.argv[2]), cwd=folder,
     stdout=subprocess.PIPE, start_new_session=True,
 )
 child.stdout.read(1)
