@@ -34,6 +34,7 @@ NEED = (
 )
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _SETTINGS = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "alternatives", "fonts", "mime.types")
+_PRIVATE = ("/root", "/home", "/run", "/var", "/mnt", "/media", "/srv", "/etc/ssh", "/etc/ssl/private")
 # What of the machine an unshared process does not see; the folders to hide follow the first two arguments.
 _UNSHARED = """
 set -e
@@ -50,6 +51,9 @@ mount -t tmpfs -o "size=$size,mode=1777" none "$home/dev/shm"
 mount --rbind "$home/dev" /dev
 umount -R -l "$home/dev"
 rmdir "$home/dev"
+for file in /etc/shadow /etc/shadow- /etc/gshadow /etc/gshadow-; do
+  [ ! -e "$file" ] || mount --bind /dev/null "$file"
+done
 while [ "$1" != -- ]; do
   mount -t tmpfs -o size=1m,mode=755 none "$1"
   shift
@@ -194,14 +198,16 @@ def _bwrap(home: Path, beside: Path | None, hide: Sequence[Path]) -> list[str]:
 
 def _unshare(home: Path, hide: Sequence[Path]) -> list[str]:
     needed = [*_needed(), home]
-    private = [Path(place) for place in ("/root", "/home", "/run", "/var", "/mnt", "/media", "/srv")]
+    private = [Path(place) for place in _PRIVATE]
     hidden = [
         place
         for place in (*private, *hide)
         if place.is_dir() and not place.is_symlink() and not any(one.is_relative_to(place) for one in needed)
     ]
     shell = ["sh", "-c", _UNSHARED, "sh", str(home), str(SCRATCH), *map(str, hidden), "--"]
-    return ["unshare", "-Urnpmf", "--mount-proc", "--kill-child", *shell]
+    # Without setpriv a grader that is killed leaves the process behind, until its own limit of time.
+    ends = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
+    return [*ends, "unshare", "-Urnpmf", "--mount-proc", "--kill-child", *shell]
 
 
 @functools.cache

@@ -47,7 +47,7 @@ HARMLESS = {
         "r = subprocess.run(['unshare', '-Urm', 'sh', '-c', f'mount -o remount,bind,rw / && echo x >> {d}'])\n"
         "done = None if r.returncode else 1"
     ),
-    "reads the shadow file": "open('/etc/shadow').read()\ndone = 1",
+    "reads the shadow file": "done = open('/etc/shadow').read() or None",
     "lists its neighbours": "done = os.listdir(r'IN') or None",
     "reads a neighbour": "open(r'IN/right 1/00_start_here.ipynb').read()\ndone = 1",
     "changes a neighbour": "open(r'IN/right 1/00_start_here.ipynb', 'w').write('{}')\ndone = 1",
@@ -70,7 +70,7 @@ HARMLESS = {
     "a device": "done = [n for n in os.listdir('/dev') if n.startswith(('sd', 'vd', 'nvme', 'mem', 'kmsg'))] or None",
     "makes a device": "os.mknod('d', 0o600 | 0o060000, os.makedev(8, 0))\ndone = 1",
     "files in memory": "f = open('/dev/filling', 'wb')\nf.write(b'x' * 10**6)\ndone = 1",
-    "links": "os.symlink('/etc/shadow', 'l')\nopen('l').read()\ndone = 1",
+    "links": "os.symlink('/etc/shadow', 'l')\ndone = open('l').read() or None",
     "the environment": "done = [k for k in os.environ if 'TOKEN' in k or 'SECRET' in k] or None",
     "a daemon": "subprocess.Popen(['sleep', '97531'], start_new_session=True)",
     "a daemon of a daemon": (

@@ -7,10 +7,12 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import psutil
 import pytest
 from click.testing import CliRunner
 
@@ -33,6 +35,7 @@ def can(name, *doing):
     did.append(name)
 can('read what is hidden', lambda: os.listdir(hidden) != [])
 can('read the homes', lambda: bool([n for n in os.listdir('/home') if n]))
+can('read passwords', lambda: open('/etc/shadow').read() != '')
 can('read beside', lambda: open(beside + '/m.py').read() == 'x')
 can('write beside', lambda: open(beside + '/m.py', 'a').close() is None)
 can('write the package', lambda: open(package, 'a').close() is None)
@@ -82,6 +85,45 @@ def test_what_a_process_can_do(one: Way, tmp_path: Path) -> None:
     assert reached(one, tmp_path) == FINE
 
 
+KILLED = """
+import os, subprocess, sys, time
+from pathlib import Path
+from course_utils.tools.grading import isolation
+one, folder = isolation.Way(sys.argv[1], False), Path(sys.argv[2])
+code = "open('up', 'w').close()\\nprint(1, flush=True)\\nimport time\\ntime.sleep(86413)"
+child = subprocess.Popen(
+    [*one.command(folder), sys.executable, "-c", code],
+    env=isolation.bare_environment(sys.argv[2]), cwd=folder,
+    stdout=subprocess.PIPE, start_new_session=True,
+)
+child.stdout.read(1)
+print(child.pid, flush=True)
+os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.parametrize("tool", ["bwrap", "unshare"])
+def test_a_grader_that_is_killed_leaves_no_process(tool: str, tmp_path: Path) -> None:
+    if (
+        not sys.platform.startswith("linux")
+        or not shutil.which(tool)
+        or not isolation._works(Way(tool, False))
+    ):
+        pytest.skip(f"{tool} does not work here")
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, tool, str(tmp_path)], capture_output=True, timeout=300
+    )
+    pid = int(done.stdout)
+    for _ in range(200):
+        if not any(
+            str(tmp_path) in " ".join(one.info["cmdline"] or []) for one in psutil.process_iter(["cmdline"])
+        ):
+            break
+        time.sleep(0.1)
+    else:
+        pytest.fail(f"process {pid} is there")
+
+
 @pytest.fixture
 def needs_bwrap() -> None:
     if not shutil.which("bwrap") or not isolation._works(Way("bwrap", False)):
@@ -127,7 +169,8 @@ test_a_hole_in_unshare_is_noticed = mistakes(
         ('mount --rbind "$home/dev" /dev\n', ""),
         ('mount -t tmpfs -o "size=$size,mode=700" none "$home"\n', ""),
         ("for place in (*private, *hide)", "for place in private"),
-        ('for place in ("/root", "/home", ', "for place in ("),
+        ('_PRIVATE = ("/root", "/home", ', "_PRIVATE = ("),
+        ("mount --bind /dev/null", "true"),
         ("--bounding-set=-all", "--bounding-set=+all"),
     ],
     check=check_unshare,
