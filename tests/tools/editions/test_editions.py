@@ -87,7 +87,8 @@ def check_minutes(module: Any) -> None:
     assert found["What goes wrong"].reading == found["What goes wrong"].prose + found["What goes wrong"].code
     assert found["The mathematics"].prose > 1.5  # three formulas
     assert found["From scratch"].prose < 0.6
-    assert found["What goes wrong"].code == 4 / 20  # lines that are not empty
+    assert found["What goes wrong"].code == 4 / 20
+    assert found["Agreement"].code == 18 / 20  # lines that are not empty
     assert found["Exercises"].code == 0  # an exercise's cell counts with the exercise
     assert found["Experiment"].figures == 0.5 * 4
     assert whole.reading == pytest.approx(whole.prose + whole.code + whole.figures)
