@@ -56,7 +56,8 @@ def stopped_weights(x: Tensor, y: Tensor, steps: Tensor) -> Tensor:
     flat = h <= 1e-12 * h[..., -1:]
     way = torch.where(flat, 0.0, pull / torch.where(flat, 1.0, h))
     share = stopped_share(h.clamp(min=0)[..., None, :], steps[:, None], lr=1 / (2 * h[..., None, -1:]))
-    return (share * way[..., None, :]) @ vectors.mT
+    weights: Tensor = (share * way[..., None, :]) @ vectors.mT
+    return weights
 
 
 def waves(x: Tensor, count: int = 25) -> Tensor:
