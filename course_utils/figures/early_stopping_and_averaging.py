@@ -69,8 +69,8 @@ SOUPS = (
     "are matched first; from one start they are as good as the mean predictions."
 )
 SHORT = (
-    "Accuracy against the learning rate in a run of few steps. EMA, SWA and a cosine decay reach several "
-    "points more, and at higher rates, than the last weights do at any of these rates."
+    "Accuracy against the learning rate in a run of few steps. EMA and SWA reach several points more, at "
+    "a higher rate, than the last weights do at any of these rates."
 )
 SHRINK = (
     "Left, share of the way against curvature: stopping after 20 steps and ridge agree for flat directions, "
