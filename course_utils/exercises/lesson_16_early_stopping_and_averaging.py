@@ -718,8 +718,8 @@ EXERCISES = (
 QUIZZES = (
     Quiz(
         "16.tuned_or_not",
-        "A net trains on 500 digits, a fifth of the labels wrong, at a learning rate 8 times too large. Keeping an EMA of the "
-        "weights and its best step gains 9 points. You now tune the learning rate first. What do the two add then?",
+        "A net trains on 500 digits for 20 epochs, a fifth of the labels wrong, at a learning rate 8 times too large. Keeping an "
+        "EMA of the weights and its best step gains about 9 points. You now tune the learning rate first. What do the two add then?",
         (
             (
                 "As much: they remove noise that a rate does not reach",
@@ -734,7 +734,7 @@ QUIZZES = (
             ),
             (
                 "They cost: an average lags behind",
-                "Over 320 steps an average with a memory of 50 is late only at the lowest rates.",
+                "It is late by about its memory, here 50 of 320 steps. At the tuned rate that did not cost anything we could see.",
                 False,
             ),
         ),

@@ -149,11 +149,11 @@ EFFECTS = (
     ),
     Effect(
         "EMA of weights", "live weights, each at its best rate", _NOISY, "16.ema-tuned",
-        "the rate is not tuned; noisy gradients", "after a decay to zero",
+        "the rate is not tuned; a short run", "after a decay to zero",
     ),
     Effect(
         "EMA of weights", "live weights, each at its best rate", f"{_NOISY}, batches of 4", "16.ema-fours",
-        "the rate is not tuned; noisy gradients", "after a decay to zero",
+        "the rate is not tuned; a short run", "after a decay to zero",
     ),
     Effect(
         "EMA, stopped", "the last step, each at its best rate", _NOISY, "16.both-tuned",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
 from course_utils._checks import require
@@ -65,33 +66,57 @@ def mean_weights(runs: SeedRuns, count: int) -> StackedNets:
 
     Raises: ValueError unless `count` divides the number of runs.
     """
+    return _mean(runs, count, [p.detach() for _, p in runs.nets.named_parameters()])
+
+
+def matched_weights(runs: SeedRuns, count: int) -> StackedNets:
+    """As `mean_weights`, after the hidden units of each net were renumbered to fit those of the first.
+
+        order of the units = the one with the largest <w, w_first>, w their weights in and out and their bias
+
+    A net computes the same function in any order. For nets with one hidden layer and biases.
+
+    Raises: ValueError for other nets, and as `mean_weights`.
+    Source: Ainsworth, Hayase, Srinivasa (2023), Git Re-Basin: weight matching, here one assignment problem.
+    """
+    parameters = [p.detach().clone() for _, p in runs.nets.named_parameters()]
+    require(len(parameters) == 4, "one hidden layer with biases", parameters=len(parameters))
+    into, bias, out, _ = parameters
+    units = torch.cat([into, bias[..., None], out.mT], -1)
+    for run in range(len(units)):
+        fit = units[run - run % count] @ units[run].mT
+        order = torch.from_numpy(linear_sum_assignment(fit.cpu().numpy(), maximize=True)[1]).to(into.device)
+        into[run], bias[run], out[run] = into[run, order], bias[run, order], out[run][:, order]
+    return _mean(runs, count, parameters)
+
+
+def _mean(runs: SeedRuns, count: int, parameters: list[Tensor]) -> StackedNets:
     require(len(runs.seeds) % count == 0, "count runs for each seed", count=count, runs=len(runs.seeds))
-
-    def mean(p: Tensor) -> Tensor:
-        means: Tensor = p.detach().unflatten(0, (-1, count)).mean(1)
-        return means
-
-    return runs.nets.holding([mean(p) for _, p in runs.nets.named_parameters()])
+    nets: StackedNets = runs.nets.holding([p.unflatten(0, (-1, count)).mean(1) for p in parameters])
+    return nets
 
 
 def soups(
     make_model: Callable[[], nn.Module], splits: Splits, *, count: int, **options: Any
 ) -> dict[str, Tensor]:
-    """Validation accuracies (S,) of `count` branches a seed: of one net, and of two ways to take their mean.
+    """Validation accuracies (S,) of `count` branches a seed: of one net, and of three kinds of mean.
 
         one net            the mean over the branches of their accuracies
         mean predictions   of the mean of their probabilities: `count` passes
         mean weights       of the net whose weights are the mean of theirs: one pass
+        units matched      the same, after `matched_weights` has renumbered their units
 
-    Args: options: as for `train_branches`.
+    Args: make_model: builds a net with one hidden layer and biases. options: as for `train_branches`.
     """
     runs = train_branches(make_model, splits.train, count=count, **options)
     x, y = splits.validation
     with torch.no_grad():
         each = runs.nets.forward(x.repeat_interleave(count, 0), training=False).unflatten(0, (-1, count))
         mean = mean_weights(runs, count).forward(x, training=False)
+        matched = matched_weights(runs, count).forward(x, training=False)
     return {
         "one net": (each.argmax(-1) == y[:, None]).double().mean((1, 2)),
         "mean predictions": accuracy(each.softmax(-1).mean(1), y).double(),
         "mean weights": accuracy(mean, y).double(),
+        "units matched": accuracy(matched, y).double(),
     }

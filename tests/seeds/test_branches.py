@@ -72,6 +72,27 @@ def check_mean(module: Any) -> None:
         assert torch.allclose(nets.forward(TRAIN.x, training=False)[s], expected, rtol=1e-9, atol=1e-11)
 
 
+def check_matched(module: Any) -> None:
+    """Renumbered copies of a net are put back: their mean is the net. The nets stay as they are."""
+    runs = branches.train_branches(make, TRAIN, seeds=SEEDS, count=COUNT, shared=None, steps=1, **OPTIONS)
+    into, bias, out, last = (p for _, p in runs.nets.named_parameters())
+    order = torch.tensor([3, 0, 4, 1, 2])
+    with torch.no_grad():
+        for run in range(len(SEEDS) * COUNT):
+            first = run - run % COUNT
+            for p in (into, bias, out, last):
+                p[run] = p[first]
+            if run != first:
+                into[run], bias[run], out[run] = into[run, order], bias[run, order], out[run][:, order]
+                order = order[torch.tensor([1, 3, 0, 2, 4])]
+    firsts = runs.nets.forward(TRAIN.x.repeat_interleave(COUNT, 0), training=False)[::COUNT]
+    before = [p.detach().clone() for _, p in runs.nets.named_parameters()]
+    found = module.matched_weights(runs, COUNT).forward(TRAIN.x, training=False)
+    assert torch.allclose(found, firsts, rtol=1e-9, atol=1e-11)
+    assert not torch.allclose(branches.mean_weights(runs, COUNT).forward(TRAIN.x, training=False), firsts)
+    assert all(torch.equal(p, q) for (_, p), q in zip(runs.nets.named_parameters(), before, strict=True))
+
+
 def check_soups(module: Any) -> None:
     splits = data.digits().splits(SEEDS, train=48, validation=600, dtype=torch.float64)
     given: dict[str, Any] = {"seeds": SEEDS, "count": COUNT, "shared": 0, "steps": STEPS, **OPTIONS}
@@ -87,6 +108,8 @@ def check_soups(module: Any) -> None:
         together = (outputs.softmax(-1).mean(0).argmax(-1) == y).double().mean()
         assert found["mean predictions"][s] == pytest.approx(float(together))
         nets[0].load_state_dict({name: sum(state[name] for state in states) / COUNT for name in states[0]})
+        matched = branches.matched_weights(runs, COUNT).forward(splits.validation.x, training=False)[s]
+        assert found["units matched"][s] == pytest.approx(float((matched.argmax(-1) == y).double().mean()))
         assert found["mean weights"][s] == pytest.approx(float((nets[0](x).argmax(-1) == y).double().mean()))
 
 
@@ -100,6 +123,14 @@ def test_branches() -> None:
 
 def test_mean_weights() -> None:
     check_mean(branches)
+
+
+def test_matched_weights() -> None:
+    check_matched(branches)
+    options = {**OPTIONS, "seeds": SEEDS, "count": 2, "shared": 0, "steps": 1}
+    runs = branches.train_branches(lambda: nn.Linear(64, 10).double(), TRAIN, **options)
+    with pytest.raises(ValueError, match="need one hidden layer with biases, got parameters=2"):
+        branches.matched_weights(runs, 2)
 
 
 def test_global_draws_go_on_where_they_were() -> None:
@@ -127,6 +158,11 @@ MUTANTS = {
     "first-net-only": ('"one net": (each.argmax(-1)', '"one net": (each[:, :1].argmax(-1)', check_soups),
     "mean-of-logits": ("each.softmax(-1).mean(1), y", "each.mean(1), y", check_soups),
     "mean-over-seeds": ("unflatten(0, (-1, count)).mean(1)", "unflatten(0, (count, -1)).mean(0)", check_mean),
+    "worst-fit": ("maximize=True", "maximize=False", check_matched),
+    "outgoing-left": ("out[run] = into[run, order], bias[run, order], out[run][:, order]",
+                      "out[run] = into[run, order], bias[run, order], out[run]", check_matched),
+    "fit-to-the-first-seed": ("units[run - run % count]", "units[0]", check_matched),
+    "nets-changed": ("p.detach().clone() for _, p", "p.detach() for _, p", check_matched),
 }  # fmt: skip
 
 
