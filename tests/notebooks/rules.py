@@ -32,6 +32,7 @@ FIRST_EDITION = frozenset(f"{number:02d}" for number in range(20)) - {
     "11",
     "12",
     "13",
+    "19",
 }
 
 HEADINGS = [
