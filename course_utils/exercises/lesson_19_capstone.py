@@ -133,7 +133,9 @@ def _reports() -> Inputs:
     def entry(trials: int, gradients: int, low: float, high: float, best: float) -> Report:
         return {"trials": trials, "gradients": gradients, "low": low, "high": high, "best": best}
 
-    def report(*entries: Report, tune: Any = range(6), last: Any = range(50, 60), by: str = "validation") -> Any:
+    def report(
+        *entries: Report, tune: Any = range(6), last: Any = range(50, 60), by: str = "validation"
+    ) -> Any:
         return ({"entries": list(entries), "tuned_on": set(tune), "reported_on": set(last), "chosen_by": by},)
 
     fair = entry(8, 320, 3e-4, 0.3, 0.006)
@@ -150,7 +152,11 @@ def _reports() -> Inputs:
         report(fair, fair, tune=range(6), last=range(6)),
         report(fair, fair, by="test"),
         report(
-            entry(20, 320, 3e-4, 0.3, 0.29), entry(1, 640, 1e-3, 1.0, 0.05), tune=[1, 7], last=[7, 9], by="test"
+            entry(20, 320, 3e-4, 0.3, 0.29),
+            entry(1, 640, 1e-3, 1.0, 0.05),
+            tune=[1, 7],
+            last=[7, 9],
+            by="test",
         ),
         report(fair),
         report(entry(4, 100, 0.01, 1.0, 0.62), entry(4, 200, 0.01, 1.0, 0.1), tune=[3], last=[30]),
@@ -342,7 +348,9 @@ def _boards() -> Inputs:
         gains = 0.06 * torch.rand(methods, 1, generator=generator, dtype=torch.float64)
         boards.append((shared + own + gains, level))
     best = torch.tensor([0.9, 0.7, 0.8, 0.6], dtype=torch.float64)
-    few = torch.stack([best - 0.02, best, best - torch.tensor([0.01, 0.02, 0.03, 0.02], dtype=torch.float64), best])
+    few = torch.stack(
+        [best - 0.02, best, best - torch.tensor([0.01, 0.02, 0.03, 0.02], dtype=torch.float64), best]
+    )
     return (*boards, (few, 0.9), (few, 0.99))
 
 
@@ -478,7 +486,9 @@ EXERCISES = (
             ),
             Wrong(_upper_edge, "A best rate near the lower end of its range goes unnoticed."),
             Wrong(_lower_edge, "A best rate near the upper end of its range goes unnoticed."),
-            Wrong(_equal_seeds, "The seeds need not be all the same: one that both tunes and reports is enough."),
+            Wrong(
+                _equal_seeds, "The seeds need not be all the same: one that both tunes and reports is enough."
+            ),
             Wrong(_no_trials, "Entries with other numbers of trials go unnoticed."),
             Wrong(_no_gradients, "Entries that took other numbers of gradients go unnoticed."),
             Wrong(_no_test, "A race that chose by the test set goes unnoticed."),
@@ -535,7 +545,9 @@ EXERCISES = (
         inputs=_boards,
         solution=tied_with_winner,
         wrong=(
-            Wrong(_each_alone, "Each interval has the whole level. The winner was found by looking: share it."),
+            Wrong(
+                _each_alone, "Each interval has the whole level. The winner was found by looking: share it."
+            ),
             Wrong(
                 _with_the_first,
                 "The level is shared among the comparisons with one method. The winner was not named beforehand: all pairs.",
@@ -596,7 +608,9 @@ EXERCISES = (
                 _total_for_interaction,
                 "The variance of all entries was taken for c. It holds a and b as well: take rows and columns out first.",
             ),
-            Wrong(_twice_taken, "c/(SN) was taken away twice. It is in the sum twice and belongs there once."),
+            Wrong(
+                _twice_taken, "c/(SN) was taken away twice. It is in the sum twice and belongs there once."
+            ),
             Wrong(_clamped, "Cut off at zero the estimate is too large on average."),
         ),
         hints=(

@@ -70,7 +70,7 @@ def leaderboards(results: Sequence[Result], *, baseline: str, titles: Sequence[s
 def against_baseline(
     result: Result, *, baseline: str, twins: Sequence[str] = (), level: float = 0.99, title: str = ""
 ) -> Figure:
-    """Every recipe's distance from the baseline on one task, the best on top, with its interval for all at once.
+    """Every recipe's distance from the baseline on one task, best on top, each at the level for all.
 
     Behind the dots a grey band: from the lowest to the highest twin of the baseline, itself among them, which
     differ in nothing but what their searches drew. Twins are not drawn again as rows.
@@ -152,7 +152,7 @@ def twin_races(gaps: torch.Tensor) -> Figure:
 
 
 def other_images(gaps: torch.Tensor, halves: Sequence[torch.Tensor], *, level: float = 0.99) -> Figure:
-    """The gap on half of the test images, with the error over seeds and that of the images; on the rest a dot.
+    """The gap on half of the test images, with the error over seeds and that of images; on the rest a dot.
 
     Args:
         gaps: (S, N), what one method has ahead of another, for each seed and test image.
@@ -178,7 +178,7 @@ def other_images(gaps: torch.Tensor, halves: Sequence[torch.Tensor], *, level: f
 
 
 def early_and_late(lrs: torch.Tensor, accuracy: Mapping[int, torch.Tensor]) -> Figure:
-    """Validation accuracy (R,) against the learning rate after some numbers of steps, the best of each marked."""
+    """Validation accuracy (R,) against the learning rate after some steps, each best one marked."""
     figure, axes = plotting.subplots(size=(6.6, 3.8))
     shades = (plotting.LIGHT, "#A9A9A9", plotting.GREY, plotting.BLUE)
     for color, (steps, values) in zip(shades[-len(accuracy) :], accuracy.items(), strict=True):
@@ -186,7 +186,9 @@ def early_and_late(lrs: torch.Tensor, accuracy: Mapping[int, torch.Tensor]) -> F
         axes.semilogx(lrs.numpy(), 100 * values.numpy(), color=color)
         axes.plot(float(lrs[best]), 100 * float(values[best]), "o", color=color, markersize=8)
         place = (float(lrs[best]), 100 * float(values[best]))
-        axes.annotate(f"{steps} steps", place, (0, 7), textcoords="offset points", ha="center", color=plotting.INK)
+        axes.annotate(
+            f"{steps} steps", place, (0, 7), textcoords="offset points", ha="center", color=plotting.INK
+        )
     axes.set_ylim(0, 100)
     title = "The best rate of the first steps is too high for the whole run"
     plotting.finish(axes, title=title, x="learning rate", y="validation accuracy, %", names=False)

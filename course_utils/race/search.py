@@ -1,4 +1,4 @@
-"""A pool of learning rates that is trained once, so that one can look at every search that could be made of it.
+"""A pool of learning rates, trained once, to look at every search that could be made of it.
 
 pool = lr_pool(task, lrs, seeds, kind=partial(SGD, momentum=0.9), measure_every=10)
 tried = torch.randperm(len(lrs))[:8]                             # a search of 8 trials ...

@@ -1,7 +1,8 @@
 """The course's one table: technique -> effect here -> when to use.
 
-No number is written here. What the race can enter is read from the recorded race, as its distance from tuned
-momentum; what it cannot (a penalty's place in Adam, a warm-up alone, fewer bits) from the claim of its lesson.
+No number is written here. What the race can enter is read from the recorded race, as its distance from
+tuned momentum; what it cannot (a penalty's place in Adam, a warm-up alone, fewer bits) from the claim of its
+lesson.
 
     table()                          the recorded race, the recorded ledger
     table(Path("build/records/standard"))
@@ -86,14 +87,14 @@ RACED = (
         "budgets are to be equal",
     ),
     Raced("cosine decay", "+ cosine", "09", "long runs, large rates", "short runs at a rate tuned for them"),
-    Raced("warm-up and cosine", "+ warm-up, cosine", "10", "the start is sharper than what follows", "small nets"),
+    Raced("warm-up and cosine", "+ warm-up, cosine", "10", "the start is sharp", "small nets"),
     Raced("clipping", "+ clipping", "18", "rare huge gradients", "as a cure for a wrong rate"),
     Raced("L2", "+ L2", "12", "labels are wrong, or few", "labels are clean and enough"),
     Raced("L1", "+ L1", "12", "few inputs matter", "many weak ones do"),
     Raced("dropout", "+ dropout", "13", "few examples seen many times", "examples seen once"),
-    Raced("batch norm", "+ batch norm", "14", "depth; rates that must not be tuned", "wrong labels; small batches"),
+    Raced("batch norm", "+ batch norm", "14", "depth; rates that are not tuned", "small batches"),
     Raced("layer norm", "+ layer norm", "14", "depth, transformers", "one hidden layer"),
-    Raced("label smoothing", "+ label smoothing", "15", "wrong labels", "probabilities are wanted as they are"),
+    Raced("label smoothing", "+ label smoothing", "15", "wrong labels", "probabilities are wanted"),
     Raced("random shifts", "+ shifts", "15", "the shift occurs in the data", "the data are aligned"),
     Raced("mixup", "+ mixup", "15", "long runs, wrong labels", "short runs at a tuned rate"),
     Raced("CutMix", "+ CutMix", "15", "photographs, long runs", "small drawings, short runs"),
@@ -101,7 +102,8 @@ RACED = (
     Raced("EMA of weights", "+ EMA", "16", "the rate stays high", "after a decay to zero"),
     Raced("SWA", "+ SWA", "16", "the rate stays high", "after a decay to zero"),
     Raced(
-        "cosine, dropout and smoothing", "+ cosine, dropout, smoothing", "19", "wrong labels", "few trials to tune it",
+        "cosine, dropout and smoothing", "+ cosine, dropout, smoothing", "19", "wrong labels",
+        "few trials to tune it",
     ),
 )  # fmt: skip
 
@@ -177,10 +179,11 @@ def table(records: Path | None = None) -> pd.DataFrame:
             {"technique": one.technique, "against": RACED_BY, **cells, "elsewhere": "", "lesson": one.lesson,
              "when": one.when, "when not": one.when_not}
         )  # fmt: skip
+    blank = dict.fromkeys(headings.values(), "")
     for claimed in CLAIMED:
         effect = _claimed(known.get(claimed.claim, {}), claimed)
         rows.append(
-            {"technique": claimed.technique, "against": claimed.against, **dict.fromkeys(headings.values(), ""),
+            {"technique": claimed.technique, "against": claimed.against, **blank,
              "elsewhere": f"{claimed.where}: {effect}", "lesson": claimed.claim[:2], "when": claimed.when,
              "when not": claimed.when_not}
         )  # fmt: skip

@@ -63,7 +63,9 @@ MUTANTS = {
     "validation for test": ("sweep.predict(splits.test)", "sweep.predict(splits.validation)", check_pool),
     "the lowest output answers": (".argmax(-1)", ".argmin(-1)", check_pool),
     "always plain": ("kind=kind", "kind=None", check_plain),
-    "measured at the end alone": ("task.steps if measure_every is None else measure_every", "task.steps", check_prefix),
+    "measured at the end alone": (
+        "task.steps if measure_every is None else measure_every", "task.steps", check_prefix,
+    ),
 }  # fmt: skip
 
 
