@@ -196,32 +196,31 @@ def early_and_late(lrs: torch.Tensor, accuracy: Mapping[int, torch.Tensor]) -> F
 
 
 def for_the_same_steps(
-    full: Mapping[int, torch.Tensor], halved: Mapping[int, torch.Tensor], cost: Mapping[int, float]
+    scores: torch.Tensor,
+    full: Mapping[int, torch.Tensor],
+    halved: Mapping[str, Mapping[int, tuple[torch.Tensor, float]]],
 ) -> Figure:
-    """What searches report, mean and range of the middle 80%, against the steps that they took.
+    """What searches report on average against the steps that they took; beside each dot the rates it tried.
 
     Args:
-        full: k -> reports (M,) of searches that train k rates to the end; its cost is k runs.
-        halved: n -> reports (M,) of successive halving among n rates. cost: n -> its cost in whole runs.
+        scores: (R,), what each rate would report.
+        full: k -> the choices (M,) of searches that train k rates to the end, at the cost of k runs.
+        halved: name -> {n: the choices (M,) of successive halving among n rates, and its cost in whole runs}.
     """
     figure, axes = plotting.subplots(size=(6.6, 3.8))
-    for name, reports, color, aside in (
-        ("all to the end", full, plotting.GREY, 0.0),
-        ("successive halving", halved, plotting.BLUE, 0.07),
+    lines = {"all to the end": {k: (found, float(k)) for k, found in full.items()}, **halved}
+    for (name, line), color in zip(
+        lines.items(), (plotting.GREY, plotting.BLUE, plotting.VERMILION), strict=False
     ):
-        where = [(cost[k] if reports is halved else k) + aside for k in reports]
-        values = [100 * each for each in reports.values()]
-        low, high = (np.array([float(each.quantile(q)) for each in values]) for q in (0.1, 0.9))
-        mean = [float(each.mean()) for each in values]
-        axes.vlines(where, low, high, color=color, linewidth=2)
-        axes.plot(where, mean, "o-", color=color, markersize=6, linewidth=1, label=name)
-        for count, x, y in zip(reports, where, mean, strict=True):
-            under = reports is halved
-            axes.annotate(
-                f"{count}", (x, y), (6, -11 if under else 5), textcoords="offset points", color=color
-            )
-    title = "Halving is cheap, and then stands still"
-    x = "gradient steps spent, in whole runs (beside the dots: rates tried)"
+        costs = [cost for _, cost in line.values()]
+        means = [100 * float(scores[found].mean()) for found, _ in line.values()]
+        axes.plot(costs, means, "o-", color=color, markersize=6, linewidth=1, label=name)
+        below = color == plotting.GREY
+        for count, x, y in zip(line, costs, means, strict=True):
+            place = (3, -13) if below else (-4, 7)
+            axes.annotate(f"{count}", (x, y), place, textcoords="offset points", color=color)
+    title = "Halving is cheap where it does not begin too early"
+    x = "gradient steps spent, in whole runs (numbers: rates tried)"
     plotting.finish(axes, title=title, x=x, y="reported test accuracy, %")
     return figure
 

@@ -169,16 +169,16 @@ def check_early(module: Any) -> None:
 
 
 def check_steps(module: Any) -> None:
-    full, halved = {2: torch.tensor([0.5, 0.7]), 3: torch.tensor([0.8, 0.8])}, {8: torch.tensor([0.6, 0.9])}
-    [axes] = drawn(module.for_the_same_steps(full, halved, {8: 2.5})).axes
+    scores = torch.tensor([0.5, 0.7, 0.9])
+    full = {2: torch.tensor([0, 1, 1]), 3: torch.tensor([1, 1, 2])}
+    halved = {"late": {8: (torch.tensor([0, 2, 2]), 2.5)}}
+    [axes] = drawn(module.for_the_same_steps(scores, full, halved)).axes
     lines = {line.get_label(): line for line in axes.get_lines()}
-    whole, half = lines["all to the end"], lines["successive halving"]
+    whole, half = lines["all to the end"], lines["late"]
     assert list(whole.get_xdata()) == [2, 3]
-    assert list(whole.get_ydata()) == pytest.approx([60.0, 80.0])
-    assert float(half.get_xdata()[0]) == pytest.approx(2.5, abs=0.1)
-    assert float(half.get_ydata()[0]) == pytest.approx(75.0)
-    ranges = [segment for each in axes.collections for segment in each.get_segments()]
-    assert sorted(float(y) for y in ranges[0][:, 1]) == pytest.approx([52.0, 68.0])
+    assert list(whole.get_ydata()) == pytest.approx([190 / 3, 230 / 3], rel=1e-5)
+    assert list(half.get_xdata()) == [2.5]
+    assert list(half.get_ydata()) == pytest.approx([230 / 3], rel=1e-5)
 
 
 def check_apart(module: Any) -> None:
@@ -229,12 +229,8 @@ MUTANTS: dict[str, tuple[str, str, Any]] = {
         check_halves,
     ),
     "the worst rate marked": ("int(values.argmax())", "int(values.argmin())", check_early),
-    "a whole run for each": ("(cost[k] if reports is halved else k)", "k", check_steps),
-    "the median": (
-        "float(each.mean()) for each in values",
-        "float(each.median()) for each in values",
-        check_steps,
-    ),
+    "a whole run for each": ("[cost for _, cost in line.values()]", "list(line)", check_steps),
+    "the median": ("float(scores[found].mean())", "float(scores[found].median())", check_steps),
     "shares": ("[100 * share for share in found.values()]", "list(found.values())", check_apart),
     "one trial alone": ("expected_best(scores, k) for", "expected_best(scores, 1) for", check_budgets),
 }
