@@ -127,6 +127,7 @@ def budgets(results: Mapping[str, Sequence[float]], *, at: int | None = None, fl
         lead = max(results, key=lambda name: expected_best(results[name], min(at, len(results[name]))))
         title = f"With {at} trial{'s' if at > 1 else ''} each, {lead} is expected to lead"
     axes.set_ylim(bottom=max(axes.get_ylim()[0], floor))
+    axes.set_xticks([k for k in (1, 2, 5, 10, 15, 20) if k <= max(map(len, results.values()))])
     plotting.finish(axes, title=title, x="trials", y="expected best validation accuracy, %")
     return figure
 
@@ -221,7 +222,8 @@ def for_the_same_steps(
             axes.annotate(f"{count}", (x, y), place, textcoords="offset points", color=color)
     title = "Halving is cheap where it does not begin too early"
     x = "gradient steps spent, in whole runs (numbers: rates tried)"
-    plotting.finish(axes, title=title, x=x, y="reported test accuracy, %")
+    axes.legend(loc="lower right")
+    plotting.finish(axes, title=title, x=x, y="reported test accuracy, %", names=False)
     return figure
 
 
