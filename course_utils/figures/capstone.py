@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from course_utils import plotting
 from course_utils._checks import require
-from course_utils.intervals import mean_interval
+from course_utils.intervals import crossed_interval, mean_interval
 from course_utils.race import Result, expected_best
-from course_utils.race.search import spread
 
 FloatArray = NDArray[np.float64]
 
@@ -68,52 +67,39 @@ def leaderboards(results: Sequence[Result], *, baseline: str, titles: Sequence[s
     return figure
 
 
-def differences(results: Sequence[Result], *, baseline: str) -> list[dict[str, tuple[float, float, float]]]:
-    """For each task: recipe -> (mean, low, high) of its paired distance from the baseline, for all at once.
+def against_baseline(
+    result: Result, *, baseline: str, twins: Sequence[str] = (), level: float = 0.99, title: str = ""
+) -> Figure:
+    """Every recipe's distance from the baseline on one task, best on top, each at the level for all.
 
-    The level is 1 - 0.01 / (number of recipes - 1): the baseline was named beforehand, so only the
-    comparisons with it count.
+    Behind the dots a grey band: from the lowest to the highest twin of the baseline, itself among them, which
+    differ in nothing but what their searches drew. Twins are not drawn again as rows.
     """
-    gaps_by_task = []
-    for result in results:
-        level = 1 - 0.01 / max(1, len(result.entries) - 1)
-        gaps = {e.recipe: result.gap(e.recipe, baseline, level=level) for e in result.entries}
-        gaps_by_task.append(
-            {name: (gap.mean, gap.low, gap.high) for name, gap in gaps.items() if name != baseline}
-        )
-    return gaps_by_task
-
-
-def against_baseline(results: Sequence[Result], *, baseline: str, titles: Sequence[str] = ()) -> Figure:
-    """Every recipe's distance from the baseline on each task, recipes ordered by the last that has them."""
-    gaps_by_task = differences(results, baseline=baseline)
-    last = {name: mean for gaps in gaps_by_task for name, (mean, _, _) in gaps.items()}
-    names = sorted(last, key=lambda name: -last[name])
-    figure, grid = plotting.subplots(
-        1, len(results), size=(4.4 * len(results) + 0.6, 1.5 + 0.235 * len(names)), sharey=True, squeeze=False
-    )
-    heads = titles or [result.task for result in results]
-    for axes, title, gaps in zip(grid[0], heads, gaps_by_task, strict=True):
-        for y, name in enumerate(names):
-            if name not in gaps:  # not raced on this task
-                continue
-            mean, low, high = (100 * value for value in gaps[name])
-            color = plotting.GREEN if low > 0 else plotting.VERMILION if high < 0 else plotting.GREY
-            axes.plot([low, high], [y, y], color=color, linewidth=2)
-            axes.plot(mean, y, "o", color=color, markersize=5)
-        axes.axvline(0, color=plotting.INK, linewidth=0.8)
-        axes.set_ylim(len(names) - 0.4, -0.6)
-        axes.set_yticks(range(len(names)), names)
-        plotting.finish(axes, title=title, x=f"test accuracy minus {baseline}'s, points", y="", names=False)
+    gaps = result.against(baseline, level=level)
+    alike = [0.0, *(gaps[name].mean for name in twins)]
+    rows = sorted((name for name in gaps if name not in twins), key=lambda name: -gaps[name].mean)
+    figure, axes = plotting.subplots(size=(6.6, 1.3 + 0.21 * len(rows)))
+    axes.axvspan(100 * min(alike), 100 * max(alike), color=plotting.LIGHT, linewidth=0, zorder=0)
+    for y, name in enumerate(rows):
+        gap = gaps[name]
+        color = plotting.GREEN if gap.low > 0 else plotting.VERMILION if gap.high < 0 else plotting.GREY
+        axes.plot([100 * gap.low, 100 * gap.high], [y, y], color=color, linewidth=2)
+        axes.plot(100 * gap.mean, y, "o", color=color, markersize=5)
+    axes.axvline(0, color=plotting.INK, linewidth=0.8)
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.set_yticks(range(len(rows)), rows)
+    x = f"test accuracy minus {baseline}'s, points (grey: its twins)"
+    plotting.finish(axes, title=title, x=x, y="", names=False)
     return figure
 
 
-def budgets(results: Mapping[str, Sequence[float]], *, at: int | None = None) -> Figure:
+def budgets(results: Mapping[str, Sequence[float]], *, at: int | None = None, floor: float = 0.0) -> Figure:
     """The best validation score that k trials would have found, for each k; `at` marks one.
 
     Args:
         results: name -> the scores of its trials.
         at: a number of trials; the title then says who leads there.
+        floor: where the axis begins, in per cent: what lies below is of one or two trials, and known.
     """
     require(len(results) > 0, "trials of a recipe", recipes=len(results))
     figure, axes = plotting.subplots(size=(7.2, 3.8))
@@ -140,38 +126,125 @@ def budgets(results: Mapping[str, Sequence[float]], *, at: int | None = None) ->
         axes.axvline(at, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
         lead = max(results, key=lambda name: expected_best(results[name], min(at, len(results[name]))))
         title = f"With {at} trial{'s' if at > 1 else ''} each, {lead} is expected to lead"
+    axes.set_ylim(bottom=max(axes.get_ylim()[0], floor))
+    axes.set_xticks([k for k in (1, 2, 5, 10, 15, 20) if k <= max(map(len, results.values()))])
     plotting.finish(axes, title=title, x="trials", y="expected best validation accuracy, %")
     return figure
 
 
-def search_ranges(
-    weights: Mapping[str, Sequence[torch.Tensor]], test: Mapping[str, torch.Tensor]
-) -> dict[str, FloatArray]:
-    """For each method (K, 2): mean and standard deviation, over all searches, of the reported test score.
+def twin_races(gaps: torch.Tensor) -> Figure:
+    """The difference of two equal methods in each of M races, with its interval over seeds.
+
+    Args: gaps: (M, S), test accuracy of one twin minus the other's, for each seed.
+    """
+    found = [mean_interval(row) for row in gaps]
+    sure = [each.low > 0 or each.high < 0 for each in found]
+    figure, axes = plotting.subplots(size=(6.6, 3.8))
+    for place, (each, out) in enumerate(zip(found, sure, strict=True), 1):
+        color = plotting.VERMILION if out else plotting.GREY
+        axes.plot([place, place], [100 * each.low, 100 * each.high], color=color, linewidth=2)
+        axes.plot(place, 100 * each.mean, "o", color=color, markersize=6)
+    axes.axhline(0, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
+    axes.set_xticks(range(1, len(found) + 1))
+    title = f"One method, entered twice: {sum(sure)} of {len(found)} intervals exclude zero"
+    y = "one twin minus the other, points"
+    plotting.finish(axes, title=title, x="race", y=y, names=False)
+    return figure
+
+
+def other_images(gaps: torch.Tensor, halves: Sequence[torch.Tensor], *, level: float = 0.99) -> Figure:
+    """The gap on half of the test images, with the error over seeds and that of images; on the rest a dot.
 
     Args:
-        weights: method -> for each k, how often a search of k trials chooses each trial.
-        test: method -> test scores (trials, seeds).
+        gaps: (S, N), what one method has ahead of another, for each seed and test image.
+        halves: for each row the places of the images in the first half.
     """
-    by_method = {}
-    for name, each in weights.items():
-        scores = test[name].mean(1)
-        by_method[name] = np.array([[float(w @ scores), float(spread(w, scores))] for w in each])
-    return by_method
+    figure, axes = plotting.subplots(size=(6.6, 1.4 + 0.2 * len(halves)))
+    axes.axvline(0, color=plotting.INK, linewidth=0.8)
+    for y, half in enumerate(halves):
+        here = gaps[:, half]
+        seeds = mean_interval(here.mean(1), level=level)
+        both = crossed_interval(here.mean(1), here.mean(0), level=level)
+        rest = float(gaps.sum() - here.sum()) / (gaps.numel() - here.numel())
+        axes.plot([100 * both.low, 100 * both.high], [y, y], color=plotting.LIGHT, linewidth=7)
+        axes.plot([100 * seeds.low, 100 * seeds.high], [y, y], color=plotting.BLUE, linewidth=2.5)
+        color = plotting.INK if seeds.low <= rest <= seeds.high else plotting.VERMILION
+        axes.plot(100 * rest, y, "o", color=color, markersize=6)
+    axes.set_ylim(len(halves) - 0.4, -0.6)
+    axes.set_yticks([])
+    title = "Half of the test images gives the interval, the other half the dot"
+    x = "label smoothing minus plain, points (blue: seeds, grey: seeds and images)"
+    plotting.finish(axes, title=title, x=x, y="one way to halve the images each", names=False)
+    return figure
 
 
-def luck_of_the_search(
-    weights: Mapping[str, Sequence[torch.Tensor]], test: Mapping[str, torch.Tensor]
+def early_and_late(lrs: torch.Tensor, accuracy: Mapping[int, torch.Tensor]) -> Figure:
+    """Validation accuracy (R,) against the learning rate after some steps, each best one marked."""
+    figure, axes = plotting.subplots(size=(6.6, 3.8))
+    shades = (plotting.LIGHT, "#A9A9A9", plotting.GREY, plotting.BLUE)
+    for color, (steps, values) in zip(shades[-len(accuracy) :], accuracy.items(), strict=True):
+        best = int(values.argmax())
+        axes.semilogx(lrs.numpy(), 100 * values.numpy(), color=color)
+        axes.plot(float(lrs[best]), 100 * float(values[best]), "o", color=color, markersize=8)
+        place = (float(lrs[best]), 100 * float(values[best]))
+        axes.annotate(
+            f"{steps} steps", place, (0, 7), textcoords="offset points", ha="center", color=plotting.INK
+        )
+    axes.set_ylim(0, 100)
+    title = "The best rate of the first steps is too high for the whole run"
+    plotting.finish(axes, title=title, x="learning rate", y="validation accuracy, %", names=False)
+    return figure
+
+
+def for_the_same_steps(
+    scores: torch.Tensor,
+    full: Mapping[int, torch.Tensor],
+    halved: Mapping[str, Mapping[int, tuple[torch.Tensor, float]]],
 ) -> Figure:
-    """What searches of k trials report: mean over all searches, and a range of one standard deviation."""
-    figure, axes = plotting.subplots(size=(7.2, 3.8))
-    for (name, found), color in zip(
-        search_ranges(weights, test).items(), (plotting.GREY, plotting.VERMILION), strict=False
+    """What searches report on average against the steps that they took; beside each dot the rates it tried.
+
+    Args:
+        scores: (R,), what each rate would report.
+        full: k -> the choices (M,) of searches that train k rates to the end, at the cost of k runs.
+        halved: name -> {n: the choices (M,) of successive halving among n rates, and its cost in whole runs}.
+    """
+    figure, axes = plotting.subplots(size=(6.6, 3.8))
+    lines = {"all to the end": {k: (found, float(k)) for k, found in full.items()}, **halved}
+    for (name, line), color in zip(
+        lines.items(), (plotting.GREY, plotting.BLUE, plotting.VERMILION), strict=False
     ):
-        ks = np.arange(1, len(found) + 1)
-        mean, sd = 100 * found[:, 0], 100 * found[:, 1]
-        axes.fill_between(ks, mean - sd, mean + sd, color=color, alpha=0.22, linewidth=0)
-        axes.plot(ks, mean, color=color, label=name, marker="o", markersize=3)
-    title = "With few trials the search decides, with many the method"
-    plotting.finish(axes, title=title, x="trials of the search", y="reported test accuracy, %")
+        costs = [cost for _, cost in line.values()]
+        means = [100 * float(scores[found].mean()) for found, _ in line.values()]
+        axes.plot(costs, means, "o-", color=color, markersize=6, linewidth=1, label=name)
+        below = color == plotting.GREY
+        for count, x, y in zip(line, costs, means, strict=True):
+            place = (3, -13) if below else (-4, 7)
+            axes.annotate(f"{count}", (x, y), place, textcoords="offset points", color=color)
+    title = "Halving is cheap where it does not begin too early"
+    spent = "gradient steps spent, in whole runs (numbers: rates tried)"
+    axes.legend(loc="lower right")
+    plotting.finish(axes, title=title, x=spent, y="reported test accuracy, %", names=False)
+    return figure
+
+
+def how_often_apart(shares: Mapping[int, Mapping[int, float]], apart: Mapping[int, float]) -> Figure:
+    """How often twins' intervals exclude zero, and how often they end a point apart, against trials.
+
+    Args:
+        shares: final seeds -> {trials: share of races whose interval over so many seeds excludes zero}.
+        apart: trials -> share of races in which the twins end more than a point apart.
+    """
+    figure, axes = plotting.subplots(size=(6.6, 3.8))
+    for color, (seeds, found) in zip((plotting.SKY, plotting.BLUE), shares.items(), strict=False):
+        values = [100 * share for share in found.values()]
+        axes.plot(list(found), values, "o-", color=color, label=f"excludes zero, {seeds} seeds")
+    axes.plot(
+        list(apart), [100 * share for share in apart.values()], "o-", color=plotting.VERMILION,
+        label="over a point apart",
+    )  # fmt: skip
+    axes.set_ylim(bottom=0)
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(list(apart), [f"{k}" for k in apart])
+    title = "With more trials twins come close, and still seem to differ"
+    plotting.finish(axes, title=title, x="trials of each twin", y="share of races, %")
     return figure

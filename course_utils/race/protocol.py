@@ -85,6 +85,16 @@ class Result:
         )
         return crossed_interval(over_seeds, over_examples, level=level)
 
+    def against(self, baseline: str, *, level: float = 0.99) -> dict[str, Interval]:
+        """How far every other recipe is ahead of `baseline` (`gap`), all intervals together at `level`.
+
+        Each has the level 1 - (1 - level) / (number of the others), Bonferroni's: the baseline was named
+        beforehand, so only the comparisons with it count.
+        """
+        others = [entry.recipe for entry in self.entries if entry.recipe != baseline]
+        each = 1 - (1 - level) / max(1, len(others))
+        return {name: self.gap(name, baseline, level=each) for name in others}
+
     def leaderboard(self, *, level: float = 0.99) -> pd.DataFrame:
         """Recipes by mean test score, each with its paired distance to the winner (`gap`).
 

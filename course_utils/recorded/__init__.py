@@ -1,7 +1,6 @@
 """Results measured once, with their provenance.
 
 record         Record, save, newest: a measurement, the machine and the versions it was made with
-effects        technique, effect here, when to use: read from the recorded claims
 """
 
 from course_utils.recorded.record import FOLDER, Record, machine, newest, save

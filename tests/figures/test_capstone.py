@@ -10,7 +10,7 @@ import torch
 
 from course_utils import plotting
 from course_utils.figures import capstone
-from course_utils.intervals import mean_interval, paired_interval
+from course_utils.intervals import crossed_interval, mean_interval
 from course_utils.race import Entry, Result, expected_best
 from tests.figures.reading import drawn
 from tests.mutants import mistakes
@@ -74,38 +74,23 @@ def check_leaderboards(module: Any) -> None:
     assert low > high  # the winner is on top
 
 
-def check_differences(module: Any) -> None:
-    one = result()
-    [found] = module.differences([one], baseline="base")
-    assert set(found) == {"good", "bad", "same"}
-    for name, ends in found.items():
-        gap = paired_interval(one[name].scores, one["base"].scores, level=1 - 0.01 / 3)
-        assert ends == pytest.approx((gap.mean, gap.low, gap.high), abs=1e-12)
-    assert found["good"][1] > 0 > found["bad"][2]
-    assert found["same"][1] < 0 < found["same"][2]
-
-
 def check_against(module: Any) -> None:
-    two = [result("a", (0.0, -0.03, 0.02, 0.0), seed=1), result("b")]
-    left, right = drawn(module.against_baseline(two, baseline="base", titles=["A", "B"])).axes
-    assert [left.get_title(loc="left"), right.get_title(loc="left")] == ["A", "B"]
-    assert [t.get_text() for t in left.get_yticklabels()] == ["good", "same", "bad"]
-    gaps = module.differences(two, baseline="base")
-    for axes, found in zip((left, right), gaps, strict=True):
-        for (ends, _), name in zip(segments(axes), ["good", "same", "bad"], strict=True):
-            assert ends == pytest.approx([100 * found[name][1], 100 * found[name][2]])
-    colours = [color for _, color in segments(right)]
-    assert colours == [plotting.GREEN, plotting.GREY, plotting.VERMILION]
-    assert [color for _, color in segments(left)] == colours[::-1]
-
-
-def test_a_recipe_that_was_not_raced_on_a_task_has_no_bar_there() -> None:
-    whole = result("a")
-    part = Result("b", tuple(entry for entry in result("b").entries if entry.recipe != "bad"))
-    for tasks, bars in (([whole, part], [3, 2]), ([part, whole], [2, 3])):
-        axes = drawn(capstone.against_baseline(tasks, baseline="base")).axes
-        assert [len(segments(panel)) for panel in axes] == bars
-        assert [text.get_text() for text in axes[0].get_yticklabels()] == ["good", "same", "bad"]
+    one = result()
+    figure = drawn(module.against_baseline(one, baseline="base", twins=["same"], title="A"))
+    [axes] = figure.axes
+    assert axes.get_title(loc="left") == "A"
+    names = [t.get_text() for t in axes.get_yticklabels()]
+    assert names == ["good", "bad"]
+    gaps = one.against("base")
+    for (ends, _), name in zip(segments(axes), names, strict=True):
+        assert ends == pytest.approx([100 * gaps[name].low, 100 * gaps[name].high])
+    assert [color for _, color in segments(axes)] == [plotting.GREEN, plotting.VERMILION]
+    [band] = [patch for patch in axes.patches if patch.get_zorder() == 0]
+    ends = [0.0, 100 * gaps["same"].mean]
+    x = band.get_extents().transformed(axes.transData.inverted())
+    assert [x.x0, x.x1] == pytest.approx([min(ends), max(ends)], abs=1e-6)
+    whole = drawn(module.against_baseline(one, baseline="base")).axes[0]
+    assert [color for _, color in segments(whole)] == [plotting.GREEN, plotting.GREY, plotting.VERMILION]
 
 
 def check_budgets(module: Any) -> None:
@@ -124,8 +109,7 @@ def test_the_leaderboard_is_the_results() -> None:
     check_leaderboards(capstone)
 
 
-def test_differences_from_the_baseline() -> None:
-    check_differences(capstone)
+def test_distances_from_the_baseline() -> None:
     check_against(capstone)
 
 
@@ -135,36 +119,119 @@ def test_budgets() -> None:
         capstone.budgets({})
 
 
-def check_search(module: Any) -> None:
-    scores = torch.tensor([[0.1, 0.3], [0.5, 0.7], [0.8, 0.8]], dtype=torch.float64)
-    weights = [torch.tensor(w, dtype=torch.float64) for w in ([1 / 3] * 3, [0.0, 0.5, 0.5])]
-    [axes] = drawn(module.luck_of_the_search({"plain": weights}, {"plain": scores})).axes
-    means = [(0.2 + 0.6 + 0.8) / 3, 0.7]
-    [line] = [line for line in axes.get_lines() if line.get_label() == "plain"]
-    assert list(line.get_ydata()) == pytest.approx([100 * mean for mean in means])
-    found = module.search_ranges({"plain": weights}, {"plain": scores})["plain"]
-    assert found[:, 1].tolist() == pytest.approx([np.std([0.2, 0.6, 0.8]), 0.1])
-    low, high = axes.collections[0].get_datalim(axes.transData).intervaly
-    assert low == pytest.approx(min(100 * (m - sd) for m, sd in found.tolist()))
-    assert high == pytest.approx(max(100 * (m + sd) for m, sd in found.tolist()))
+GAPS = torch.tensor([[0.01, 0.02, 0.03], [-0.02, 0.02, 0.0], [-0.03, -0.031, -0.029]], dtype=torch.float64)
 
 
-def test_the_luck_of_the_search() -> None:
-    check_search(capstone)
+def upright(axes: Any) -> list[tuple[list[float], str]]:
+    """The drawn upright intervals, from left to right, with their colours."""
+    lines = [line for line in axes.get_lines() if line.get_linewidth() == 2]
+    return [([float(y) for y in line.get_ydata()], line.get_color()) for line in lines]
+
+
+def check_twins(module: Any) -> None:
+    [axes] = drawn(module.twin_races(GAPS)).axes
+    found = [mean_interval(row) for row in GAPS]
+    for (ends, _), each in zip(upright(axes), found, strict=True):
+        assert ends == pytest.approx([100 * each.low, 100 * each.high])
+    assert [color for _, color in upright(axes)] == [plotting.GREY, plotting.GREY, plotting.VERMILION]
+    assert "1 of 3 intervals" in axes.get_title(loc="left")
+
+
+def check_halves(module: Any) -> None:
+    generator = torch.Generator().manual_seed(0)
+    gaps = torch.randint(-1, 2, (5, 8), generator=generator).double()
+    gaps[:, 4:] = 1.0
+    halves = [torch.tensor([0, 1, 2, 3]), torch.tensor([0, 2, 4, 6])]
+    [axes] = drawn(module.other_images(gaps, halves)).axes
+    for y, half in enumerate(halves):
+        here = gaps[:, half]
+        seeds, both = mean_interval(here.mean(1)), crossed_interval(here.mean(1), here.mean(0))
+        rest = gaps[:, [n for n in range(8) if n not in half]].mean()
+        lines = [
+            line for line in axes.get_lines() if list(line.get_ydata())[:1] == [y] and line.get_zorder() == 2
+        ]
+        wide, narrow, dot = lines[-3:] if y == 0 else lines
+        assert list(wide.get_xdata()) == pytest.approx([100 * both.low, 100 * both.high])
+        assert list(narrow.get_xdata()) == pytest.approx([100 * seeds.low, 100 * seeds.high])
+        assert float(dot.get_xdata()[0]) == pytest.approx(100 * float(rest))
+        outside = not seeds.low <= rest <= seeds.high
+        assert dot.get_color() == (plotting.VERMILION if outside else plotting.INK)
+
+
+def check_early(module: Any) -> None:
+    lrs = torch.tensor([0.01, 0.1, 1.0])
+    early = {20: torch.tensor([0.2, 0.3, 0.6]), 80: torch.tensor([0.7, 0.9, 0.1])}
+    [axes] = drawn(module.early_and_late(lrs, early)).axes
+    dots = [line for line in axes.get_lines() if line.get_marker() == "o"]
+    found = [(float(dot.get_xdata()[0]), float(dot.get_ydata()[0])) for dot in dots]
+    assert found == [pytest.approx((1.0, 60.0)), pytest.approx((0.1, 90.0))]
+    assert [text.get_text() for text in axes.texts] == ["20 steps", "80 steps"]
+
+
+def check_steps(module: Any) -> None:
+    scores = torch.tensor([0.5, 0.7, 0.9])
+    full = {2: torch.tensor([0, 1, 1]), 3: torch.tensor([1, 1, 2])}
+    halved = {"late": {8: (torch.tensor([0, 2, 2]), 2.5)}}
+    [axes] = drawn(module.for_the_same_steps(scores, full, halved)).axes
+    lines = {line.get_label(): line for line in axes.get_lines()}
+    whole, half = lines["all to the end"], lines["late"]
+    assert list(whole.get_xdata()) == [2, 3]
+    assert list(whole.get_ydata()) == pytest.approx([190 / 3, 230 / 3], rel=1e-5)
+    assert list(half.get_xdata()) == [2.5]
+    assert list(half.get_ydata()) == pytest.approx([230 / 3], rel=1e-5)
+
+
+def check_apart(module: Any) -> None:
+    shares = {6: {2: 0.4, 8: 0.1}, 24: {2: 0.8, 8: 0.3}}
+    [axes] = drawn(module.how_often_apart(shares, {2: 0.7, 8: 0.2})).axes
+    lines = {line.get_label(): list(line.get_ydata()) for line in axes.get_lines()}
+    assert lines["excludes zero, 6 seeds"] == pytest.approx([40, 10])
+    assert lines["excludes zero, 24 seeds"] == pytest.approx([80, 30])
+    assert lines["over a point apart"] == pytest.approx([70, 20])
+
+
+def test_twins_that_differ_are_marked() -> None:
+    check_twins(capstone)
+
+
+def test_half_of_the_images_speaks_of_the_rest() -> None:
+    check_halves(capstone)
+
+
+def test_the_best_rate_of_each_time_is_marked() -> None:
+    check_early(capstone)
+
+
+def test_searches_stand_at_what_they_cost() -> None:
+    check_steps(capstone)
+
+
+def test_how_often_twins_are_apart() -> None:
+    check_apart(capstone)
 
 
 MUTANTS: dict[str, tuple[str, str, Any]] = {
     "the winner at the bottom": ("(len(board) - 0.4, -0.6)", "(-0.6, 4)", check_leaderboards),
     "ties in grey": ("plotting.BLUE if tied", "plotting.BLUE if not tied", check_leaderboards),
-    "level of one comparison": ("1 - 0.01 / max(1, len(result.entries) - 1)", "0.99", check_differences),
-    "the wrong sign": ("result.gap(e.recipe, baseline,", "result.gap(baseline, e.recipe,", check_differences),
-    "ordered by the first task": (
-        "for gaps in gaps_by_task for",
-        "for gaps in gaps_by_task[::-1] for",
+    "good is red": ("plotting.GREEN if gap.low > 0", "plotting.GREEN if gap.high < 0", check_against),
+    "twins as rows": ("for name in gaps if name not in twins", "for name in gaps", check_against),
+    "the worst on top": (
+        "key=lambda name: -gaps[name].mean",
+        "key=lambda name: gaps[name].mean",
         check_against,
     ),
-    "good is red": ("plotting.GREEN if low > 0", "plotting.GREEN if high < 0", check_against),
-    "scores of one seed": ("scores = test[name].mean(1)", "scores = test[name][:, 0]", check_search),
+    "a band without the baseline": ("alike = [0.0, *(", "alike = [*(", check_against),
+    "twins at 99% of nothing": ("each.low > 0 or each.high < 0", "each.low > 0", check_twins),
+    "the same half twice": ("float(gaps.sum() - here.sum())", "float(here.sum())", check_halves),
+    "images forgotten": (
+        "crossed_interval(here.mean(1), here.mean(0),",
+        "mean_interval(here.mean(1),",
+        check_halves,
+    ),
+    "the worst rate marked": ("int(values.argmax())", "int(values.argmin())", check_early),
+    "a whole run for each": ("[cost for _, cost in line.values()]", "list(line)", check_steps),
+    "the median": ("float(scores[found].mean())", "float(scores[found].median())", check_steps),
+    "shares": ("[100 * share for share in found.values()]", "list(found.values())", check_apart),
     "one trial alone": ("expected_best(scores, k) for", "expected_best(scores, 1) for", check_budgets),
 }
 

@@ -37,6 +37,7 @@ FIRST_EDITION = frozenset(f"{number:02d}" for number in range(20)) - {
     "16",
     "17",
     "18",
+    "19",
 }
 
 HEADINGS = [

@@ -272,6 +272,21 @@ def test_the_protocol() -> None:
     check_protocol(race)
 
 
+def check_against(module: Any) -> None:
+    rng = np.random.default_rng(1)
+    names = ["base", "b", "c", "d"]
+    entries = tuple(module.Entry(n, [({}, 0.5)], {}, 0.5, rng.normal(0, 1, 9).tolist(), 1.0) for n in names)
+    found = module.Result("t", entries).against("base", level=0.9)
+    assert list(found) == names[1:]
+    for entry in entries[1:]:
+        gap = paired_interval(entry.scores, entries[0].scores, level=1 - 0.1 / 3)
+        assert found[entry.recipe] == gap
+
+
+def test_distances_from_a_baseline_hold_together() -> None:
+    check_against(race)
+
+
 def test_the_leaderboard() -> None:
     check_leaderboard(race)
 
@@ -351,6 +366,8 @@ MUTANTS = {
     "compares with the first entered": (
         "protocol", "self.gap(order[0].recipe,", "self.gap(self.entries[0].recipe,", check_leaderboard,
     ),
+    "the baseline among the others": ("protocol", "max(1, len(others))", "len(self.entries)", check_against),
+    "the baseline ahead": ("protocol", "self.gap(name, baseline,", "self.gap(baseline, name,", check_against),
     "other-way-round": (
         "protocol", "np.subtract(x, y)", "np.subtract(y, x)", check_examples,
     ),

@@ -1,0 +1,252 @@
+"""The course's one table: technique -> effect here -> when to use.
+
+No number is written here. What the race can enter is read from the recorded race, as its distance from
+tuned momentum; what it cannot (a penalty's place in Adam, a warm-up alone, fewer bits) from the claim of its
+lesson.
+
+    table()                          the recorded race, the recorded ledger
+    table(Path("build/records/standard"))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from course_utils import claim_records
+from course_utils._checks import require
+from course_utils.race.protocol import Result, result_of
+from course_utils.race.techniques import BASELINE, TWINS
+from course_utils.recorded.record import newest
+
+UNITS = {"points": 100.0, "loss": 1.0}  # what a measured number is multiplied by
+TASKS = {"noisy digits": "noisy digits", "mnist1d": "MNIST-1D"}  # of the race -> heading of its column
+NOT_RECORDED, NOT_RACED = "not recorded", "not raced"
+RACED_BY = f"tuned {BASELINE}, in the race"
+
+
+@dataclass(frozen=True)
+class Raced:
+    """A row of what the race has entered.
+
+    Args:
+        technique: what it is called. recipe: its name in the race.
+        lesson: two digits, where it is taught.
+        when, when_not: when to use it, and when it does little or harm.
+    """
+
+    technique: str
+    recipe: str
+    lesson: str
+    when: str
+    when_not: str
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A row of what the race cannot enter: its lesson's own measurement.
+
+    Args:
+        technique, against: what is compared with what.
+        where: the setting in which it was measured.
+        claim: id of the claim, whose first two digits are the lesson.
+        when, when_not: as for `Raced`.
+        unit: "points" of accuracy, or "loss".
+        sign: +1 where a positive measurement says that the technique helps, else -1.
+    """
+
+    technique: str
+    against: str
+    where: str
+    claim: str
+    when: str
+    when_not: str
+    unit: str = "points"
+    sign: int = 1
+
+
+RACED = (
+    Raced("no momentum", "SGD", "05", "small batches, short steps", "bad conditioning, large batches"),
+    Raced("Nesterov momentum", "Nesterov", "05", "at large momentum", "you expect accuracy from it alone"),
+    Raced("AdaGrad", "Adagrad", "06", "rare features", "long runs: its steps shrink for good"),
+    Raced("RMSprop", "RMSprop", "06", "gradients of very different size", "Adam is there"),
+    Raced("Adadelta", "Adadelta", "06", "no more: Adam took its place", "by default"),
+    Raced("Adam", "Adam", "07", "gradients of very different size or frequency", "all parts are alike"),
+    Raced("AdamW", "AdamW", "08", "the default for large models", "you expect more than Adam on a small net"),
+    Raced("Lion", "Lion", "18", "memory is short: one state, not two", "small batches"),
+    Raced("Muon", "Muon", "18", "large matrices, long runs", "a step's price counts; few matrices"),
+    Raced("Schedule-Free SGD", "Schedule-Free SGD", "18", "the run's length is not known", "it is"),
+    Raced("Schedule-Free AdamW", "Schedule-Free AdamW", "18", "the run's length is not known", "it is"),
+    Raced("SAM, as many gradients", "SAM", "18", "its steps are worth two gradients", "short runs"),
+    Raced(
+        "SAM, twice the gradients", "SAM, twice the gradients", "18", "time for two gradients a step",
+        "budgets are to be equal",
+    ),
+    Raced("cosine decay", "+ cosine", "09", "long runs, large rates", "short runs at a rate tuned for them"),
+    Raced("warm-up and cosine", "+ warm-up, cosine", "10", "the start is sharp", "small nets"),
+    Raced("clipping", "+ clipping", "18", "rare huge gradients", "as a cure for a wrong rate"),
+    Raced("L2", "+ L2", "12", "labels are wrong, or few", "labels are clean and enough"),
+    Raced("L1", "+ L1", "12", "few inputs matter", "many weak ones do"),
+    Raced("dropout", "+ dropout", "13", "few examples seen many times", "examples seen once"),
+    Raced("batch norm", "+ batch norm", "14", "depth; rates that are not tuned", "small batches"),
+    Raced("layer norm", "+ layer norm", "14", "depth, transformers", "one hidden layer"),
+    Raced("label smoothing", "+ label smoothing", "15", "wrong labels", "probabilities are wanted"),
+    Raced("random shifts", "+ shifts", "15", "the shift occurs in the data", "the data are aligned"),
+    Raced("mixup", "+ mixup", "15", "long runs, wrong labels", "short runs at a tuned rate"),
+    Raced("CutMix", "+ CutMix", "15", "photographs, long runs", "small drawings, short runs"),
+    Raced("early stopping", "+ early stopping", "16", "the rate is not tuned", "few validation examples"),
+    Raced("EMA of weights", "+ EMA", "16", "the rate stays high", "after a decay to zero"),
+    Raced("SWA", "+ SWA", "16", "the rate stays high", "after a decay to zero"),
+    Raced(
+        "cosine, dropout and smoothing", "+ cosine, dropout, smoothing", "19", "wrong labels",
+        "few trials to tune it",
+    ),
+)  # fmt: skip
+
+_NOISY, _CLEAN = "digits, a fifth of the labels wrong", "digits, clean labels"
+_NOISY_CONVNET = "digits, a fifth of the labels wrong, a convnet"
+
+CLAIMED = (
+    Claimed(
+        "momentum", "gradient descent, each at its best rate", "digits, full batches", "05.best-validation",
+        "longer steps than plain gradient descent can take: bad conditioning, large batches",
+        "short steps are enough: it is a longer step", unit="loss", sign=-1,
+    ),
+    Claimed(
+        "AdamW's decay", "no decay, each at its best rate", _NOISY_CONVNET, "08.convnet-helps",
+        "the net can fit the noise", "biases and norms; nets far from overfitting",
+    ),
+    Claimed(
+        "AdamW", "Adam with L2, both tuned", _NOISY_CONVNET, "08.convnet-alike",
+        "decay and rate are to be tuned apart", "you expect accuracy from it alone",
+    ),
+    Claimed(
+        "warm-up", "none, each at its best peak", "digits, large initial weights", "10.best-large",
+        "the start is sharper than what follows", "the default initialisation of a small net",
+    ),
+    Claimed(
+        "warm-up", "none, each at its best peak", "digits, PyTorch's initial weights", "10.best-default",
+        "the start is sharper than what follows", "the default initialisation of a small net",
+    ),
+    Claimed(
+        "twice the images", "plain net", _NOISY, "11.more-noisy",
+        "there are any (about half of this comes from fewer rounds)", "the plain net is stopped in time",
+    ),
+    Claimed(
+        "random shifts", "no augmentation", "digits that move, 300 steps", "15.moving-shift",
+        "the change occurs in the data", "the data are aligned",
+    ),
+    Claimed(
+        "horizontal flips", "no augmentation", "digits that stay, 900 steps", "15.still-flip",
+        "left and right do not matter, as in photographs", "they tell classes apart, as in digits",
+    ),
+    Claimed(
+        "rotation by up to 45°", "no augmentation", "digits turned by up to 45°", "15.turned-rotation",
+        "the change occurs in the data", "the data are upright",
+    ),
+    Claimed(
+        "EMA of weights", "live weights, each at its best rate", f"{_NOISY}, a short run in batches of 4",
+        "16.ema-fours", "the rate is not tuned; a short run", "after a decay to zero",
+    ),
+    Claimed(
+        "model soup", "one of its nets, tuned rate", _NOISY, "16.soup-tuned",
+        "several runs from one start are there anyway", "runs with other starts: it ruins them",
+    ),
+    Claimed(
+        "bfloat16 products", "float32", "digits", "17.bfloat16-trains",
+        "the device is faster at it", "weights are kept in it as well", unit="loss", sign=-1,
+    ),
+    Claimed(
+        "Schedule-Free", "planned cosine, both tuned", "digits, 300 steps", "18.free-digits",
+        "the length of the run is not known", "it is: plan the decay",
+    ),
+    Claimed(
+        "clipping", "no clipping", "digits, a rate that is too large", "18.clip-large",
+        "rare huge gradients", "as a cure for a wrong rate",
+    ),
+)  # fmt: skip
+
+
+def table(records: Path | None = None) -> pd.DataFrame:
+    """The table, one line per row of `RACED` and then of `CLAIMED`; positive numbers are in favour of it.
+
+    Args:
+        records: a folder with `claims-NN.json`; None reads the newest recorded ledger. The race is the one
+            that was recorded last.
+    Returns: columns technique, against, one for each task of the race, elsewhere (the lesson's measurement
+        and its setting, of what the race cannot enter), lesson, when, when not. The heading of a task names
+        the luck of the search: from the lowest to the highest of momentum and its twins.
+    Raises: ValueError where the folder holds no claim.
+    """
+    known = _ledger() if records is None else claim_records.by_id(claim_records.read(records))
+    require(
+        records is None or bool(known), "claims in the folder", cure="run the lessons first", folder=records
+    )
+    boards = _boards()
+    headings = {task: _heading(task, boards.get(task)) for task in TASKS}
+    gaps = {task: board.against(BASELINE) for task, board in boards.items()}
+    rows = []
+    for one in RACED:
+        cells = {
+            heading: _raced(gaps[task].get(one.recipe)) if task in gaps else NOT_RECORDED
+            for task, heading in headings.items()
+        }
+        rows.append(
+            {"technique": one.technique, "against": RACED_BY, **cells, "elsewhere": "", "lesson": one.lesson,
+             "when": one.when, "when not": one.when_not}
+        )  # fmt: skip
+    blank = dict.fromkeys(headings.values(), "")
+    for claimed in CLAIMED:
+        effect = _claimed(known.get(claimed.claim, {}), claimed)
+        rows.append(
+            {"technique": claimed.technique, "against": claimed.against, **blank,
+             "elsewhere": f"{claimed.where}: {effect}", "lesson": claimed.claim[:2], "when": claimed.when,
+             "when not": claimed.when_not}
+        )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def luck(board: Result, *, twins: Sequence[str] = TWINS) -> tuple[float, float]:
+    """The lowest and the highest of the baseline and its twins, in test accuracy less the baseline's."""
+    means = [0.0, *(board.gap(twin, BASELINE).mean for twin in twins)]
+    return min(means), max(means)
+
+
+def _boards() -> dict[str, Result]:
+    record = newest("race")
+    there = {row["task"] for row in record.rows} if record else set()
+    return {task: result_of(record.rows, task) for task in TASKS if record and task in there}
+
+
+def _heading(task: str, board: Result | None) -> str:
+    if board is None:
+        return TASKS[task]
+    low, high = luck(board)
+    return f"{TASKS[task]} (luck of the search: {100 * low:+.1f} to {100 * high:+.1f} points)"
+
+
+def _raced(gap: Any) -> str:
+    return NOT_RACED if gap is None else _written(100 * gap.mean, 100 * gap.low, 100 * gap.high, "points")
+
+
+def _ledger() -> dict[str, dict[str, Any]]:
+    record = newest("claims")
+    return claim_records.by_id(record.rows) if record else {}
+
+
+def _claimed(claim: dict[str, Any], row: Claimed) -> str:
+    value = claim.get("measured")
+    if not isinstance(value, dict):  # absent, or no interval
+        return NOT_RECORDED
+    scale = row.sign * UNITS[row.unit]
+    low, high = sorted(scale * float(value[name]) for name in ("low", "high"))
+    return _written(scale * float(value["mean"]), low, high, row.unit)
+
+
+def _written(mean: float, low: float, high: float, unit: str) -> str:
+    digits = 1 if unit == "points" else 3
+    return f"{mean:+.{digits}f} {unit} [{low:+.{digits}f}, {high:+.{digits}f}]"
