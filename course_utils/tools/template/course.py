@@ -72,7 +72,6 @@ CHANGES = (
     (".github/workflows/ci.yml", r"^  web:\n(?:(?: {4}.*)?(?:\n|\Z))*", ""),
     (".github/workflows/nightly.yml", r"^# Every night:.*$", "# Every night: what `make nightly` lists."),
     (".github/workflows/nightly.yml", r"^ +build/coverage/\n", ""),
-    ("tests/notebooks/rules.py", r"^FIRST_EDITION = .*$", "FIRST_EDITION: frozenset[str] = frozenset()"),
     ("tests/nightly/lesson_mutants.py", r"^MUTANTS = \((?s:.*?)^\)", MUTANT),
     ("docs/conf.py", r'^(project|html_title) = ".*"$', rf'\1 = "{TITLE}"'),
     ("docs/claim_failed.md", r" If a lesson is slow, see the \[FAQ\]\(faq\.md\)\.", ""),
