@@ -87,8 +87,11 @@ def check_matched(module: Any) -> None:
                 order = order[torch.tensor([1, 3, 0, 2, 4])]
     firsts = runs.nets.forward(TRAIN.x.repeat_interleave(COUNT, 0), training=False)[::COUNT]
     before = [p.detach().clone() for _, p in runs.nets.named_parameters()]
-    found = module.matched_weights(runs, COUNT).forward(TRAIN.x, training=False)
-    assert torch.allclose(found, firsts, rtol=1e-9, atol=1e-11)
+    nets = module.matched_weights(runs, COUNT)
+    assert torch.allclose(nets.forward(TRAIN.x, training=False), firsts, rtol=1e-9, atol=1e-11)
+    # in the order of the first net's own units, too
+    for (_, p), q in zip(nets.named_parameters(), before, strict=True):
+        assert torch.allclose(p, q[::COUNT], rtol=1e-9, atol=1e-11)
     assert not torch.allclose(branches.mean_weights(runs, COUNT).forward(TRAIN.x, training=False), firsts)
     assert all(torch.equal(p, q) for (_, p), q in zip(runs.nets.named_parameters(), before, strict=True))
 
