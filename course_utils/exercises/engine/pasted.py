@@ -39,10 +39,20 @@ def _collect(
             _collect(value, there, imports, parts)
         elif callable(value):
             known_as = "" if value.__name__ == name else f" as {name}"
-            imports[f"from {value.__module__} import {value.__name__}{known_as}"] = None
+            home = getattr(value, "__module__", None) or _imported_from(function, name)
+            imports[f"from {home} import {value.__name__}{known_as}"] = None
         else:
             parts[f"{name} = {value!r}"] = None
     parts[source] = None
+
+
+def _imported_from(function: Any, name: str) -> str:
+    """Where the function's module imports a name from: NumPy's and SciPy's functions do not say it."""
+    source = inspect.getsource(inspect.getmodule(function))  # type: ignore[arg-type]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and name in [one.asname or one.name for one in node.names]:
+            return str(node.module)
+    raise LookupError(f"no import of {name} in the solution's module")
 
 
 def _unannotated(source: str) -> str:
