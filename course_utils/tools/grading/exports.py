@@ -100,7 +100,7 @@ def filled(scores: Scores, roster: Path, assignment: str = "") -> Export:
 
 
 def topic(lesson: str) -> str:
-    """The lesson's name, `05_momentum`, from its two digits."""
+    """The lesson's name, `05_topic`, from its two digits."""
     return catalogue.lessons().get(lesson, lesson).rpartition("lesson_")[2]
 
 

@@ -2,7 +2,7 @@
 
     path,student
     lovelaceada_12345,Ada Lovelace
-    group 3/05_momentum.ipynb,Bob
+    group 3/05_topic.ipynb,Bob
 
 The first column is a file's path below the graded folder, or a part of it. The whole path counts before a
 part, a longer part before a shorter one, an earlier line before a later one.
