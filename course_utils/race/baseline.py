@@ -23,7 +23,6 @@ from course_utils._checks import require
 from course_utils.optimizers import SGD
 from course_utils.race.techniques import TASKS
 from course_utils.seeds.rates import sweep_lrs
-from course_utils.seeds.stacked import per_seed
 from course_utils.training import accuracy
 
 LRS = (
@@ -80,16 +79,13 @@ def measure(
     """The grid of rates, trained on the noisy digits of the race or on clean ones; test examples unused."""
     task = replace(TASKS["noisy digits"], label_noise=label_noise, epochs=epochs)
     splits = task.data().splits(seeds, **task.split)
-    sizes: dict[str, Any] = {"steps": task.steps, "batch_size": task.batch_size}
-    kind = partial(SGD, momentum=0.9)
-    sweep = sweep_lrs(task.make_model, splits.train, lrs=lrs, seeds=seeds, kind=kind, loss=task.loss, **sizes)
-    held = splits.validation
-    outputs = sweep.predict(held)  # (S, R, N, C)
+    sizes: dict[str, Any] = {"steps": task.steps, "batch_size": task.batch_size, "measure_every": task.steps}
+    how: dict[str, Any] = {"kind": partial(SGD, momentum=0.9), "loss": task.loss, "metric": accuracy}
+    sweep = sweep_lrs(task.make_model, splits.train, splits.validation, lrs=lrs, seeds=seeds, **how, **sizes)
     scored: dict[str, Any] = {}
-    for name, score in (("accuracy", accuracy), ("loss", partial(per_seed, task.loss))):
-        values = torch.stack([score(outputs[:, r], held.y).double() for r in range(len(lrs))])  # (R, S)
-        scored[name] = values.mean(1).tolist()
-        scored[f"{name}_error"] = (values.std(1) / len(seeds) ** 0.5).tolist()
+    for name, values in (("accuracy", sweep.last_metric.double()), ("loss", sweep.last_loss.double())):
+        scored[name] = values.mean(0).tolist()
+        scored[f"{name}_error"] = (values.std(0) / len(seeds) ** 0.5).tolist()
     best = int(torch.tensor(scored["accuracy"]).argmax())
     # a rate at which a run diverged has no loss
     calmest = int(torch.tensor(scored["loss"]).nan_to_num(torch.inf).argmin())

@@ -107,7 +107,7 @@ RACED = (
     ),
 )  # fmt: skip
 
-_NOISY, _CLEAN = "digits, a fifth of the labels wrong", "digits, clean labels"
+_NOISY = "digits, a fifth of the labels wrong"
 _NOISY_CONVNET = "digits, a fifth of the labels wrong, a convnet"
 
 CLAIMED = (

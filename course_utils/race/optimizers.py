@@ -72,6 +72,12 @@ class ByHand(Optimizer):
         p.copy_(moved)
 
 
+def hidden_and_rest(params: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    """Stacked parameters as hidden matrices (S, rows, columns), and biases with the last matrix."""
+    hidden = [p for p in params if p.ndim == 3][:-1]
+    return hidden, [p for p in params if all(p is not matrix for matrix in hidden)]
+
+
 def hidden_by(rule: Rule | None, lrs: Tensor) -> Callable[[list[Tensor]], Any]:
     """Stacked parameters -> the hidden matrices stepped by `rule`, biases and the last matrix by Adam.
 
@@ -85,9 +91,8 @@ def hidden_by(rule: Rule | None, lrs: Tensor) -> Callable[[list[Tensor]], Any]:
         return lr_per_run(Adam, lrs)
 
     def make(params: list[Tensor]) -> Together:
-        hidden = [p for p in params if p.ndim == 3][:-1]
+        hidden, rest = hidden_and_rest(params)
         require(len(hidden) > 0, "a hidden matrix", cure="two linear layers or more", matrices=len(hidden))
-        rest = [p for p in params if all(p is not matrix for matrix in hidden)]
         return Together(ByHand(hidden, rule, lrs), lr_per_run(Adam, lrs)(rest))
 
     return make

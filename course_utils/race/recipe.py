@@ -172,12 +172,11 @@ def score(
     averages = list(options.get("averages", ()))
     prediction = runs.predict_kept(averages[0], x)[-1] if averages else runs.predict(x)
 
-    def of(examples: slice) -> Tensor:
-        outputs, targets = prediction[:, examples], x.y[:, examples]
-        return (
-            task.metric(outputs, targets) if task.metric else -per_seed(task.loss, outputs, targets)
-        ).double()
+    def scored(outputs: Tensor, targets: Tensor) -> Tensor:
+        values = task.metric(outputs, targets) if task.metric else -per_seed(task.loss, outputs, targets)
+        return values.double()
 
-    alone = range(x.y.shape[1]) if part == "test" and task.metric in (accuracy, None) else ()
-    each = [of(slice(n, n + 1)).mean() for n in alone]
-    return of(slice(None)), torch.stack(each) if each else torch.empty(0)
+    if part == "validation" or task.metric not in (accuracy, None):
+        return scored(prediction, x.y), torch.empty(0)
+    # with the axes swapped, the mean is over seeds
+    return scored(prediction, x.y), scored(prediction.transpose(0, 1), x.y.mT)

@@ -25,7 +25,7 @@ from course_utils.data import downloads
 from course_utils.layers import BatchNorm1d, LayerNorm
 from course_utils.models import net
 from course_utils.optimizers import SGD, Adam
-from course_utils.race.optimizers import Together
+from course_utils.race.optimizers import Together, hidden_and_rest
 from course_utils.race.recipe import Choice, LogUniform, Range, Recipe, Settings, Task, Uniform
 from course_utils.seeds import MuonPerSeed, SAMPerSeed
 from course_utils.seeds.averages import Average
@@ -104,8 +104,7 @@ def rule(name: str, make: Callable[[Any, Settings], Any], low: float, **space: R
 
 def _muon(params: list[Tensor], s: Settings) -> Together:
     """Muon for the hidden matrix, Adam for biases and the last layer, at one learning rate."""
-    matrices = [p for p in params if p.ndim == 3][:-1]
-    rest = [p for p in params if all(p is not matrix for matrix in matrices)]
+    matrices, rest = hidden_and_rest(params)
     muon = MuonPerSeed(matrices, lr=s["lr"], weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
     return Together(muon, Adam(rest, lr=s["lr"]))
 

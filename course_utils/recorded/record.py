@@ -81,8 +81,8 @@ def save(
     }
     path = folder / f"{kind}-{now:%Y%m%dT%H%M%S}.json"
     text = json.dumps(record, indent=1, ensure_ascii=False)
-    # a list of numbers on one line
-    text = re.sub(r"\[\s+([-+.\deE,\s]+?)\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text)
+    # a list of numbers on one line; a text holds no line's end
+    text = re.sub(r"\[\n([-+.\deE,\s]+?)\n\s*\]", lambda found: f"[{' '.join(found[1].split())}]", text)
     write_whole(path, text + "\n")
     return path
 

@@ -123,10 +123,11 @@ def stop_beside_ridge(worlds: int, generator: torch.Generator, *, noise: float =
 
     (x, y), (new_x, new_y) = examples(60), examples(60)
     t = torch.logspace(0, 4, 81, dtype=_DOUBLE).round().unique()
-    lr = 1 / (2 * torch.linalg.eigvalsh(x.mT @ x / 60)[:, -1:])
     stopped = stopped_weights(x, y, t)  # (W, T, 40)
     h, way, vectors = _eigenbasis(x, y)
-    shrunk = ridge_share(h[:, None], 1 / (2 * lr[..., None] * t[:, None])) * way[:, None] @ vectors.mT
+    # 1 / (2 lr t), as lr is 1 / (2 h_max)
+    l2 = h[:, None, -1:] / t[:, None]
+    shrunk = ridge_share(h[:, None], l2) * way[:, None] @ vectors.mT
     end = torch.linalg.lstsq(x, y[..., None]).solution[..., 0]
 
     def error(p: Tensor) -> Tensor:

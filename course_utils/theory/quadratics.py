@@ -10,6 +10,8 @@ All functions are entrywise and broadcast.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -149,17 +151,14 @@ def steps_to(
         nesterov: whether to look ahead, in PyTorch's form: p <- p - lr * (λ p + beta * v).
     Returns: (...), int64.
     """
-    p, v = start.double().clone(), torch.zeros_like(start, dtype=torch.float64)
-    goal = tolerance * p.norm(dim=-1)
-    steps = torch.full(p.shape[:-1], most)
-    for step in range(1, most + 1):
+    v = torch.zeros_like(start, dtype=torch.float64)
+
+    def move(p: Tensor) -> None:
         gradient = curvatures * p
         v.mul_(beta).add_(gradient)
         p.sub_(gradient.add_(v, alpha=beta) if nesterov else v, alpha=lr)
-        steps[(p.norm(dim=-1) <= goal) & (steps == most)] = step
-        if bool((steps < most).all()):
-            break
-    return steps
+
+    return _steps_home(tolerance, start, move, most)
 
 
 def steps_with_restarts(
@@ -175,16 +174,26 @@ def steps_with_restarts(
     Returns: (...), int64.
     Source: as in O'Donoghue & Candès (2015), who restart Nesterov's method; here it is the heavy ball.
     """
-    p, v = start.double().clone(), torch.zeros_like(start, dtype=torch.float64)
-    age = torch.zeros_like(p[..., :1])
+    v = torch.zeros_like(start, dtype=torch.float64)
+    age = torch.zeros_like(v[..., :1])
+
+    def move(p: Tensor) -> None:
+        gradient = curvatures * p
+        uphill = (gradient * v).sum(-1, keepdim=True) < 0
+        age.copy_(torch.where(uphill, 0.0, age + 1))
+        v.mul_(age / (age + 3)).add_(gradient)
+        p.sub_(v, alpha=lr)
+
+    return _steps_home(tolerance, start, move, most)
+
+
+def _steps_home(tolerance: float, start: Tensor, move: Callable[[Tensor], None], most: int) -> Tensor:
+    """How often `move` changes p in place until |p| <= tolerance * |start|; `most` where it takes longer."""
+    p = start.double().clone()
     goal = tolerance * p.norm(dim=-1)
     steps = torch.full(p.shape[:-1], most)
     for step in range(1, most + 1):
-        gradient = curvatures * p
-        uphill = (gradient * v).sum(-1, keepdim=True) < 0
-        age = torch.where(uphill, 0.0, age + 1)
-        v.mul_(age / (age + 3)).add_(gradient)
-        p.sub_(v, alpha=lr)
+        move(p)
         steps[(p.norm(dim=-1) <= goal) & (steps == most)] = step
         if bool((steps < most).all()):
             break

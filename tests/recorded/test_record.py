@@ -20,6 +20,17 @@ def test_nothing_recorded_is_none(tmp_path: Path) -> None:
     assert recorded.newest("race", tmp_path / "no folder") is None
 
 
+def test_lists_of_numbers_stand_on_one_line_and_texts_as_they_are(tmp_path: Path) -> None:
+    rows = [
+        {"scores": [0.5, -1e-07, 3], "text": "the list [ 1, 2 ]", "pairs": [[{"lr": 0.1}, 0.9]], "none": []}
+    ]
+    path = recorded.save("race", rows, settings={}, folder=tmp_path)
+    found = recorded.newest("race", tmp_path)
+    assert found is not None
+    assert found.rows == rows
+    assert '"scores": [0.5, -1e-07, 3]' in path.read_text()
+
+
 def test_a_record_comes_back_with_its_provenance(tmp_path: Path) -> None:
     rows = [{"name": "Adam", "mean": 0.93}, {"name": "SGD", "mean": 0.92}]
     path = recorded.save("race", rows, settings={"seeds": 4}, folder=tmp_path)

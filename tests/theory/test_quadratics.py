@@ -238,13 +238,14 @@ MUTANTS: dict[str, tuple[str, str, Callable[[Any], None]]] = {
         "gradient.add_(v, alpha=beta)", "gradient.add_(v)", lambda module: check_steps(module, nesterov=True)
     ),
     "counts-from-zero": (
-        "else v, alpha=lr)\n        steps[(p.norm(dim=-1) <= goal) & (steps == most)] = step",
-        "else v, alpha=lr)\n        steps[(p.norm(dim=-1) <= goal) & (steps == most)] = step - 1",
+        "steps[(p.norm(dim=-1) <= goal) & (steps == most)] = step",
+        "steps[(p.norm(dim=-1) <= goal) & (steps == most)] = step - 1",
         check_steps,
     ),
     "starts-with-velocity": (
-        "start.double().clone(), torch.zeros_like(start, dtype=torch.float64)\n    goal",
-        "start.double().clone(), torch.ones_like(start, dtype=torch.float64)\n    goal", check_steps,
+        "v = torch.zeros_like(start, dtype=torch.float64)\n\n",
+        "v = torch.ones_like(start, dtype=torch.float64)\n\n",
+        check_steps,
     ),
     "never-restarts": ("torch.where(uphill, 0.0, age + 1)", "age + 1", check_restarts),
     "restarts-downhill": ("keepdim=True) < 0", "keepdim=True) > 0", check_restarts),

@@ -3,9 +3,8 @@
 One request comes in on stdin (JSON), events go out (`child.Line`): `cell` before each cell, `input` before
 each call of an answer, `answer` with what came out, `broken` where there is no answer, `end`. An answer is
 tried when the notebook's own check is called, in whatever way that is written; where a cell breaks before,
-after
-the cell. What the student's code does to this process spoils only what it says of itself: nothing of it is
-believed but values, which the grader compares.
+it is tried after the cell. What the student's code does to this process spoils only what it says of itself:
+nothing of it is believed but values, which the grader compares.
 """
 
 from __future__ import annotations

@@ -61,9 +61,8 @@ def filled(scores: Scores, roster: Path, assignment: str = "") -> Export:
 
     Args:
         assignment: the column to fill; by default Moodle's `Grade`, in Canvas one named after the lessons.
-        Canvas
-            adds a number in brackets to its columns' names, which may be left out. A column that is not
-            there is added.
+            Canvas adds a number in brackets to its columns' names, which may be left out. A column that is
+            not there is added.
     Raises: LessonError where the roster is of neither.
     """
     head, *rows = rows_of(roster) or [[]]

@@ -25,7 +25,8 @@ class Notebook:
     Args:
         cells: its code cells, to the last that can check anything.
         answers: position of a cell -> (exercise id, expression of the answer) of each check that its text
-        shows. exercises: all exercises of its lessons.
+            shows.
+        exercises: all exercises of its lessons.
     """
 
     cells: Sequence[str]

@@ -27,8 +27,7 @@ def write(
     assignment: str = "",
     solutions: bool = False,
 ) -> Iterator[str]:
-    """Write all of it into `folder`; gives a line for each file, and for each student without a row in the
-    roster.
+    """Write all of it into `folder`; a line for each file, and for each student who is not in the roster.
 
     Args:
         weights: exercise id -> points; 1 by default.

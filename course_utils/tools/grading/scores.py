@@ -77,8 +77,8 @@ def score(rows: Iterable[Row], weights: Mapping[str, float] | None = None) -> Sc
 def read_weights(path: Path) -> dict[str, float]:
     """Exercise id -> points, from a CSV file of `exercise,points`.
 
-    Raises: LessonError where the file cannot be read, there is no such exercise, or points are no number >=
-    0.
+    Raises: LessonError where the file cannot be read, there is no such exercise, or points are no number
+        >= 0.
     """
     weights = {}
     for number, row in enumerate(rows_of(path), 1):

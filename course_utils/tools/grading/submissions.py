@@ -1,18 +1,17 @@
 """Which files were handed in, by whom, of which lesson, and which attempt counts: all that paths say.
 
     ada/05_topic.ipynb                            ada: the first folder below the one that is graded
-    s1234567_05_topic (1).ipynb                   s1234567: of a file in no folder the name, without the
-    lesson's
-                                                  and what a download adds, `(1)`, `-1`, `-Copy1`, ` - Copy`
+    s1234567_05_topic (1).ipynb                   s1234567: of a file in no folder the name, without that of
+                                                  the lesson and what a download adds, `(1)`, `-1`, `-Copy1`,
+                                                  ` - Copy`
     ada.ipynb                                     ada: all of a name that has no lesson in it
     lovelaceada_LATE_12345_678901_05_topic.ipynb  lovelaceada_12345, as Canvas names downloads
     Ada Lovelace_123_assignsubmission_file_/…     Ada Lovelace_123, as Moodle does
     submitted/ada/ps5/05_topic.ipynb              ada, as nbgrader collects
     group/ada_05_topic.ipynb                      group/ada, where another file of the folder has another name
     group/ada/05_topic.ipynb                      before the lesson's, or another folder in it the same
-    lesson:
-                                                  then the folder is not one student's; is it the only one,
-                                                  its name is left out
+                                                  lesson: then the folder is not one student's; is it the
+                                                  only one, its name is left out
 
 A zip is a folder of its name. No rule cuts a name anywhere else, so that two students never become one.
 """
