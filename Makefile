@@ -78,7 +78,7 @@ unit: $(STAMP)  ## tests of the package and the tools
 	@$(PYTEST) -n $(JOBS) tests $(NOT_UNIT)
 
 structure: $(STAMP)  ## the lessons as they are stored: order, headings, alt text, claims, numbers in prose
-	@$(PYTEST) tests/notebooks/test_structure.py tests/notebooks/test_second_edition.py
+	@$(PYTEST) tests/notebooks/test_structure.py tests/notebooks/test_form.py
 
 smoke: $(STAMP)  ## every lesson that changed at PROFILE=smoke (all with CI=1)
 	@$(PYTEST) tests/notebooks/test_smoke.py

@@ -91,9 +91,9 @@ def stored(headings: list[str], number: str = "01") -> nbformat.NotebookNode:
     return notebook
 
 
-# A lesson in its second edition, in the form of course_utils/tools/template/lesson.txt, with the exercises of
+# A lesson in the form of course_utils/tools/template/lesson.txt, with the exercises of
 # lesson_98_made_up.py.
-SECOND = """
+FORM = """
 %% markdown title
 # 98 · Made up
 
@@ -245,9 +245,9 @@ MEASURED = {  # and over how many seeds
 FIGURE = {"alt": "The blue line falls to 0.25 within 300 steps.", "titles": ["It falls by 23 points"]}
 
 
-def second_edition() -> nbformat.NotebookNode:
-    """A stored lesson that keeps the rules of the second edition, too."""
-    notebook = template.notebook(SECOND)
+def in_form() -> nbformat.NotebookNode:
+    """A stored lesson that keeps the rules of form.py, too."""
+    notebook = template.notebook(FORM)
     for count, cell in enumerate((one for one in notebook.cells if one.cell_type == "code"), start=1):
         cell.execution_count = count
         made = [id for id in MEASURED if f'claim("{id}"' in cell.source]

@@ -17,7 +17,6 @@ from course_utils.intervals import Interval
 from course_utils.seeds import SeedRuns
 from tests.nightly import claims_can_fail, planted
 from tests.nightly.claims_can_fail import Lesson, Outcome, near, page, slices, statements, unargued
-from tests.notebooks import rules
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="copies of the process are forks")
 
@@ -258,14 +257,12 @@ def test_a_short_function_of_two_has_arms() -> None:
 
 
 def test_a_visible_claim_that_notices_nothing_needs_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rules, "FIRST_EDITION", frozenset({"97"}))
     found = {
         "98_x": [
             Outcome("98.silent", True),
             Outcome("98.folded", False),
             Outcome("98.red", True, red=["noise"]),
         ],
-        "97_x": [Outcome("97.silent", True)],
     }
     assert unargued(found) == ["98.silent noticed no mistake"]
     monkeypatch.setattr(claims_can_fail, "ARGUED", {"98.silent": "It counts images.", "98.red": "No need."})

@@ -387,12 +387,11 @@ def _cell(text: str) -> str:
 
 
 def unargued(found: dict[str, list[Outcome]]) -> list[str]:
-    """Visible claims of lessons in their second edition that noticed nothing, and reasons not needed."""
+    """Visible claims that noticed nothing, and reasons not needed."""
     seen = {one.id: one for outcomes in found.values() for one in outcomes}
-    second = [id for id in seen if id[:2] not in rules.FIRST_EDITION]
-    silent = [id for id in second if seen[id].visible and not seen[id].red]
+    silent = [id for id in seen if seen[id].visible and not seen[id].red]
     return [f"{id} noticed no mistake" for id in silent if id not in ARGUED] + [
-        f"{id} is argued for and needs it not" for id in ARGUED if id in second and id not in silent
+        f"{id} is argued for and needs it not" for id in ARGUED if id in seen and id not in silent
     ]
 
 

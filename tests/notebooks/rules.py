@@ -15,15 +15,10 @@ from course_utils.tools.lesson_exercises import asked_in, exercises_by_id
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 
-# Lessons not yet rewritten. All others keep the rules of second_edition.py, too: a number goes from here when
-# its lesson is in the new form.
-FIRST_EDITION: frozenset[str] = frozenset()
-
 HEADINGS = [
     "Predict first", "The idea", "The mathematics", "From scratch", "Agreement", "Experiment", "Try it",
     "Where it stops", "What goes wrong", "Exercises", "What we saw", "In practice", "Further reading",
 ]  # fmt: skip
-NEW_HEADINGS = {"Where it stops"}  # of the second edition
 MAY_LEAVE_OUT = {
     "00_start_here": {
         "The mathematics",
@@ -35,17 +30,11 @@ MAY_LEAVE_OUT = {
     },
 }
 PARAMETERS = {"PROFILE": "standard", "SEED": 0, "DEVICE": "cpu"}
-LONGEST_CELL = 20  # lines
 LARGEST = 1_000_000  # bytes
 SHORTEST_ALT = 40  # characters
-ID = r"\d\d\.[a-z0-9]+(?:-[a-z0-9]+)*"
 HERE = {re.escape(f"{folder}/") for folder in (Path.home(), NOTEBOOKS.parents[1])} - {"/"}
 PLACES = ["/home/", "/Users/", "/tmp/", "/var/folders/", "/private/", "site-packages", r"[A-Z]:\\"]
 MACHINE = re.compile("|".join([*PLACES, *HERE]))
-
-
-def second_edition(lesson: Lesson) -> bool:
-    return lesson.name[:2] not in FIRST_EDITION
 
 
 def executed(lesson: Lesson) -> list[str]:
@@ -96,7 +85,7 @@ def headings(lesson: Lesson) -> list[str]:
     text = "\n".join(re.sub(r"```.*?```", "", source, flags=re.DOTALL) for source in lesson.prose)
     titles = re.findall(r"^# +\S.*$", text, re.MULTILINE)
     there = [heading for heading in re.findall(r"^## +(.+?)\s*$", text, re.MULTILINE) if heading in HEADINGS]
-    optional = MAY_LEAVE_OUT.get(lesson.name, set()) | (set() if second_edition(lesson) else NEW_HEADINGS)
+    optional = MAY_LEAVE_OUT.get(lesson.name, set())
     wanted = [heading for heading in HEADINGS if heading in there or heading not in optional]
     found = [] if len(titles) == 1 else [f"{len(titles)} titles"]
     return found if there == wanted else [*found, f"headings {there}, not {wanted}"]
@@ -173,26 +162,18 @@ def no_exemptions(lesson: Lesson) -> list[str]:
 
 
 def small(lesson: Lesson) -> list[str]:
-    """The file is under 1 MB; no code cell is longer than a screen."""
-    found = [f"{lesson.size} bytes"] if lesson.size >= LARGEST else []
-    for cell in lesson.code:
-        lines = len(cell.source.splitlines())
-        if lines > LONGEST_CELL:
-            found.append(f"cell [{cell.execution_count}] has {lines} lines")
-    return found
+    """The file is under 1 MB."""
+    return [f"{lesson.size} bytes"] if lesson.size >= LARGEST else []
 
 
-def claims_are_listed(lesson: Lesson) -> list[str]:
-    """Each claim once, with the lesson's number; "What we saw" lists exactly these (first edition)."""
+def claims_once(lesson: Lesson) -> list[str]:
+    """The lesson claims something; each claim once, with the lesson's number."""
     made = [id for cell in lesson.code for id in _claimed(cell.source)]
-    listed = set(re.findall(rf"`({ID})`", _section(lesson, "What we saw")))
     found = [] if made else ["no claim"]
     found += [f"claim {id!r} is made twice" for id in sorted(set(made)) if made.count(id) > 1]
-    found += [f"claim {id!r} is not of lesson {lesson.name[:2]}" for id in made if id[:2] != lesson.name[:2]]
-    if second_edition(lesson):  # second_edition.links_lead_to_claims
-        return found
-    found += [f"claim {id} is made and not listed" for id in sorted(set(made) - listed)]
-    return found + [f"claim {id} is listed and not made" for id in sorted(listed - set(made))]
+    return found + [
+        f"claim {id!r} is not of lesson {lesson.name[:2]}" for id in made if id[:2] != lesson.name[:2]
+    ]
 
 
 def stubs(lesson: Lesson) -> list[str]:
@@ -226,7 +207,7 @@ def keeps_nan(lesson: Lesson) -> list[str]:
 
 RULES: list[Callable[[Lesson], list[str]]] = [
     executed, has_outputs, no_errors, parameters, headings, alt_text, texts_apart, stable_ids, no_machine,
-    no_widgets, no_exemptions, small, claims_are_listed, stubs, keeps_nan,
+    no_widgets, no_exemptions, small, claims_once, stubs, keeps_nan,
 ]  # fmt: skip
 
 

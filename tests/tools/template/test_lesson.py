@@ -21,7 +21,7 @@ from course_utils.exercises.engine import catalogue
 from course_utils.tools import in_place
 from course_utils.tools.lessons import LessonError
 from course_utils.tools.template import lesson
-from tests.notebooks import rules, second_edition
+from tests.notebooks import form, rules
 
 PROJECT = Path(__file__).parents[3]
 NAME = "20_mean_of_draws"
@@ -96,7 +96,7 @@ def tmp_module(path: Path) -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("rule", [*rules.RULES, *second_edition.RULES], ids=lambda rule: rule.__name__)
+@pytest.mark.parametrize("rule", [*rules.RULES, *form.RULES], ids=lambda rule: rule.__name__)
 def test_it_keeps_the_rule(made: rules.Lesson, rule: Any) -> None:
     assert rule(made) == []
 

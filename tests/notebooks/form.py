@@ -1,4 +1,4 @@
-"""What must hold of a lesson in its second edition, besides the rules for all. Each returns what it finds."""
+"""How a lesson reads: the form that the guide asks. Each rule returns what it finds against it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lessons of the second edition keep its rules; and every rule can be broken."""
+"""The lessons keep the form; and every rule of it can be broken."""
 
 from __future__ import annotations
 
@@ -13,17 +13,15 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 from course_utils.exercises.engine import catalogue
 from course_utils.exercises.engine.model import Quiz
 from tests import lesson_98_made_up, sample
-from tests.notebooks import prose_numbers, rules, second_edition
+from tests.notebooks import form, prose_numbers, rules
 from tests.notebooks.prose_numbers import Measured, agrees, numbers, settings
 
-LESSONS = [
-    path for path in sorted(rules.NOTEBOOKS.glob("*.ipynb")) if rules.second_edition(rules.Lesson(path))
-]
+LESSONS = sorted(rules.NOTEBOOKS.glob("*.ipynb"))
 Rule = Callable[[rules.Lesson], list[str]]
 Change = Callable[[rules.Lesson], Any]
 
 
-@pytest.mark.parametrize("rule", second_edition.RULES, ids=lambda rule: rule.__name__)
+@pytest.mark.parametrize("rule", form.RULES, ids=lambda rule: rule.__name__)
 def test_lessons_keep_rule(rule: Rule) -> None:
     found = {path.stem: rule(rules.Lesson(path)) for path in LESSONS}
     assert {name: wrong for name, wrong in found.items() if wrong} == {}
@@ -33,10 +31,10 @@ def test_lessons_keep_rule(rule: Rule) -> None:
 def lesson(monkeypatch: pytest.MonkeyPatch) -> rules.Lesson:
     """A made-up lesson, with the exercises of lesson_98_made_up.py."""
     monkeypatch.setattr(catalogue, "PACKAGES", [*catalogue.PACKAGES, "tests"])
-    return rules.Lesson(Path("98_made_up.ipynb"), sample.second_edition())
+    return rules.Lesson(Path("98_made_up.ipynb"), sample.in_form())
 
 
-@pytest.mark.parametrize("rule", [*rules.RULES, *second_edition.RULES], ids=lambda rule: rule.__name__)
+@pytest.mark.parametrize("rule", [*rules.RULES, *form.RULES], ids=lambda rule: rule.__name__)
 def test_sample_keeps_rule(rule: Rule, lesson: rules.Lesson) -> None:
     assert rule(lesson) == []
 
@@ -93,16 +91,16 @@ BUGS = "Words.\n\n**B.** B.\n\n**C.** C.\n\n**D.** D.\n"
 
 # rule -> the change that breaks it, by what it is
 BROKEN: dict[Rule, dict[str, Change]] = {
-    second_edition.objectives: {
+    form.objectives: {
         "two objectives": _edit("title", "- read;\n", ""),
         "no question": _edit("title", "**How much faster?**", "It is fast."),
     },
-    second_edition.honest_minutes: {
+    form.honest_minutes: {
         "few minutes": _edit("title", "About 10 minutes", "About 4 minutes"),
         "no minutes": _edit("title", "About 10 minutes. ", ""),
         "two sittings": _edit("idea", "Words.", "Words. " * 180 * 90),
     },
-    second_edition.numbers_in_prose: {
+    form.numbers_in_prose: {
         "a wrong share": _edit("saw", "a quarter of", "a fifth of"),
         "a wrong mean": _edit("saw", "23 points", "24 points"),
         "a wrong end": _edit("saw", "[15, 32]", "[16, 32]"),
@@ -116,56 +114,56 @@ BROKEN: dict[Rule, dict[str, Change]] = {
         "the title's number": _edit("title", "[four times]", "[five times]"),
         "a claim that there is not": _edit("saw", "[0.25](#claim-98-faster)", "[0.25](#claim-98-slower)"),
     },
-    second_edition.numbers_in_claims: {
+    form.numbers_in_claims: {
         "a wrong sentence": _edit("gain", "by 23 points", "by 2 points"),
         "the bound as the finding": _edit("faster", "It needs a quarter", "It needs 0.31"),
     },
-    second_edition.numbers_in_figures: {
+    form.numbers_in_figures: {
         "a wrong title": _about_figure(titles=["It falls by 24 points"]),
         "a wrong alt text": _about_figure(alt="The blue line falls to 0.26 within 300 steps."),
         "a wrong alt text of a film": _film,
     },
-    second_edition.numbers_in_quizzes: {"a wrong note": _quiz("Is it faster?", "Yes, 12 times.")},
-    second_edition.figures_say_their_titles: {"no titles": _untitled},
-    second_edition.links_lead_to_claims: {
+    form.numbers_in_quizzes: {"a wrong note": _quiz("Is it faster?", "Yes, 12 times.")},
+    form.figures_say_their_titles: {"no titles": _untitled},
+    form.links_lead_to_claims: {
         "no such claim": _edit("idea", "Words.", "See [this](#claim-98-slower)."),
         "a folded claim": _edit("idea", "Words.", "[This](#claim-98-folded)."),
         "an odd link": _edit("idea", "Words.", "[This](#claim-98)."),
         "a sentence without": _edit("saw", "[not alone](#claim-98-gain)", "not alone"),
     },
-    second_edition.few_claims: {
+    form.few_claims: {
         "thirteen claims": lambda lesson: lesson.notebook.cells.extend(map(new_code_cell, FURTHER)),
     },
-    second_edition.short_code: {
+    form.short_code: {
         "a long cell": _code(1, "x = 1\n" * 16),
         "cells of seven lines": _code(20, "x = 1\n" * 7),
         "much code": _code(300),
     },
-    second_edition.experiments: {
+    form.experiments: {
         "one experiment": _edit("experiment-2", "### At another", "At another"),
         "five experiments": _edit("idea", "## The idea", f"## Experiment\n\n{ANOTHER}## The idea"),
     },
-    second_edition.limits_are_measured: {
+    form.limits_are_measured: {
         "no claim": _edit("limit", 'claim("98.limit"', 'print("98.limit"'),
         "a folded one": _edit("limit", "claim(", 'with also_checked("x"):\n    claim('),
     },
-    second_edition.few_long_bugs: {
+    form.few_long_bugs: {
         "four at length": _edit("wrong", "Words.\n", BUGS),
         "two tables": _edit("wrong", "| a |", "|\n\n| x |\n|---|\n| a |"),
     },
-    second_edition.some_exercises: {
+    form.some_exercises: {
         "one not asked": _edit("exercise-mean", 'check("98.mean", mean)', ""),
         "seven": _code(1, 'check("98.mean", mean)'),
     },
-    second_edition.five_sentences: {
+    form.five_sentences: {
         "six": _edit("saw", "It is [not", "Never. It is [not"),
         "four": _edit("saw", ", over 300 of them.\n- It", ", over 300 of them, and it"),
     },
-    second_edition.says_what_comes_next: {
+    form.says_what_comes_next: {
         "no link": _edit("reading", "[99](99_the_next.ipynb)", "99"),
         "a line after it": lambda lesson: lesson.notebook.cells.append(new_markdown_cell("That was it.")),
     },
-    second_edition.few_slides: {
+    form.few_slides: {
         "a mark too many": _mark("figure", "It falls", "It falls."),
         "a label as title": _mark("figure", "The figure."),
         "a title that breaks off": _mark("figure", "What one sees here:"),
@@ -175,7 +173,7 @@ BROKEN: dict[Rule, dict[str, Change]] = {
         "a sentence that breaks off": _mark("figure", "It falls fast. It falls by:"),
         "26 slides": _edit("idea", "Words.", "".join(f"![Figure number {k}](x.png)\n\n" for k in range(25))),
     },
-    second_edition.numbers_in_marks: {"a wrong number": _mark("figure", "It falls by 24 points here.")},
+    form.numbers_in_marks: {"a wrong number": _mark("figure", "It falls by 24 points here.")},
 }
 CASES = [
     pytest.param(rule, change, id=f"{rule.__name__}: {what}")
@@ -192,15 +190,13 @@ def test_rule_can_be_broken(rule: Rule, change: Change, lesson: rules.Lesson, mo
 
 
 def test_every_rule_is_shown_to_be_breakable() -> None:
-    assert list(BROKEN) == second_edition.RULES
+    assert list(BROKEN) == form.RULES
 
 
-def test_the_order_of_sections_is_the_new_one(lesson: rules.Lesson, monkeypatch: Any) -> None:
+def test_a_lesson_says_where_it_stops(lesson: rules.Lesson) -> None:
     cells = lesson.notebook.cells
     cells[:] = [cell for cell in cells if cell.id != "stops"]
     assert rules.headings(lesson)
-    monkeypatch.setattr(rules, "FIRST_EDITION", frozenset({"98"}))
-    assert rules.headings(lesson) == []
 
 
 def test_a_question_may_hold_the_numbers_of_its_note(lesson: rules.Lesson, monkeypatch: Any) -> None:
@@ -208,17 +204,17 @@ def test_a_question_may_hold_the_numbers_of_its_note(lesson: rules.Lesson, monke
     _quiz("Is it 4 times or 12 times as fast?", "At 12 it would have stopped; 4 times, over 300 steps.")(
         lesson
     )
-    assert second_edition.numbers_in_quizzes(lesson) == []
+    assert form.numbers_in_quizzes(lesson) == []
 
 
 def test_a_claim_is_read_with_its_interval_and_seeds(lesson: rules.Lesson) -> None:
-    assert second_edition.measured(lesson) == {
+    assert form.measured(lesson) == {
         "98.faster": Measured((0.25,)),
         "98.gain": Measured((0.23, 0.15, 0.32), 64),
         "98.folded": Measured((7.0,)),
         "98.limit": Measured((1.0,)),
     }
-    assert second_edition.visible(lesson) == ["98.faster", "98.gain", "98.limit"]
+    assert form.visible(lesson) == ["98.faster", "98.gain", "98.limit"]
 
 
 # ---- numbers
@@ -298,17 +294,15 @@ def test_what_stands_outside_a_link_is_a_setting() -> None:
 
 def test_sentences_are_counted_in_lists_and_in_prose() -> None:
     text = "- One, e.g. [a. B](#claim-98-x).\n- Two: is it? Three.\n\nFour et al. say\nso. Five!"
-    assert len(second_edition.sentences(text)) == 5
-    assert second_edition.sentences(text)[0].endswith("[a. B](#claim-98-x).")
+    assert len(form.sentences(text)) == 5
+    assert form.sentences(text)[0].endswith("[a. B](#claim-98-x).")
 
 
 def test_the_record_fills_in_what_the_output_does_not_say(lesson: rules.Lesson, monkeypatch: Any) -> None:
-    monkeypatch.setattr(
-        second_edition, "_recorded", lambda: {"98.folded": Measured((7.5,)), "97.x": Measured((1,))}
-    )
+    monkeypatch.setattr(form, "_recorded", lambda: {"98.folded": Measured((7.5,)), "97.x": Measured((1,))})
     cell = next(cell for cell in lesson.code if cell.id == "also")
     cell.outputs = [new_output("stream", name="stdout", text="An older form.\n")]
-    found = second_edition.measured(lesson)
+    found = form.measured(lesson)
     assert found["98.folded"] == Measured((7.5,))
     assert set(found) == {"98.faster", "98.gain", "98.folded", "98.limit"}
 
