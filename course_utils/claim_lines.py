@@ -189,7 +189,7 @@ def _row(claim: Claim, link: Callable[[str], str]) -> str:
     measured = f'<span class="course-measured"><strong>{value}</strong>{space}{ends}</span>'
     more = [f'<a href="{html.escape(link(claim["id"]))}">{html.escape(claim["id"])}</a>']
     if isinstance(claim["measured"], Mapping):
-        more.insert(0, f"{claim['measured']['level']:.0%} interval")
+        more.insert(0, f"{100 * claim['measured']['level']:.4g}% interval")
     if claim["reference"]:
         more.append(html.escape(claim["reference"]))
     asked = markup.details(f"asked {html.escape(asked_for(claim))}", " · ".join(more), style=markup.QUIET)

@@ -203,6 +203,12 @@ def test_the_row_says_what_the_line_says() -> None:
     assert "One is <two>" in found.text
 
 
+def test_a_level_shared_by_many_is_not_rounded_to_certainty() -> None:
+    """One of 32 intervals that hold together at 99% is one at 99.97%, and none is at 100%."""
+    shared = {**MEAN, "measured": interval(0.0254, 0.025, 0.0257) | {"level": 1 - 0.01 / 32}}
+    assert "99.97% interval" in Page(page([Block((shared,))])).text
+
+
 def test_the_page_has_no_script_and_no_colour_of_its_own() -> None:
     source = page([Block((MEAN, FAILS)), Block((OPEN,), "more")])
     found = Page(source)

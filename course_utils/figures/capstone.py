@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from course_utils import plotting
 from course_utils._checks import require
-from course_utils.intervals import crossed_interval, mean_interval
+from course_utils.intervals import mean_interval
 from course_utils.race import Result, expected_best
 
 FloatArray = NDArray[np.float64]
@@ -152,29 +152,19 @@ def twin_races(gaps: torch.Tensor) -> Figure:
     return figure
 
 
-def other_images(gaps: torch.Tensor, halves: Sequence[torch.Tensor], *, level: float = 0.99) -> Figure:
-    """The gap on half of the test images, with the error over seeds and that of images; on the rest a dot.
+def image_by_image(gaps: torch.Tensor, shuffled: torch.Tensor) -> Figure:
+    """What one method has ahead of another on each test image, sorted, and the same with images shuffled.
 
-    Args:
-        gaps: (S, N), what one method has ahead of another, for each seed and test image.
-        halves: for each row the places of the images in the first half.
+    Args: gaps, shuffled: (N,), means over the seeds.
     """
-    figure, axes = plotting.subplots(size=(6.6, 1.4 + 0.2 * len(halves)))
-    axes.axvline(0, color=plotting.INK, linewidth=0.8)
-    for y, half in enumerate(halves):
-        here = gaps[:, half]
-        seeds = mean_interval(here.mean(1), level=level)
-        both = crossed_interval(here.mean(1), here.mean(0), level=level)
-        rest = float(gaps.sum() - here.sum()) / (gaps.numel() - here.numel())
-        axes.plot([100 * both.low, 100 * both.high], [y, y], color=plotting.LIGHT, linewidth=7)
-        axes.plot([100 * seeds.low, 100 * seeds.high], [y, y], color=plotting.BLUE, linewidth=2.5)
-        color = plotting.INK if seeds.low <= rest <= seeds.high else plotting.VERMILION
-        axes.plot(100 * rest, y, "o", color=color, markersize=6)
-    axes.set_ylim(len(halves) - 0.4, -0.6)
-    axes.set_yticks([])
-    title = "Half of the test images gives the interval, the other half the dot"
-    x = "label smoothing minus plain, points (blue: seeds, grey: seeds and images)"
-    plotting.finish(axes, title=title, x=x, y="one way to halve the images each", names=False)
+    figure, axes = plotting.subplots(size=(6.6, 3.8))
+    places = range(1, len(gaps) + 1)
+    lines = ((shuffled, plotting.GREY, "shuffled: luck alone"), (gaps, plotting.BLUE, "measured"))
+    for values, color, label in lines:
+        axes.plot(places, 100 * values.sort().values.numpy(), color=color, label=label, linewidth=2)
+    axes.axhline(0, color=plotting.INK, linewidth=0.8)
+    title = "A few images decide, by more than luck"
+    plotting.finish(axes, title=title, x="test images, sorted", y="label smoothing minus plain, points")
     return figure
 
 
@@ -191,7 +181,7 @@ def early_and_late(lrs: torch.Tensor, accuracy: Mapping[int, torch.Tensor]) -> F
             f"{steps} steps", place, (0, 7), textcoords="offset points", ha="center", color=plotting.INK
         )
     axes.set_ylim(0, 100)
-    title = "The best rate of the first steps is too high for the whole run"
+    title = "The best rate of the first steps is too high at the end"
     plotting.finish(axes, title=title, x="learning rate", y="validation accuracy, %", names=False)
     return figure
 
@@ -216,11 +206,10 @@ def for_the_same_steps(
         costs = [cost for _, cost in line.values()]
         means = [100 * float(scores[found].mean()) for found, _ in line.values()]
         axes.plot(costs, means, "o-", color=color, markersize=6, linewidth=1, label=name)
-        below = color == plotting.GREY
+        place = (-4, 7) if color == plotting.BLUE else (3, -13)
         for count, x, y in zip(line, costs, means, strict=True):
-            place = (3, -13) if below else (-4, 7)
             axes.annotate(f"{count}", (x, y), place, textcoords="offset points", color=color)
-    title = "Halving is cheap where it does not begin too early"
+    title = "Halving saves steps; begun too early it stops paying"
     spent = "gradient steps spent, in whole runs (numbers: rates tried)"
     axes.legend(loc="lower right")
     plotting.finish(axes, title=title, x=spent, y="reported test accuracy, %", names=False)

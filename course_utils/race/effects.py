@@ -70,40 +70,82 @@ class Claimed:
 
 
 RACED = (
-    Raced("no momentum", "SGD", "05", "small batches, short steps", "bad conditioning, large batches"),
-    Raced("Nesterov momentum", "Nesterov", "05", "at large momentum", "you expect accuracy from it alone"),
+    Raced(
+        "no momentum", "SGD", "05",
+        "short steps are enough", "long ones are needed: bad conditioning, large batches",
+    ),
+    Raced(
+        "Nesterov momentum", "Nesterov", "05",
+        "as momentum, with the safer proof", "you expect accuracy from it alone",
+    ),
     Raced("AdaGrad", "Adagrad", "06", "rare features", "long runs: its steps shrink for good"),
-    Raced("RMSprop", "RMSprop", "06", "gradients of very different size", "Adam is there"),
-    Raced("Adadelta", "Adadelta", "06", "no more: Adam took its place", "by default"),
-    Raced("Adam", "Adam", "07", "gradients of very different size or frequency", "all parts are alike"),
-    Raced("AdamW", "AdamW", "08", "the default for large models", "you expect more than Adam on a small net"),
-    Raced("Lion", "Lion", "18", "memory is short: one state, not two", "small batches"),
-    Raced("Muon", "Muon", "18", "large matrices, long runs", "a step's price counts; few matrices"),
+    Raced(
+        "RMSprop", "RMSprop", "06",
+        "gradients of very different size", "Adam can be had, which adds momentum to it",
+    ),
+    Raced("Adadelta", "Adadelta", "06", "nothing measured here asks for it", "as a first choice"),
+    Raced(
+        "Adam", "Adam", "07",
+        "gradients of very different size or frequency", "small batches, or parts that are alike",
+    ),
+    Raced(
+        "AdamW", "AdamW", "08",
+        "decay and rate are to be tuned apart", "you expect more than Adam on a small net",
+    ),
+    Raced(
+        "Lion", "Lion", "18",
+        "memory is short: one state, not Adam's two", "small batches: level here, or behind",
+    ),
+    Raced(
+        "Muon", "Muon", "18",
+        "hidden matrices, a rate that is tuned", "a step's price counts; the rate is a guess",
+    ),
     Raced("Schedule-Free SGD", "Schedule-Free SGD", "18", "the run's length is not known", "it is"),
     Raced("Schedule-Free AdamW", "Schedule-Free AdamW", "18", "the run's length is not known", "it is"),
-    Raced("SAM, as many gradients", "SAM", "18", "its steps are worth two gradients", "short runs"),
+    Raced(
+        "SAM, as many gradients", "SAM", "18",
+        "wrong labels, rate and radius both tuned: level here", "few trials for its two settings",
+    ),
     Raced(
         "SAM, twice the gradients", "SAM, twice the gradients", "18", "time for two gradients a step",
         "budgets are to be equal",
     ),
-    Raced("cosine decay", "+ cosine", "09", "long runs, large rates", "short runs at a rate tuned for them"),
-    Raced("warm-up and cosine", "+ warm-up, cosine", "10", "the start is sharp", "small nets"),
-    Raced("clipping", "+ clipping", "18", "rare huge gradients", "as a cure for a wrong rate"),
-    Raced("L2", "+ L2", "12", "labels are wrong, or few", "labels are clean and enough"),
+    Raced(
+        "cosine decay", "+ cosine", "09",
+        "its peak is tuned with it", "very short runs; few noisy examples that come again: level here",
+    ),
+    Raced(
+        "warm-up and cosine", "+ warm-up, cosine", "10",
+        "the start is sharp", "it is not: level with the cosine alone here",
+    ),
+    Raced("clipping", "+ clipping", "18", "rare huge gradients", "in the place of a tuned rate"),
+    Raced(
+        "L2", "+ L2", "12",
+        "wrong labels and time to fit them, a rate that is not tuned", "the rate is tuned; labels are clean",
+    ),
     Raced("L1", "+ L1", "12", "few inputs matter", "many weak ones do"),
-    Raced("dropout", "+ dropout", "13", "few examples seen many times", "examples seen once"),
+    Raced("dropout", "+ dropout", "13", "wrong labels, examples seen many times", "examples seen once"),
     Raced("batch norm", "+ batch norm", "14", "depth; rates that are not tuned", "small batches"),
     Raced("layer norm", "+ layer norm", "14", "depth, transformers", "one hidden layer"),
-    Raced("label smoothing", "+ label smoothing", "15", "wrong labels", "probabilities are wanted"),
+    Raced(
+        "label smoothing", "+ label smoothing", "15",
+        "wrong labels; on digits clean ones, too", "the confidence is to be believed",
+    ),
     Raced("random shifts", "+ shifts", "15", "the shift occurs in the data", "the data are aligned"),
-    Raced("mixup", "+ mixup", "15", "long runs, wrong labels", "short runs at a tuned rate"),
-    Raced("CutMix", "+ CutMix", "15", "photographs, long runs", "small drawings, short runs"),
-    Raced("early stopping", "+ early stopping", "16", "the rate is not tuned", "few validation examples"),
+    Raced(
+        "mixup", "+ mixup", "15",
+        "wrong labels, a rate that is not tuned", "the rate is tuned: level here, or behind",
+    ),
+    Raced("CutMix", "+ CutMix", "15", "photographs, for which it was made", "small drawings at a tuned rate"),
+    Raced(
+        "early stopping", "+ early stopping", "16",
+        "the rate is not tuned", "it is; few validation examples",
+    ),
     Raced("EMA of weights", "+ EMA", "16", "the rate stays high", "after a decay to zero"),
     Raced("SWA", "+ SWA", "16", "the rate stays high", "after a decay to zero"),
     Raced(
         "cosine, dropout and smoothing", "+ cosine, dropout, smoothing", "19", "wrong labels",
-        "few trials to tune it",
+        "clean curves: level here",
     ),
 )  # fmt: skip
 
@@ -134,7 +176,7 @@ CLAIMED = (
     ),
     Claimed(
         "twice the images", "plain net", _NOISY, "11.more-noisy",
-        "there are any (about half of this comes from fewer rounds)", "the plain net is stopped in time",
+        "there are any (a part of this comes from fewer rounds)", "the plain net is stopped in time",
     ),
     Claimed(
         "random shifts", "no augmentation", "digits that move, 300 steps", "15.moving-shift",
@@ -166,7 +208,7 @@ CLAIMED = (
     ),
     Claimed(
         "clipping", "no clipping", "digits, a rate that is too large", "18.clip-large",
-        "rare huge gradients", "as a cure for a wrong rate",
+        "rare huge gradients", "in the place of a tuned rate",
     ),
 )  # fmt: skip
 

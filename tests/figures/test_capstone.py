@@ -10,7 +10,7 @@ import torch
 
 from course_utils import plotting
 from course_utils.figures import capstone
-from course_utils.intervals import crossed_interval, mean_interval
+from course_utils.intervals import mean_interval
 from course_utils.race import Entry, Result, expected_best
 from tests.figures.reading import drawn
 from tests.mutants import mistakes
@@ -137,25 +137,12 @@ def check_twins(module: Any) -> None:
     assert "1 of 3 intervals" in axes.get_title(loc="left")
 
 
-def check_halves(module: Any) -> None:
-    generator = torch.Generator().manual_seed(0)
-    gaps = torch.randint(-1, 2, (5, 8), generator=generator).double()
-    gaps[:, 4:] = 1.0
-    halves = [torch.tensor([0, 1, 2, 3]), torch.tensor([0, 2, 4, 6])]
-    [axes] = drawn(module.other_images(gaps, halves)).axes
-    for y, half in enumerate(halves):
-        here = gaps[:, half]
-        seeds, both = mean_interval(here.mean(1)), crossed_interval(here.mean(1), here.mean(0))
-        rest = gaps[:, [n for n in range(8) if n not in half]].mean()
-        lines = [
-            line for line in axes.get_lines() if list(line.get_ydata())[:1] == [y] and line.get_zorder() == 2
-        ]
-        wide, narrow, dot = lines[-3:] if y == 0 else lines
-        assert list(wide.get_xdata()) == pytest.approx([100 * both.low, 100 * both.high])
-        assert list(narrow.get_xdata()) == pytest.approx([100 * seeds.low, 100 * seeds.high])
-        assert float(dot.get_xdata()[0]) == pytest.approx(100 * float(rest))
-        outside = not seeds.low <= rest <= seeds.high
-        assert dot.get_color() == (plotting.VERMILION if outside else plotting.INK)
+def check_images(module: Any) -> None:
+    gaps, shuffled = torch.tensor([0.5, -0.25, 0.0]), torch.tensor([0.1, 0.2, -0.05])
+    [axes] = drawn(module.image_by_image(gaps, shuffled)).axes
+    lines = {line.get_label(): list(line.get_ydata()) for line in axes.get_lines()}
+    assert lines["measured"] == pytest.approx([-25, 0, 50])
+    assert lines["shuffled: luck alone"] == pytest.approx([-5, 10, 20])
 
 
 def check_early(module: Any) -> None:
@@ -194,8 +181,8 @@ def test_twins_that_differ_are_marked() -> None:
     check_twins(capstone)
 
 
-def test_half_of_the_images_speaks_of_the_rest() -> None:
-    check_halves(capstone)
+def test_each_image_has_its_place() -> None:
+    check_images(capstone)
 
 
 def test_the_best_rate_of_each_time_is_marked() -> None:
@@ -222,12 +209,8 @@ MUTANTS: dict[str, tuple[str, str, Any]] = {
     ),
     "a band without the baseline": ("alike = [0.0, *(", "alike = [*(", check_against),
     "twins at 99% of nothing": ("each.low > 0 or each.high < 0", "each.low > 0", check_twins),
-    "the same half twice": ("float(gaps.sum() - here.sum())", "float(here.sum())", check_halves),
-    "images forgotten": (
-        "crossed_interval(here.mean(1), here.mean(0),",
-        "mean_interval(here.mean(1),",
-        check_halves,
-    ),
+    "images unsorted": ("values.sort().values.numpy()", "values.numpy()", check_images),
+    "images for luck": ("(gaps, plotting.BLUE", "(shuffled, plotting.BLUE", check_images),
     "the worst rate marked": ("int(values.argmax())", "int(values.argmin())", check_early),
     "a whole run for each": ("[cost for _, cost in line.values()]", "list(line)", check_steps),
     "the median": ("float(scores[found].mean())", "float(scores[found].median())", check_steps),
