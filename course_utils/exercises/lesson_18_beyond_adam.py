@@ -401,6 +401,9 @@ def _steps_inputs() -> Inputs:
         ([1.0, 0.35, 0.34], 0.7, *quintic),
         ([1.0, 0.025, 0.05], 0.75, *quintic),  # the smallest is there before another is
         ([5.0, 5.0, 4.0], 0.55, *cubic),
+        ([3.0, 4.0], 0.6, *cubic),  # just there
+        ([1.0, 2.6e-18], 0.68, *cubic),  # 100, the last number that is looked at
+        ([1.0, 1.8e-18], 0.68, *cubic),  # 101, one too many
     )
 
 
@@ -573,7 +576,7 @@ EXERCISES = (
     Exercise(
         "18.steps_needed",
         title="How many iterations does it take?",
-        prompt="Given the singular values of a matrix (positive or zero, not all zero), divide them by the root of the sum of their squares; then each iteration sends s to a·s + b·s³ + c·s⁵. Return the smallest number of iterations, 0 to 100, after which all of them are at least `low`; −1 if there is none. Then use it: how many does the average D of step 60 need, and would you trust five?",
+        prompt="Given the singular values of a matrix (positive or zero, not all zero), divide them by the root of the sum of their squares; then each iteration sends s to a·s + b·s³ + c·s⁵. Return the smallest number of iterations, 0 to 100, after which all of them are at least `low`; −1 if there is none. Then use it, with `low` = 0.68: how many does the average D of step 60 need in each net (`before['the average D']`), and would you trust five?",
         kind="extra",
         minutes=15,
         inputs=_steps_inputs,
@@ -605,13 +608,13 @@ EXERCISES = (
 
 QUIZZES = (
     Quiz(
-        "18.a_quarter",
-        "You found the best rate of Adam and of Muon for a small net and 100 steps. Tomorrow's net wants another rate, and you are a factor of four too low. Who loses more?",
+        "18.good_rates",
+        "A small net, 100 steps. Call a rate good while the loss at the end is within 0.1 of the method's best. Whose good rates span more, Adam's or Muon's?",
         (
             (
-                "Adam: each of its coordinates has a rate of its own to get wrong",
-                "Its step sizes follow the gradients, which forgives a lot.",
-                False,
+                "Adam's",
+                "Towards small rates Muon falls off sooner. Much of that is because it averages before it measures.",
+                True,
             ),
             (
                 "about the same",
@@ -619,9 +622,9 @@ QUIZZES = (
                 False,
             ),
             (
-                "Muon: all its steps have full length, so four times too short is too short all the way",
-                "Part of that is the ruler, and part is that Muon averages before it measures.",
-                True,
+                "Muon's: its steps have one size, whatever the gradient",
+                "So have Adam's, nearly. Muon's good rates span less.",
+                False,
             ),
         ),
     ),

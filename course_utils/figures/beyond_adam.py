@@ -39,13 +39,13 @@ SPECTRA = (
 )
 RATES = (
     "Validation loss against the learning rate, logarithmic, one curve for each way to step the hidden "
-    "matrix. All are valleys; Adam's is the widest towards small rates, those of the rulers and of Muon "
-    "are steep there."
+    "matrix. All are valleys; Adam's reaches farthest towards small rates, where those of the rulers and "
+    "of Muon are steep."
 )
 ORDERS = (
-    "Two panels, round and spectral: validation loss against the rate. Measured before it is averaged, "
-    "the valley lies at larger rates and is flatter around its bottom; for the spectral ruler averaging "
-    "first goes deeper."
+    "Validation loss against the rate, three valleys. Where the spectral ruler measures before it averages, "
+    "the valley lies at larger rates, is wider and less deep than where it averages first; Adam's is wide, "
+    "too, and the least deep or level with it."
 )
 SAM_RATES = (
     "Validation accuracy on noisy digits against the learning rate, three hills of much the same shape. "
@@ -54,8 +54,8 @@ SAM_RATES = (
 )
 FLATNESS = (
     "Validation accuracy against sharpness, one cloud of dots for each method. SAM is flat and accurate; "
-    "momentum at its best rate is sharp and accurate; momentum at a large rate is about as flat as SAM "
-    "and far less accurate."
+    "momentum at its best rate is sharp and accurate; momentum at a large rate is far flatter than at its "
+    "best, and far less accurate."
 )
 PLANNED = (
     "Mean loss after T steps, both axes logarithmic. Dots of the best constant rate lie highest. One "
@@ -63,8 +63,8 @@ PLANNED = (
     "runs below them, towards the dashed limit."
 )
 BATCHES = (
-    "Validation loss of Muon with and without its average against the batch size: with small batches the "
-    "average is lower, with full batches the single gradient is."
+    "Validation loss of Muon with and without its average against the batch size: with batches of 8 the "
+    "average is lower, with batches of 32 they are close, with full batches the single gradient is no higher."
 )
 SPECTRUM = (
     "Left, five steps lift every singular value above a thousandth or two into a wavy band around one. "
@@ -174,9 +174,6 @@ def rates(tried: Mapping[str, tuple[Sequence[float], ArrayLike]]) -> Figure:
     """
     figure, axes = plotting.subplots(size=(7.2, 4.2))
     _valleys(axes, tried)
-    axes.set(
-        xlim=(0.8 * min(lrs[0] for lrs, _ in tried.values()), 1.2 * max(lrs[-1] for lrs, _ in tried.values()))
-    )
     axes.legend(loc="upper center")
     title = "How far off may the rate be?"
     plotting.finish(axes, title=title, x="learning rate η", y="validation loss at the end", names=False)
@@ -194,20 +191,19 @@ def _valleys(axes: Axes, tried: Mapping[str, tuple[Sequence[float], ArrayLike]])
     plotting.log_ticks(axes, "x")
     last = max(lrs[-1] for lrs, _ in tried.values())
     first = min(lrs[0] for lrs, _ in tried.values())
-    axes.set(xlim=(first * 0.8, last * 3.5), ylim=(0.1, 0.8))
+    axes.set(xlim=(first * 0.8, last * 1.2), ylim=(0.1, 0.8))
 
 
-def orders(tried: Mapping[str, Mapping[str, tuple[Sequence[float], ArrayLike]]]) -> Figure:
-    """Validation loss against the rate, a panel for each ruler, a valley for each order of the two halves.
+def orders(tried: Mapping[str, tuple[Sequence[float], ArrayLike]]) -> Figure:
+    """Validation loss against the rate: the spectral ruler before and after the average, beside Adam.
 
-    Args: tried: ruler -> order -> (R rates, losses (S, R)).
+    Args: tried: name -> (R rates, losses (S, R)).
     """
-    figure, panels = plotting.subplots(1, len(tried), size=(4.6 * len(tried), 3.7), sharey=True)
-    for axes, (ruler, valleys) in zip(panels, tried.items(), strict=True):
-        _valleys(axes, valleys)
-        axes.set_xlim(min(valleys["average first"][0]) * 0.8, max(valleys["average first"][0]) * 14)
-        title = f"The {ruler} ruler"
-        plotting.finish(axes, title=title, x="learning rate η", y="validation loss")
+    figure, axes = plotting.subplots(size=(7.2, 3.8))
+    _valleys(axes, tried)
+    axes.legend(loc="upper center")
+    title = "The spectral ruler: average first, or measure first?"
+    plotting.finish(axes, title=title, x="learning rate η", y="validation loss at the end", names=False)
     return figure
 
 
@@ -272,7 +268,7 @@ def planned_or_not(
         axes.plot(steps, np.asarray(path)[steps], color=color, label=name)
     plotting.theory(axes, steps, directions / (2 * steps), label="limit, d / 2T")
     axes.set_xlim(lengths[0] * 0.9, lengths[-1] * 5)
-    title = "A noisy quadratic: one run without a plan, beside the planned ones"
+    title = "One run without a plan, beside planned ones"
     plotting.finish(axes, title=title, x="steps T", y="mean loss after T steps")
     return figure
 
@@ -289,6 +285,6 @@ def batches(sizes: Sequence[int], found: Mapping[str, ArrayLike]) -> Figure:
     axes.set_xticks(sizes, [str(size) for size in sizes])
     axes.minorticks_off()
     axes.set_xlim(sizes[0] * 0.85, sizes[-1] * 4.5)
-    title = "The average pays where gradients are noisy"
+    title = "Muon's average pays in small batches only"
     plotting.finish(axes, title=title, x="images in a batch", y="validation loss")
     return figure

@@ -23,7 +23,8 @@ class SAMPerSeed(torch.optim.Optimizer):
 
     Args:
         base_optimizer: class of the optimizer that takes the step; one that keeps seeds apart.
-        rho: radius of the climb, >= 0; with 0 only the base optimizer is left, at twice its cost.
+        rho: radius of the climb, >= 0, or one for each seed, (S,); with 0 only the base optimizer is left,
+            at twice its cost.
         base: keyword arguments of `base_optimizer`, such as lr. Groups and state are shared with it.
     Raises: ValueError for rho out of range, or a base optimizer that mixes seeds.
     Source: Foret et al. (2021), Algorithm 1. Agrees with: `SAM`, seed by seed.
@@ -36,10 +37,10 @@ class SAMPerSeed(torch.optim.Optimizer):
         params: list[Tensor],
         base_optimizer: type[torch.optim.Optimizer],
         *,
-        rho: float = 0.05,
+        rho: float | Tensor = 0.05,
         **base: Any,
     ) -> None:
-        require(rho >= 0, "rho >= 0", rho=rho)
+        require(bool((torch.as_tensor(rho) >= 0).all()), "rho >= 0", rho=rho)
         super().__init__(params, {})
         self.rho, self.base_optimizer = rho, base_optimizer(self.param_groups, **base)
         name = base_optimizer.__name__

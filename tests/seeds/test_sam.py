@@ -105,8 +105,23 @@ def test_the_loss_of_each(train: Stacked) -> None:
     assert found.requires_grad
 
 
-@pytest.mark.parametrize("rho", [-0.1, float("nan")])
-def test_sam_checks_its_radius(rho: float) -> None:
+def test_each_seed_may_have_its_own_radius(train: Stacked) -> None:
+    """Seed by seed, the run with three radii is the run with that one alone."""
+    radii = (0.0, 0.1, 0.5)
+
+    def run(rho: float | Tensor) -> Any:
+        rule: Any = lambda p: sam.SAMPerSeed(p, SGD, rho=rho, lr=0.1, momentum=0.9)  # noqa: E731
+        return train_seeds(net, train, optimizer=rule, **RUN)
+
+    found = run(torch.tensor(radii, dtype=torch.float64))
+    for i, rho in enumerate(radii):
+        expected = run(rho).state_dict(i)
+        for name, p in found.state_dict(i).items():
+            torch.testing.assert_close(p, expected[name], rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("rho", [-0.1, float("nan"), torch.tensor([0.1, -0.1])])
+def test_sam_checks_its_radius(rho: Any) -> None:
     with pytest.raises(ValueError, match="need rho >= 0"):
         sam.SAMPerSeed([torch.ones(2, 3, requires_grad=True)], SGD, rho=rho, lr=0.1)
 
