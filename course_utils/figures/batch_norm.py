@@ -25,6 +25,10 @@ EDGE = 1 / float(
 )  # largest stable rate of the plain loss: 2 over 2 * eigenvalue
 START = torch.tensor([-1.15, 0.1], dtype=torch.float64)
 STEPS = 40
+SLIDERS = {  # of `path_and_loss`
+    "rate": (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200),
+    "length": (0.25, 0.5, 1, 2, 4, 8),
+}
 VIEW = ((-2.57, 3.43), (-2.2, 2.6))  # no point of its grid is the origin, where nothing is defined
 NORM, PLAIN = plotting.colour("batch norm"), plotting.colour("plain")
 
@@ -36,18 +40,18 @@ BOWL = (
 )
 ROWS = (
     "A table of accuracies, coloured: a row for the part of the net that is stepped at another rate, a "
-    "column for each rate. The rows of weights before a norm and of the first norm stay bright to the "
-    "end. The last norm and the last layer, each alone, are bright up to a high rate; moved together they "
-    "turn dark far earlier."
+    "column for each rate. The row of the first norm stays bright to the end; that of the weights before a "
+    "norm fades beyond 256, nearly to frozen weights. The last norm and the last layer, each alone, are "
+    "bright up to 16; moved together they are dark there."
 )
 PLANE = (
     "Left, gradient descent at rate 1 from weights of length 1: three long steps around the origin, then "
-    "small ones to the best ray. Right, its loss falls far in 40 steps, while the plain loss goes off the "
+    "small ones to the best ray. Right, its loss falls far, while the plain loss goes off the "
     "top at once."
 )
 EFFECTIVE = (
     "Effective rate against the rate, both logarithmic. Weights of fixed length would give a straight "
-    "rising line. The measured dots leave it, level off and fall, always below the dashed bound, which "
+    "rising line. The measured dots leave it, level off and fall far, always below the dashed bound, which "
     "has a peak."
 )
 MAP = (
@@ -56,19 +60,19 @@ MAP = (
     "dashed line marks it."
 )
 PLACES = (
-    "The largest rate that trains a net of four hidden layers, against where its norms stand. From no "
-    "norm over one norm, moved from the first hidden layer to the last, to four norms the rate rises step "
-    "by step. One norm in the last hidden layer comes near four."
+    "The largest rate that trains a deep net, against where its norms stand. Left, four hidden layers: the "
+    "rate rises from no norm over one in the first layer and three in the first three to one in the last, "
+    "which comes near norms in all. Right, eight: one norm in the last stays far below norms in all."
 )
 TRANSFORMERS = (
-    "Validation loss of two small transformers at two rates of Adam. Left, with one block, the three "
-    "lines nearly coincide. Right, with eight blocks, they begin close together; at the higher rate the "
-    "loss is far the highest with norms last, lower without norms, and lowest with norms first."
+    "Validation loss of two small transformers at three rates of Adam. Left, with one block, the three "
+    "lines nearly coincide. Right, with four blocks, they do so at the two lower rates; at the highest the "
+    "loss is lowest with norms first, higher with norms last, and without norms the line leaves the picture."
 )
 BATCHES = (
     "Two panels. Left, the root mean square difference of the two modes falls with the batch size, along "
     "the dashed theory. Right, validation accuracy against the examples that a norm sees at a time: at 32 "
-    "all curves meet; at 2 batch norm has lost most, layer norm less, and batch norm with accumulated "
+    "all curves nearly meet; at 2 batch norm has lost most, layer norm less, and batch norm with accumulated "
     "gradients still much."
 )
 
@@ -192,7 +196,7 @@ def rate_rows(rows: Sequence[tuple[str, ArrayLike]], rates: Sequence[float]) -> 
     axes.axhline(0.5, color="white", linewidth=5)
     axes.set_xticks(range(len(rates)), [_fraction(r) for r in rates])
     axes.set_yticks(range(len(rows)), [name for name, _ in rows])
-    title = "The last norm and the last layer limit each other; alone, both train far out"
+    title = "The last norm and the last layer limit each other"
     label = "learning rate η of this part  (cells: validation accuracy in %)"
     plotting.finish(axes, title=title, x=label, y="", names=False)
     return figure
@@ -255,41 +259,54 @@ def _cells(axes: Axes, percent: NDArray[np.float64]) -> None:
         side.set_visible(False)
 
 
-def places(names: Sequence[str], edges: ArrayLike) -> Figure:
-    """The largest rates that train, by where norms stand. Args: edges: (S, N), logarithms to base 2."""
-    figure, axes = plotting.subplots(size=(7.0, 3.9))
-    values = np.asarray(edges, float)
-    jitter = np.linspace(-0.12, 0.12, len(values))
-    for k in range(len(names)):
-        axes.plot(k + jitter, values[:, k], ".", color=PLAIN, alpha=0.6, markersize=5, label=f"_{k}")
-    axes.plot(range(len(names)), values.mean(0), "o-", color=NORM, markersize=7, label="_mean")
-    axes.set_xticks(range(len(names)), list(names))
-    low, high = math.floor(values.min()), math.ceil(values.max())
-    axes.set_yticks(range(low, high + 1), [_fraction(2.0**k) for k in range(low, high + 1)])
-    title = "One norm in the last hidden layer comes near norms in all four"
-    label = "norms in hidden layers  (dots: seeds; line: their mean)"
-    plotting.finish(axes, title=title, x=label, y="largest rate that trains", names=False)
+def places(edges: Mapping[tuple[int, str], ArrayLike]) -> Figure:
+    """The largest rates that train, by depth and where norms stand.
+
+    Args: edges: (hidden layers, names of those with a norm) -> (S,), logarithms to base 2.
+    """
+    names: dict[int, list[str]] = {}
+    for depth, name in edges:
+        names.setdefault(depth, []).append(name)
+    widths = [1 + len(of_depth) for of_depth in names.values()]
+    figure, panels = plotting.subplots(1, len(names), size=(9.0, 3.9), sharey=True, width_ratios=widths)
+    for axes, (depth, of_depth) in zip(panels, names.items(), strict=True):
+        values = np.stack([np.asarray(edges[depth, name], float) for name in of_depth], 1)
+        jitter = np.linspace(-0.12, 0.12, len(values))
+        for k in range(len(of_depth)):
+            axes.plot(k + jitter, values[:, k], ".", color=PLAIN, alpha=0.6, markersize=5, label=f"_{k}")
+        axes.plot(range(len(of_depth)), values.mean(0), "o", color=NORM, markersize=8, label="_mean")
+        axes.set(xlim=(-0.5, len(of_depth) - 0.5))
+        axes.set_xticks(range(len(of_depth)), of_depth)
+        plotting.finish(axes, title=f"{depth} hidden layers", x="those with a norm", y="", names=False)
+    every = np.concatenate([np.asarray(values, float).ravel() for values in edges.values()])
+    low, high = math.floor(every.min()), math.ceil(every.max())
+    panels[0].set_yticks(range(low, high + 1), [_fraction(2.0**k) for k in range(low, high + 1)])
+    panels[0].set_ylabel("largest rate that trains\n(dots: seeds; circles: means)")
     return figure
 
 
 def transformers(lrs: Sequence[float], panels: Mapping[int, Mapping[str, ArrayLike]]) -> Figure:
-    """Validation loss against the rate. Args: panels: blocks -> name of a curve -> (S, R) losses."""
-    figure, both = plotting.subplots(1, len(panels), size=(7.6, 3.8), sharey=True)
+    """Validation loss against the rate; of a loss that is far above guessing, the line leaves the picture.
+
+    Args: panels: blocks -> name of a curve -> (S, R) losses.
+    """
+    figure, both = plotting.subplots(1, len(panels), size=(7.8, 3.8), sharey=True)
     colours = (NORM, plotting.VERMILION, PLAIN)
+    low = min(
+        float(np.asarray(v, float).mean(0).min()) for curves in panels.values() for v in curves.values()
+    )
     for axes, (blocks, curves) in zip(both, panels.items(), strict=True):
         plotting.log_ticks(axes, "x")
-        for (name, values), colour in zip(curves.items(), colours, strict=True):
+        for (name, values), colour, mark in zip(curves.items(), colours, "os^", strict=True):
             mean = np.asarray(values, float).mean(0)
-            axes.plot(lrs, mean, "o-", markersize=4, color=colour, label=name)
+            axes.plot(lrs, mean, "-", marker=mark, markersize=5, color=colour, label=name)
         axes.set_xticks(list(lrs), [f"{lr:g}" for lr in lrs])
         axes.minorticks_off()
-        axes.margins(y=0.12)
+        axes.set_ylim(low - 0.1, max(2.5, low + 0.3))
         title = "One block" if blocks == 1 else f"{blocks} blocks"
         plotting.finish(axes, title=title, x="Adam's learning rate", y="", names=False)
     both[0].set_ylabel("validation loss")
-    # only now are the limits known that both share
-    for axes in both:
-        plotting.label_lines(axes, gap=0.08)
+    both[0].legend(loc="upper right")
     return figure
 
 
@@ -329,7 +346,7 @@ def gap_and_batches(
     plotting.theory(left, batches, expected)
     left.set_yticks([0.1, 0.2, 0.5, 1.0], ["0.1", "0.2", "0.5", "1"])
     label = "root mean square difference"
-    plotting.finish(left, title="Train and eval differ by about √(1.5 / n)", x="batch size n", y=label)
+    plotting.finish(left, title="Train and eval differ by about √(3 / 2n)", x="batch size n", y=label)
     plotting.log_ticks(right, "x")
     for (name, values), colour in zip(curves.items(), (plotting.PURPLE, NORM, plotting.BLUE), strict=True):
         mean = 100 * np.asarray(values, float).mean(0)
