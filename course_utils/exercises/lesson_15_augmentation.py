@@ -177,6 +177,7 @@ def _broken_shifts() -> Inputs:
         transform("none", 1100, (3, 6, 6), 0.0, 1, 2, "alike"),  # by chance, in the last batch
         transform("wraps", 1200, (3, 6, 7), 0.0, 1, 2, "one stays"),
         transform("wrong fill", 1300, (3, 7, 6), 0.0, 1, 2, "one stays"),
+        transform("one draw", 1400, (3, 3, 4), 0.0, 2, 2),  # one row may be all that stays in view
     )
 
 
@@ -219,6 +220,25 @@ def _strongest(strengths: Tensor, scores: Tensor) -> float:
     return float(strengths[int(as_good.nonzero()[-1])])
 
 
+def _first_gap(strengths: Tensor, scores: Tensor) -> float:
+    """Walks down from the best, and stops at the first that is not as good."""
+    chosen = best = int(scores.mean(0).argmax())
+    while chosen > 0:
+        behind = scores[:, best] - scores[:, chosen - 1]
+        if behind.mean() > behind.std() / len(scores) ** 0.5:
+            break
+        chosen -= 1
+    return float(strengths[chosen])
+
+
+def _divided_by_all(strengths: Tensor, scores: Tensor) -> float:
+    """The deviation with S in place of S - 1."""
+    best = int(scores.mean(0).argmax())
+    behind = scores[:, [best]] - scores
+    as_good = behind.mean(0) <= behind.std(0, correction=0) / len(scores) ** 0.5
+    return float(strengths[int(as_good.nonzero()[0])])
+
+
 def _its_index(strengths: Tensor, scores: Tensor) -> int:
     return strengths.tolist().index(choose_strength(strengths, scores))
 
@@ -240,6 +260,10 @@ def _strength_inputs() -> Inputs:
             [0.8 - behind / 100, 0.0 * behind + 0.8], 1
         )
 
+    # differences of 0 and 2 hundredths: their error is 1 with S - 1, and 0.7 with S
+    two = torch.tensor([[0.80, 0.82], [0.82, 0.82]], dtype=torch.float64)
+    two[:, 0] += 0.002
+    gap = torch.tensor([[0.79, 0.60, 0.80], [0.81, 0.62, 0.80], [0.795, 0.61, 0.80]], dtype=torch.float64)
     lucky = torch.tensor([[0.5, 0.95, 0.8], *[[0.5, 0.4, 0.8]] * 3], dtype=torch.float64)
     return (
         sweep(20, [0.80, 0.85, 0.88, 0.86], 0.01, 0.0, 6),
@@ -254,6 +278,8 @@ def _strength_inputs() -> Inputs:
         sixteen(0.2),
         sixteen(0.03),
         sixteen(2.0),
+        (torch.tensor([0.5, 2.5], dtype=torch.float64), two),
+        (torch.tensor([1.5, 2.0, 4.0], dtype=torch.float64), gap),
         (torch.tensor([2.0], dtype=torch.float64), tied[:, :1]),
     )
 
@@ -373,7 +399,7 @@ EXERCISES = (
         "15.cutmix_labels",
         title="The labels of CutMix",
         prompt="Each image got its partner's pixels inside a box (top, left, bottom, right; ends excluded), which may "
-        "reach outside the image. Return the mixed label rows.",
+        "reach outside the image. Return the mixed label rows, and leave y as it is.",
         kind="core",
         minutes=8,
         inputs=_cutmix_inputs,
@@ -465,6 +491,12 @@ EXERCISES = (
             Wrong(_deviation, "This is the deviation of the differences, not the error of their mean."),
             Wrong(_luckiest, "You look at the best seed of each strength, not at means."),
             Wrong(_strongest, "Of those that are as good you return the strongest."),
+            Wrong(
+                _first_gap, "You stop at the first weaker strength that is not as good. One below it may be."
+            ),
+            Wrong(
+                _divided_by_all, "The deviation divides by S - 1: `std` of NumPy divides by S unless told."
+            ),
             Wrong(_its_index, "You return the place of the strength, not the strength."),
         ),
         hints=(
@@ -575,7 +607,7 @@ QUIZZES = (
             (
                 "Never worse: an average has less noise",
                 "The average is never worse than its members on average. But the members are: eight of the nine "
-                "views are images that this net cannot read.",
+                "views are images that this net reads badly.",
                 False,
             ),
             (
