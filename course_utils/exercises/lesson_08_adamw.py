@@ -196,6 +196,9 @@ def _traces() -> Inputs:
     def trace(name: str, start: float, count: int, lr: float, decay: float) -> tuple[Any, ...]:
         return _path(name, start, count, lr, decay), lr, decay
 
+    def rounded(name: str, start: float, count: int, lr: float, decay: float) -> tuple[Any, ...]:
+        return [round(p, 4) for p in _path(name, start, count, lr, decay)], lr, decay
+
     # Adam at the decay with which AdamW would be at the same weight after three steps.
     low, high = 0.1, 3.0
     for _ in range(80):
@@ -221,6 +224,9 @@ def _traces() -> Inputs:
         trace("L2 in Adam", 4.0, 5, 0.1, 0.025),  # each step is lr, and the first that of "without lr"
         trace("decoupled without lr", 10.0, 3, 0.1, 0.01),  # each step is near lr
         trace("L2 in Adam", 1.0, 4, 0.1, 5e-9),  # eps is larger than the gradient
+        rounded("decoupled", 0.9173, 6, 0.1, 0.3),
+        rounded("L2 in momentum", -1.3172, 5, 0.1, 0.2),
+        rounded("decoupled", 1.0, 12, 0.01, 0.004),  # the first steps round to none
     )
 
 
@@ -521,8 +527,8 @@ EXERCISES = (
         title="Which decay does this code have?",
         prompt="The loss has no gradient. weights are a weight's values after 0, 1, 2, ... steps of somebody's code, run "
         'with lr and decay. Return what its decay is: "none", "decoupled" (AdamW), "decoupled without lr", "L2 in '
-        'momentum" (PyTorch\'s SGD, momentum 0.9) or "L2 in Adam" (PyTorch\'s Adam, its other defaults). Floats are '
-        "not exact: return the one whose weights are nearest, by the sum of absolute differences.",
+        'momentum" (PyTorch\'s SGD, momentum 0.9) or "L2 in Adam" (PyTorch\'s Adam, its other defaults). The weights '
+        "may be rounded to four digits: return the one whose weights are nearest, by the sum of absolute differences.",
         kind="core",
         minutes=12,
         inputs=_traces,

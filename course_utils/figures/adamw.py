@@ -80,8 +80,9 @@ def left_of_twins(
     steps: int,
     shape: tuple[int, ...],
     generator: torch.Generator,
+    mean: float = 0.0,
 ) -> Tensor:
-    """What weight decay leaves of twins that start at +1 and -1 and see the same gradients, pure noise.
+    """What weight decay leaves of twins at +1 and -1 that see the same gradients, noise around a mean.
 
         left_t = (p_t of the upper twin - p_t of the lower one) / 2
 
@@ -89,16 +90,17 @@ def left_of_twins(
 
     Args:
         method: "adam" (L2, decay / 2 * p**2) or "adamw" (decoupled).
-        sizes: standard deviations of the gradients, (K,).
+        sizes: standard deviations of the gradients, (K,), >= 0.
         shape: independent pairs for each size, as (seeds, pairs).
+        mean: of the gradients.
     Returns: (steps + 1, K, *shape), float64.
     """
     sigma = torch.tensor(sizes, dtype=torch.float64).reshape(-1, *(1 for _ in shape))
     upper = torch.ones(len(sizes), *shape, dtype=torch.float64)
 
     def grad(p: Tensor) -> Tensor:
-        noise = sigma * torch.randn(upper.shape, generator=generator, dtype=p.dtype)
-        return torch.stack([noise, noise])
+        g = mean + sigma * torch.randn(upper.shape, generator=generator, dtype=p.dtype)
+        return torch.stack([g, g])
 
     rule = partial(RULES[method], lr=lr, weight_decay=decay)
     path = trajectory(grad, torch.stack([upper, -upper]), rule, steps)

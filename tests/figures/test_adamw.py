@@ -56,6 +56,16 @@ def check_penalty_twins(module: ModuleType) -> None:
         torch.testing.assert_close(left[t], (pair[0] - pair[1]).detach() / 2, rtol=1e-12, atol=1e-12)
 
 
+def check_twins_with_a_mean(module: ModuleType) -> None:
+    """Of g = 1, seen through noise of size 1, L2 takes the slope of g / sqrt(g**2 + 1): 2**-1.5 of decay."""
+    generator = torch.Generator().manual_seed(0)
+    options = {"decay": 0.1, "lr": 1e-4, "steps": 400, "shape": (400,), "generator": generator}
+    left = module.left_of_twins("adam", (0.0, 1.0), mean=1.0, **options)[-1].mean(-1)
+    steady, noisy = ((1 - left) / (0.1 * 1e-4 * 400)).tolist()
+    assert steady == pytest.approx(0, abs=0.005)
+    assert noisy == pytest.approx(2**-1.5, abs=0.015)
+
+
 def check_plane(module: ModuleType) -> None:
     """Without noise Adam ends at the penalty's minimum, AdamW near the box; the trace ends at the target."""
     torch.testing.assert_close(module.penalty_ends([1e-9])[0], module.TARGET, rtol=1e-6, atol=0)
@@ -77,7 +87,8 @@ def check_lowest(module: ModuleType) -> None:
 
 
 CHECKS = [
-    check_decoupled_twins, check_twins_without_decay, check_penalty_twins, check_plane, check_lowest,
+    check_decoupled_twins, check_twins_without_decay, check_penalty_twins, check_twins_with_a_mean,
+    check_plane, check_lowest,
 ]  # fmt: skip
 
 
@@ -94,10 +105,11 @@ MUTANTS = [
         check_decoupled_twins, "path[:, 1]) / 2", "path[:, 1])", id="the distance, not half of it"
     ),
     pytest.param(
-        check_twins_without_decay, "torch.stack([noise, noise])", "torch.stack([noise, -noise])", id="odd"
+        check_twins_without_decay, "torch.stack([g, g])", "torch.stack([g, -g])", id="odd"
     ),
     pytest.param(check_penalty_twins, '{"adam": Adam,', '{"adam": AdamW,', id="no penalty"),
-    pytest.param(check_penalty_twins, "noise = sigma *", "noise =", id="one size"),
+    pytest.param(check_penalty_twins, "mean + sigma *", "mean +", id="one size"),
+    pytest.param(check_twins_with_a_mean, "mean + sigma", "sigma", id="mean forgotten"),
     pytest.param(check_lowest, "2 * here + after\n", "here + after\n", id="bend of another parabola"),
     pytest.param(check_lowest, "** shift), float(here", "** -shift), float(here", id="the other side"),
     pytest.param(check_lowest, "k in (0, len(y) - 1) or ", "k == len(y) or ", id="beyond the end"),
