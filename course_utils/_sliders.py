@@ -1,0 +1,194 @@
+"""A figure under sliders, drawn again while they are dragged, and the still beside it that needs no kernel.
+
+A state costs what the lesson draws and little more: the figure is arranged once, text and ticks are measured
+once, the canvas is kept, the file is not squeezed, and a state that was seen is not drawn again.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import html
+import io
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.backends.backend_agg import RendererAgg
+from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
+
+CLASS = "course-sliders"
+KEPT_STATES = 300  # of one figure, of 30 to 100 KB
+# While sliders live, the still after them is not shown; where they do not, nothing hides it.
+HIDE_STILL = f"<style>.jp-OutputArea-child:has(.{CLASS}) + .jp-OutputArea-child {{ display: none }}</style>"
+
+Shape = tuple[Any, ...]
+
+
+class Canvas:
+    """Draws one state of a figure after another as PNG, where each would be arranged as the first.
+
+    Args:
+        style: of Matplotlib, while a figure is made and drawn.
+    """
+
+    def __init__(self, style: Mapping[str, Any]) -> None:
+        # with a height of its own a title is not measured against the axes at every drawing
+        self._style: Any = {**style, "axes.titley": 1.0}
+        self._places: dict[Shape, list[Bbox]] = {}
+        self._renderer: RendererAgg | None = None
+
+    def png(self, draw: Callable[[], Figure]) -> tuple[bytes, Figure]:
+        """The figure that `draw` makes, and its picture.
+
+        Figures with as many axes and as many lines in their titles and names share one arrangement, until a
+        name would leave the canvas.
+        """
+        with mpl.rc_context(self._style):
+            figure = draw()
+            known = self._places.get(shape := _shape(figure))
+            if known is not None:
+                _arrange(figure, known)
+            renderer = self._drawn(figure)
+            if known is not None and _leaves(figure, renderer):
+                figure, known = draw(), None
+                renderer = self._drawn(figure)
+            if known is None:
+                self._places[shape] = [axes.get_position(original=True) for axes in figure.axes]
+        return _written(renderer), figure
+
+    def _drawn(self, figure: Figure) -> RendererAgg:
+        """The kept canvas, or a new one where the figure has another size, with the figure on it."""
+        width, height = (int(pixels) for pixels in figure.bbox.size)
+        kept = self._renderer
+        if kept is None or (kept.width, kept.height, kept.dpi) != (width, height, figure.dpi):
+            kept = self._renderer = RendererAgg(width, height, figure.dpi)  # type: ignore[no-untyped-call]
+        kept.clear()  # type: ignore[no-untyped-call]
+        figure.draw(kept)
+        return kept
+
+
+def _arrange(figure: Figure, places: Sequence[Bbox]) -> None:
+    """Put the axes where they were, and have their ticks worked out once, not four times a drawing."""
+    figure.set_layout_engine("none")
+    for axes, place in zip(figure.axes, places, strict=True):
+        axes.set_position(place)
+        for axis in axes.xaxis, axes.yaxis:
+            ticks: Any = axis
+            ticks._update_ticks = functools.cache(ticks._update_ticks)
+
+
+def _leaves(figure: Figure, renderer: RendererAgg) -> bool:
+    """Whether the name of an axis, which stands beside its numbers, is cut off at the edge."""
+    labels = [axis.label for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)]
+    boxes = [label.get_window_extent(renderer) for label in labels if label.get_text()]
+    whole = figure.bbox
+    return any(
+        box.x0 < whole.x0 or box.x1 > whole.x1 or box.y0 < whole.y0 or box.y1 > whole.y1 for box in boxes
+    )
+
+
+def _shape(figure: Figure) -> Shape:
+    """What the arrangement of a figure depends on, as far as it is known before ticks are."""
+    texts = [figure.get_suptitle()]
+    for axes in figure.axes:
+        texts += [axes.get_title(place) for place in ("left", "center", "right")]
+        texts += [axes.get_xlabel(), axes.get_ylabel()]
+    lines = tuple(text.count("\n") + 1 if text else 0 for text in texts)
+    return (tuple(figure.bbox.size), len(figure.axes), lines)
+
+
+def _written(renderer: RendererAgg) -> bytes:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    pixels = np.asarray(renderer.buffer_rgba())  # type: ignore[no-untyped-call]
+    Image.fromarray(pixels).convert("RGB").save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def show(
+    draw: Callable[..., Figure],
+    sliders: Mapping[str, Sequence[float]],
+    *,
+    start: Mapping[str, float],
+    alt: str,
+    canvas: Canvas,
+    titles: Callable[[Figure], list[str]],
+    still: tuple[dict[str, Any], dict[str, Any]],
+) -> None:
+    """Display the sliders, their figure, and a still that is seen where the sliders are not.
+
+    Args:
+        draw, sliders, start, alt: as for `plotting.explore`.
+        titles: what a figure says in its titles: of a state that nobody described, its description.
+        still: data and metadata of the figure at `start`.
+    """
+    import ipywidgets as widgets
+    from IPython.display import display
+
+    width = f"{max(map(len, sliders)) + 1}ch"
+    controls = {
+        name: widgets.SelectionSlider(
+            options=[(f"{value:g}", value) for value in values],
+            value=start[name],
+            description=name,
+            continuous_update=True,  # the page keeps only the newest value while a state is drawn
+            style={"description_width": width},
+        )
+        for name, values in sliders.items()
+    }
+
+    @functools.lru_cache(KEPT_STATES)
+    def page(*values: float) -> str:
+        state = dict(zip(sliders, values, strict=True))
+        picture, figure = canvas.png(lambda: draw(**state))
+        told = ", ".join(f"{name} = {value:g}" for name, value in state.items())
+        said = alt if state == dict(start) else f"At {told}: {'. '.join(titles(figure))}"
+        return image(picture, said, figure.bbox.size)
+
+    picture = widgets.HTML()
+
+    def redraw(change: object = None) -> None:
+        values = [control.value for control in controls.values()]
+        try:
+            picture.value = HIDE_STILL + page(*values)
+        except Exception as problem:  # a callback's error goes to a log that nobody reads
+            fault = html.escape(f"{type(problem).__name__}: {problem}")
+            picture.value = f"{HIDE_STILL}<p>This state cannot be drawn. {fault}</p>"
+
+    redraw()
+    for control in controls.values():
+        control.observe(redraw, "value")
+    box = widgets.VBox([*controls.values(), picture])
+    box.add_class(CLASS)
+    bundle = {
+        **box._repr_mimebundle_(),
+        "text/plain": f"Sliders: {', '.join(sliders)}. Run the cell to move them.",
+    }
+    data, metadata = still
+    if _falls_back():
+        display({**bundle, **data}, raw=True, metadata=metadata)
+    else:
+        display(bundle, raw=True)
+        display(data, raw=True, metadata=metadata)
+
+
+def image(png: bytes, alt: str, size: Sequence[float]) -> str:
+    """An <img> that holds its place before it is decoded, so that the page does not jump."""
+    width, height = (int(pixels) for pixels in size)
+    source = base64.b64encode(png).decode()
+    return (
+        f'<img src="data:image/png;base64,{source}" alt="{html.escape(alt)}" width="{width}" '
+        f'height="{height}" style="max-width: 100%; height: auto">'
+    )
+
+
+def _falls_back() -> bool:
+    """Whether the page shows the still of one bundle where its sliders are lost; JupyterLab does not."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return "google.colab" in sys.modules or "__vsc_ipynb_file__" in getattr(shell, "user_ns", {})
