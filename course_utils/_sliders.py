@@ -32,12 +32,11 @@ class Canvas:
     """Draws one state of a figure after another as PNG, where each would be arranged as the first.
 
     Args:
-        style: of Matplotlib, while a figure is made and drawn.
+        style: of Matplotlib, while a figure is put on the canvas.
     """
 
     def __init__(self, style: Mapping[str, Any]) -> None:
-        # with a height of its own a title is not measured against the axes at every drawing
-        self._style: Any = {**style, "axes.titley": 1.0}
+        self._style: Any = style
         self._places: dict[Shape, list[Bbox]] = {}
         self._renderer: RendererAgg | None = None
 
@@ -47,17 +46,16 @@ class Canvas:
         Figures with as many axes and as many lines in their titles and names share one arrangement, until a
         name would leave the canvas.
         """
-        with mpl.rc_context(self._style):
-            figure = draw()
-            known = self._places.get(shape := _shape(figure))
-            if known is not None:
-                _arrange(figure, known)
+        figure = _made(draw)
+        known = self._places.get(shape := _shape(figure))
+        if known is not None:
+            _arrange(figure, known)
+        renderer = self._drawn(figure)
+        if known is not None and _leaves(figure, renderer):
+            figure, known = _made(draw), None
             renderer = self._drawn(figure)
-            if known is not None and _leaves(figure, renderer):
-                figure, known = draw(), None
-                renderer = self._drawn(figure)
-            if known is None:
-                self._places[shape] = [axes.get_position(original=True) for axes in figure.axes]
+        if known is None:
+            self._places[shape] = [axes.get_position(original=True) for axes in figure.axes]
         return _written(renderer), figure
 
     def _drawn(self, figure: Figure) -> RendererAgg:
@@ -67,8 +65,15 @@ class Canvas:
         if kept is None or (kept.width, kept.height, kept.dpi) != (width, height, figure.dpi):
             kept = self._renderer = RendererAgg(width, height, figure.dpi)  # type: ignore[no-untyped-call]
         kept.clear()  # type: ignore[no-untyped-call]
-        figure.draw(kept)
+        with mpl.rc_context(self._style):
+            figure.draw(kept)
         return kept
+
+
+def _made(draw: Callable[[], Figure]) -> Figure:
+    """The figure; its titles have a height, so that no drawing measures them against the axes."""
+    with mpl.rc_context({"axes.titley": 1.0}):
+        return draw()
 
 
 def _arrange(figure: Figure, places: Sequence[Bbox]) -> None:
@@ -147,7 +152,7 @@ def show(
         state = dict(zip(sliders, values, strict=True))
         picture, figure = canvas.png(lambda: draw(**state))
         told = ", ".join(f"{name} = {value:g}" for name, value in state.items())
-        said = alt if state == dict(start) else f"At {told}: {'. '.join(titles(figure))}"
+        said = alt if state == dict(start) else f"At {told}: {'. '.join(titles(figure))}."
         return image(picture, said, figure.bbox.size)
 
     picture = widgets.HTML()
