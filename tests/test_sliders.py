@@ -59,7 +59,7 @@ def explored(displayed: list[tuple[Any, Any]], draw: Any = line) -> Any:
     import ipywidgets as widgets
 
     canvas = _sliders.Canvas(plotting._STYLE)
-    still = ({"image/png": "", "text/plain": "Figure"}, {})
+    still: Any = ({"image/png": "", "text/plain": "Figure"}, {})
     _sliders.show(draw, SLIDERS, start=START, alt=ALT, canvas=canvas, titles=plotting.titles, still=still)
     view = "application/vnd.jupyter.widget-view+json"
     (model,) = [data[view]["model_id"] for data, _ in displayed if view in data][-1:]

@@ -163,7 +163,7 @@ def test_jupyterlab_opens_in_the_workspace_with_this_python(
     assert "COURSE_HEADLESS" not in environment, "a reader's kernel is not a runner's"
     assert environment["JUPYTER_PATH"].split(os.pathsep)[-1] == str(lab.JUPYTERLAB)
     assert environment["JUPYTER_CONFIG_PATH"].split(os.pathsep)[0] == str(lab.JUPYTERLAB)
-    assert (lab.JUPYTERLAB / "labextensions" / "course-lab" / "static" / "remoteEntry.js").exists()
+    assert (lab.JUPYTERLAB / "labextensions" / "course_lab" / "static" / "remoteEntry.js").exists()
     lab.open_lab(course.workspace, allow_root=True)
     assert "--allow-root" in calls[-1][0]
     assert "--no-browser" not in calls[-1][0]

@@ -55,7 +55,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with kernel.variables(kernel.environment(folder, folder)):
         NotebookClient(book, timeout=120).execute()
     (folder / "notebooks").mkdir()
-    nbformat.write(book, folder / "notebooks" / LESSON)  # type: ignore[no-untyped-call]
+    nbformat.write(book, folder / "notebooks" / LESSON)
     with socket.socket() as any_port:
         any_port.bind(("127.0.0.1", 0))
         port = any_port.getsockname()[1]

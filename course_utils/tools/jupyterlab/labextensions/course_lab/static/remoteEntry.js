@@ -64,7 +64,7 @@
       const [version] = Object.values(shared["@jupyterlab/rendermime"]);
       const { IRenderMimeRegistry } = (await version.get())();
       const plugin = {
-        id: "course-lab:plugin",
+        id: "course_lab:plugin",
         description: "Alt texts, sliders that say what they are, a line where sliders have no kernel.",
         autoStart: true,
         requires: [IRenderMimeRegistry],
@@ -73,5 +73,5 @@
       return () => ({ __esModule: true, default: plugin });
     },
   };
-  (window._JUPYTERLAB ??= {})["course-lab"] = container;
+  (window._JUPYTERLAB ??= {})["course_lab"] = container;
 })();
