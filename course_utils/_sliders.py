@@ -16,8 +16,11 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import NullFormatter, NullLocator
 from matplotlib.transforms import Bbox
 
 CLASS = "course-sliders"
@@ -84,6 +87,31 @@ def _arrange(figure: Figure, places: Sequence[Bbox]) -> None:
         for axis in axes.xaxis, axes.yaxis:
             ticks: Any = axis
             ticks._update_ticks = functools.cache(ticks._update_ticks)
+    _join_minor_ticks(figure)
+
+
+def _join_minor_ticks(figure: Figure) -> None:
+    """Draw the many small ticks of a logarithmic axis, which have no numbers, as one line of marks each.
+
+    Matplotlib makes five artists for every tick, which is much of what a state takes.
+    """
+    joined: list[tuple[Axes, Any, Line2D]] = []
+    for axes in figure.axes:
+        for axis in axes.xaxis, axes.yaxis:
+            places = np.asarray(axis.get_minorticklocs())
+            if len(places) == 0 or not isinstance(axis.get_minor_formatter(), NullFormatter):
+                continue
+            tick = axis.get_minor_ticks(1)[0].tick1line
+            low, high = sorted(axis.get_view_interval())
+            places = places[(low <= places) & (places <= high)]
+            at = np.zeros_like(places)
+            marks = Line2D(places, at) if axis is axes.xaxis else Line2D(at, places)
+            marks.update_from(tick)
+            joined.append((axes, axis, marks))
+    for axes, axis, marks in joined:  # axes may share an axis
+        axes.add_artist(marks)
+        marks.set_clip_on(False)
+        axis.set_minor_locator(NullLocator())
 
 
 def _leaves(figure: Figure, renderer: RendererAgg) -> bool:

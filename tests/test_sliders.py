@@ -102,6 +102,26 @@ def check_a_figure_is_arranged_once(module: Any) -> None:
     assert len(calls) == 1
 
 
+def check_logarithmic_axes_keep_their_small_ticks(module: Any) -> None:
+    def steps(rate: float) -> Figure:
+        figure, (left, right) = plotting.subplots(1, 2, size=(6, 3), sharey=True)
+        for axes in (left, right):
+            axes.plot([1, 1000], [rate, 1.0], label="_line")
+            plotting.log_ticks(axes)
+            axes.set(xlim=(0.9, 2000), ylim=(1e-4, 2))
+            plotting.finish(axes, title="It rises", x="step", y="height", names=False)
+        return figure
+
+    canvas = module.Canvas(plotting._STYLE)
+    for rate in (1e-2, 1e-3):
+        png, _ = canvas.png(lambda rate=rate: steps(rate))
+        assert abs(pixels(png) - arranged(steps(rate))).max() < 40, rate
+
+
+def test_logarithmic_axes_keep_their_small_ticks() -> None:
+    check_logarithmic_axes_keep_their_small_ticks(_sliders)
+
+
 def test_a_figure_is_arranged_once() -> None:
     check_a_figure_is_arranged_once(_sliders)
 
@@ -272,6 +292,13 @@ MUTANTS = {
     "names-may-leave": (
         "if known is not None and _leaves(figure, renderer):", "if False:",
         check_a_name_does_not_leave_the_canvas,
+    ),
+    "no-small-ticks": (
+        "        axes.add_artist(marks)\n        marks.set_clip_on(False)\n", "",
+        check_logarithmic_axes_keep_their_small_ticks,
+    ),
+    "small-ticks-cut-off": (
+        "marks.set_clip_on(False)", "marks.set_clip_on(True)", check_logarithmic_axes_keep_their_small_ticks,
     ),
     "canvas-not-cleared": (
         "        kept.clear()  # type: ignore[no-untyped-call]\n", "",
