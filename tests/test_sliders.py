@@ -311,4 +311,4 @@ MUTANTS = {
 }  # fmt: skip
 
 
-test_mistakes_are_caught = mistakes("course_utils._sliders", MUTANTS)
+test_mistakes_are_caught = mistakes("course_utils._sliders.canvas", MUTANTS)
