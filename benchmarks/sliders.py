@@ -31,8 +31,12 @@ from course_utils.tools import lessons
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 LIMIT = 100.0  # milliseconds of one processor
-# "05/try-map" -> why its states may take longer
-NAMED: dict[str, str] = {}
+# lesson/cell -> why its states may take longer; a state that was seen is kept, and costs nothing again
+NAMED: dict[str, str] = {
+    "06/explore": "counts the steps of two methods down a valley, up to thousands",
+    "07/try-map": "trains Adam and AMSGrad for each state",
+    "08/try-plane": "trains 64 noisy chains of two methods for each state",
+}
 
 
 class Explored(Exception):

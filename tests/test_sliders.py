@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import importlib.util
 import io
 import re
@@ -169,10 +170,8 @@ def test_a_name_does_not_leave_the_canvas() -> None:
 
 def test_figures_of_another_size_have_a_canvas_of_their_own() -> None:
     canvas = _sliders.Canvas(plotting._STYLE)
-    sizes = [(4, 3), (5, 3), (4, 3)]
-    found = [
-        Image.open(io.BytesIO(canvas.png(lambda s=s: plotting.subplots(size=s)[0])[0])).size for s in sizes
-    ]
+    draws = [functools.partial(plotting.subplots, size=size) for size in ((4, 3), (5, 3), (4, 3))]
+    found = [Image.open(io.BytesIO(canvas.png(lambda draw=draw: draw()[0])[0])).size for draw in draws]  # type: ignore[misc]
     assert found == [(440, 330), (550, 330), (440, 330)]
 
 
