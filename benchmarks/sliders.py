@@ -33,9 +33,9 @@ NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 LIMIT = 100.0  # milliseconds of one processor
 # lesson/cell -> why its states may take longer; a state that was seen is kept, and costs nothing again
 NAMED: dict[str, str] = {
-    "06/explore": "counts the steps of two methods down a valley, up to thousands",
+    "06/explore": "takes up to 600 steps of two methods down a valley for each state",
     "07/try-map": "trains Adam and AMSGrad for each state",
-    "08/try-plane": "trains 64 noisy chains of two methods for each state",
+    "08/try-plane": "trains two methods for 600 steps, 64 chains of each where there is noise",
 }
 
 
