@@ -9,6 +9,8 @@ VENV        ?= .venv
 TORCH_INDEX ?=
 PROFILE     ?= standard
 LESSONS     ?=
+FRESH       ?=
+ALLOW_ROOT  ?=
 JOBS        ?= 2
 FRAMEWORKS  ?=
 TORCH       ?= $(shell sed -n 's/^torch==//p' requirements.lock)
@@ -41,8 +43,8 @@ help:  ## this list
 course: doctor  ## run every lesson at PROFILE and write build/report/index.html
 	@$(COURSE) run --profile $(PROFILE) --workers $(JOBS) $(LESSONS)
 
-lab: $(STAMP)  ## copy the lessons to workspace/ and open JupyterLab there
-	@$(COURSE) lab
+lab: $(STAMP)  ## copy the lessons to workspace/ and open JupyterLab there (FRESH=05, ALLOW_ROOT=1)
+	@$(COURSE) lab $(addprefix --fresh ,$(FRESH)) $(if $(ALLOW_ROOT),--allow-root)
 
 doctor: $(STAMP)  ## check Python, packages, kernel, memory, disk, GPU, port, write access
 	@$(COURSE) doctor

@@ -46,6 +46,7 @@ class ClaimError(AssertionError):
 
 _records: dict[str, tuple[profiles.Run, dict[str, dict[str, Any]]]] = {}  # lesson -> its run, its claims
 _folded: list[dict[str, Any]] | None = None  # claims of the also_checked() that is open
+_told: profiles.Run | None = None  # the run whose reader was told that a failing claim may be play
 _waiting: list[Block] = []  # claims of the running cell that are not shown yet
 
 
@@ -64,7 +65,7 @@ def claim(
     unit: str = "",
     digits: int | None = None,
 ) -> None:
-    """State a sentence, measure it, and stop the lesson where it does not hold.
+    """State a sentence, measure it, and say where it does not hold.
 
     An `Interval` is judged as a whole: its low end for `at_least`, its high end for `at_most`, both ends
     for `about` ± `tol` and for `within`. It makes the claim statistical, and so does `seeds=`: at the
@@ -83,8 +84,9 @@ def claim(
             hundred times as large; `measured` and bounds stay shares.
         digits: how many significant digits are shown; by default as many as machines share.
     Raises:
-        ClaimError: where it does not hold; under a runner (`COURSE_COLLECT_CLAIMS=1`) the claim is only
-            recorded, and the runner fails the lesson at its end.
+        ClaimError: where it does not hold, outside of a notebook. In one the lesson goes on, and who plays
+            with a value is told that this is play. Under a runner (`COURSE_COLLECT_CLAIMS=1`) the claim is
+            only recorded, and the runner fails the lesson at its end.
         ValueError: for an id of the wrong form, one used twice under a runner, or missing bounds.
     """
     require(
@@ -119,21 +121,24 @@ def claim(
     made = claims[id] | {"rounded": rounded}
     if _folded is not None:
         _folded.append(made)
-    if claims[id]["verdict"] == "fails" and os.environ.get("COURSE_COLLECT_CLAIMS", "") in ("", "0"):
+    fails, collected = claims[id]["verdict"] == "fails", os.environ.get("COURSE_COLLECT_CLAIMS", "")
+    if fails and collected in ("", "0") and not _read_in_a_notebook():
         raise ClaimError(
             f"{claim_lines.line(made)}\nmeasured {measured}\n"
             "If you changed nothing that it depends on, docs/claim_failed.md says where to look."
         )
     if _folded is None:
         _show(Block((made,)))
+        if fails:
+            _say_that_it_may_be_play(id)
 
 
 @contextlib.contextmanager
 def also_checked(topic: str = "") -> Iterator[None]:
     """Fold the claims made within into one line: "7 further statements hold: the rates of lesson 05".
 
-    They are judged, recorded and, where they fail, raised like any other claim. The line opens on them in a
-    notebook; what fails is shown in full.
+    They are judged and recorded like any other claim, and raise where any other would. The line opens on
+    them in a notebook; what fails is shown in full.
 
     Args:
         topic: what they are about, a few words after a colon.
@@ -149,7 +154,37 @@ def also_checked(topic: str = "") -> Iterator[None]:
         _folded = None
         if made:
             _show(Block(tuple(made), topic))
+            for one in (one for one in made if one["verdict"] == "fails"):
+                _say_that_it_may_be_play(one["id"])
     require(bool(made), "a claim within also_checked", topic=topic)
+
+
+def _read_in_a_notebook() -> bool:
+    """Whether a reader runs the cells, not a runner, a script or a test."""
+    return markup.in_notebook() and not profiles.headless()
+
+
+def _say_that_it_may_be_play(id: str) -> None:
+    """Once in a run: a sentence that fails after a change is what the change was made to see."""
+    global _told
+    run = profiles.current()
+    if _told is run or not _read_in_a_notebook():
+        return
+    _told = run
+    head = "Did you change something above? Then this is play, not an error."
+    body = (
+        "The sentence is about the lesson's own values. With yours it does not hold, and that is worth "
+        "knowing. Go on: every cell below still runs."
+    )
+    cure = (
+        "If you changed nothing: restart the kernel and run all cells. If it fails again, "
+        f"docs/claim_failed.md says where to look, and `make lab FRESH={id[:2]}` puts a fresh copy of the "
+        "lesson beside yours."
+    )
+    page = markup.card(
+        "open", "?", head, markup.paragraph(markup.marked(body)), markup.paragraph(markup.marked(cure))
+    )
+    markup.show(page, "\n".join([head, body, cure]))
 
 
 def largest(*values: Any) -> float:

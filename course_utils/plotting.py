@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import html
+import importlib.util
 import io
 import textwrap
 import tomllib
@@ -27,7 +28,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import NullFormatter
 from numpy.typing import ArrayLike
 
-from course_utils import intervals, profiles
+from course_utils import _sliders, intervals, profiles
 from course_utils._checks import require
 
 BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#C24A00", "#06533A", "#B5338F", "#877145", "#2C5C78"
@@ -189,11 +190,21 @@ def show(figure: Figure, *, alt: str) -> None:
             the mean of 64 draws has a sixtieth of one draw's", not "A plot of variances".
     Raises: ValueError if `alt` is too short to say anything.
     """
+    _require_alt(alt)
+    _display(_still(figure, alt))
+
+
+def _still(figure: Figure, alt: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Data and metadata of a figure as a notebook stores it."""
+    data = {"image/png": base64.b64encode(png(figure)).decode(), "text/plain": f"Figure: {alt}"}
+    return data, {"image/png": {"alt": alt, **_about([figure])}}
+
+
+def _display(stored: tuple[dict[str, Any], dict[str, Any]]) -> None:
     from IPython.display import display
 
-    _require_alt(alt)
-    data = {"image/png": base64.b64encode(png(figure)).decode(), "text/plain": f"Figure: {alt}"}
-    display(data, raw=True, metadata={"image/png": {"alt": alt, **_about([figure])}})
+    data, metadata = stored
+    display(data, raw=True, metadata=metadata)
 
 
 def animate(draw: Callable[[int], Figure], frames: int, *, alt: str, seconds: float = 4.0) -> None:
@@ -233,34 +244,28 @@ def explore(
     start: Mapping[str, float],
     alt: str,
 ) -> None:
-    """Sliders over a function that draws; where no reader moves them, the figure at `start`.
+    """Sliders over a function that draws, again while they are dragged, and a still of the figure at `start`.
+
+    The still is what a notebook shows that was reopened, printed or put on a page, where no kernel draws.
+    It is all there is where a runner executes the lesson, or where ipywidgets is missing.
 
     Args:
-        draw: takes the sliders' values by name, returns a figure. It must take well under a second.
+        draw: takes the sliders' values by name, returns a figure. A tenth of a second is the aim for a state;
+            `benchmarks/sliders.py` says what it takes.
         sliders: name -> the values that its slider stops at.
         start: name -> where it begins, one of these values.
-        alt: alt text of the figure at `start`.
-    Raises: ValueError where `start` is not among a slider's values.
+        alt: alt text of the figure at `start`, as for `show`. Any other state is described by its titles.
+    Raises: ValueError where `start` is not among a slider's values, or `alt` is too short.
     """
     for name, values in sliders.items():
         require(start.get(name) in values, f"a start for {name} among its values", start=start.get(name))
-    if profiles.headless():
-        show(draw(**start), alt=alt)
-        return
-    import ipywidgets as widgets
-    from IPython.display import Image, display
-
-    controls = {
-        name: widgets.SelectionSlider(
-            options=[(f"{value:g}", value) for value in values],
-            value=start[name],
-            description=name,
-            continuous_update=False,
-        )
-        for name, values in sliders.items()
-    }
-    picture = widgets.interactive_output(lambda **chosen: display(Image(png(draw(**chosen)))), controls)
-    display(widgets.VBox([*controls.values(), picture]))
+    _require_alt(alt)
+    still = _still(draw(**start), alt)
+    if profiles.headless() or importlib.util.find_spec("ipywidgets") is None:
+        _display(still)
+    else:
+        canvas = _sliders.Canvas(_STYLE)
+        _sliders.show(draw, sliders, start=start, alt=alt, canvas=canvas, titles=titles, still=still)
 
 
 def finish(axes: Axes, *, title: str, x: str, y: str, names: bool = True) -> None:

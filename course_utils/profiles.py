@@ -15,8 +15,10 @@ import importlib.util
 import os
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 
+from course_utils import markup
 from course_utils._checks import require
 
 PROFILES = ("smoke", "standard", "full")
@@ -63,6 +65,12 @@ class Run:
 
 
 _current = Run("standard", 0, "cpu")
+_OWN_HEAD = "This is the course's own copy of the lesson, not yours."
+_OWN = (
+    "What you save here stands in the way of the next update. `make lab` (without make: "
+    "`python -m course_utils lab`) opens a copy of your own in `workspace/` and takes along what you have "
+    "already written here."
+)
 
 
 def start(profile: str = "standard", seed: int = 0, device: str = "cpu") -> Run:
@@ -88,6 +96,10 @@ def start(profile: str = "standard", seed: int = 0, device: str = "cpu") -> Run:
     require(_has(device), "a DEVICE that this machine has", DEVICE=device, cure='use DEVICE="cpu"')
     global _current
     _current = Run(profile, seed, device)
+    if markup.in_notebook() and not headless() and _is_the_courses_own(Path.cwd()):
+        markup.show(
+            markup.card("open", "!", _OWN_HEAD, markup.paragraph(markup.marked(_OWN))), f"{_OWN_HEAD}\n{_OWN}"
+        )
     if importlib.util.find_spec("torch"):
         import torch  # here, so that whoever does not begin a lesson does not wait for it
 
@@ -103,6 +115,12 @@ def current() -> Run:
 def headless() -> bool:
     """Whether a runner, not a reader, executes the lesson (`COURSE_HEADLESS=1`)."""
     return os.environ.get("COURSE_HEADLESS", "") not in ("", "0")
+
+
+def _is_the_courses_own(folder: Path) -> bool:
+    """Whether this is `notebooks/` of a checkout, which `git pull` writes to."""
+    above = folder.parent
+    return folder.name == "notebooks" and (above / "course_utils").is_dir() and (above / ".git").exists()
 
 
 def _has(device: str) -> bool:

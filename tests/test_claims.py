@@ -271,13 +271,21 @@ CELLS = [
     "with contextlib.redirect_stdout(io.StringIO()) as out:\n"
     "    claim('05.j', 'Ten.', 1.0, at_most=2)\n"
     "print(len(out.getvalue().splitlines()))",
-    "claim('05.k', 'Eleven.', 1.0, at_most=2)\nclaim('05.l', 'Twelve.', 3.0, at_most=2)\nprint('never')",
+    "claim('05.k', 'Eleven.', 1.0, at_most=2)\nclaim('05.l', 'Twelve.', 3.0, at_most=2)\nprint('goes on')",
+    "with also_checked('some'):\n"
+    "    claim('05.m', 'Thirteen.', 3.0, at_most=2)\n"
+    "    claim('05.n', 'Fourteen.', 1.0, at_most=2)\n"
+    "print('and on')",
+    "run = profiles.start('standard')\n"
+    "with also_checked('some'):\n"
+    "    claim('05.m', 'Thirteen.', 3.0, at_most=2)\n"
+    "    claim('05.n', 'Fourteen.', 1.0, at_most=2)",
 ]
 
 
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The cells above in a kernel, a reader's: a claim that fails stops its cell."""
+    """The cells above in a kernel, a reader's: a claim that fails stops nothing."""
     scratch = tmp_path_factory.mktemp("kernel")
     book = new_notebook(cells=[new_code_cell(source) for source in CELLS])
     settings = kernel.environment(scratch, scratch) | {"COURSE_COLLECT_CLAIMS": "", "COURSE_HEADLESS": ""}
@@ -332,11 +340,34 @@ def test_a_redirected_stdout_gets_the_text(executed: Any) -> None:
     assert outputs(executed.cells[4]) == ["1"]
 
 
-def test_a_claim_that_fails_leaves_those_before_it_shown(executed: Any) -> None:
-    before, error = executed.cells[5].outputs
-    assert before.data["text/plain"] == "✓ Eleven: 1 (asked ≤ 2)  05.k"
-    assert (error.output_type, error.ename) == ("error", "ClaimError")
-    assert error.evalue.startswith("✗ Twelve: 3 (asked ≤ 2)  05.l")
+def test_a_reader_whose_claim_fails_is_told_of_play_and_goes_on(executed: Any) -> None:
+    """Once in a run; the sentence itself is shown as one that does not hold each time."""
+    claims, told, printed = executed.cells[5].outputs
+    assert claims.data["text/plain"].splitlines() == [
+        "✓ Eleven: 1 (asked ≤ 2)  05.k",
+        "✗ Twelve: 3 (asked ≤ 2)  05.l",
+    ]
+    head, body, cure = told.data["text/plain"].splitlines()
+    assert head == "Did you change something above? Then this is play, not an error."
+    assert "every cell below still runs" in body
+    assert "docs/claim_failed.md" in cure
+    assert "`make lab FRESH=05`" in cure
+    assert printed.text.strip() == "goes on"
+    folded, printed = outputs(executed.cells[6])
+    assert (folded, printed) == ("05.m 05.n", "and on")
+    again = executed.cells[7].outputs
+    assert "✗ Thirteen: 3 (asked ≤ 2)  05.m" in again[0].data["text/plain"]
+    assert again[1].data["text/plain"].startswith("Did you change something above?"), "a new run"
+    assert not [output for cell in executed.cells for output in cell.outputs if output.output_type == "error"]
+
+
+def test_a_runner_is_not_told_of_play(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody plays in a run of the whole course: there the claim is collected, or it raises."""
+    monkeypatch.setattr("course_utils.markup.in_notebook", lambda: True)
+    monkeypatch.setattr("course_utils.markup.show", lambda *_, **__: pytest.fail("it was told"))
+    monkeypatch.setenv("COURSE_HEADLESS", "1")
+    with pytest.raises(ClaimError):
+        claim("05.case", SENTENCE, 0.75, at_most=0.5)
 
 
 def test_the_record(folder: Path) -> None:
@@ -479,7 +510,7 @@ FOLD_MUTANTS = {
     ),
     "never-recorded-as-folded": ('"visible": _folded is None', '"visible": True', check_folded),
     "raises-nothing-within": (
-        'claims[id]["verdict"] == "fails" and', 'claims[id]["verdict"] == "fails" and _folded is None and',
+        'if fails and collected in', 'if fails and _folded is None and collected in',
         check_folded_failure,
     ),
     "silent-where-it-fails": (

@@ -174,6 +174,18 @@ def test_lessons_are_copied_before_the_server_starts(tmp_path: Path, script: Pat
 
 
 @posix
+def test_jupyterlab_finds_what_the_course_adds_to_it(tmp_path: Path) -> None:
+    told = 'echo "$JUPYTER_PATH|$JUPYTER_CONFIG_PATH"'
+    done = start(DEPLOY / "start", tmp_path, "bash", "-c", told, COURSE_PYTHON="true", JUPYTER_PATH="/mine")
+    data, settings = (path.split(":") for path in done.stdout.strip().split("|"))
+    assert data[1:] == ["/mine"]
+    assert data[:1] == settings
+    folder = Path(settings[0])
+    about = json.loads((folder / "labextensions" / "course_lab" / "package.json").read_text())
+    assert (folder / "labextensions" / "course_lab" / about["jupyterlab"]["_build"]["load"]).exists()
+    assert json.loads((folder / "labconfig" / "default_setting_overrides.json").read_text())
+
+
 def test_a_server_starts_even_where_nothing_can_be_copied(tmp_path: Path) -> None:
     done = start(DEPLOY / "start", tmp_path, "echo", "started", COURSE_PYTHON="false")
     assert (done.returncode, done.stdout) == (0, "started\n")

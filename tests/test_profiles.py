@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +27,29 @@ def test_sizes_of_each_profile(profile: str, steps: int) -> None:
     assert run.declared["steps"] == {"smoke": 5, "standard": 50, "full": 500}
     run.sizes(seeds=(1, 2, 3))
     assert list(run.declared) == ["steps", "width", "seeds"]
+
+
+@pytest.mark.parametrize("own", ["notebooks", "workspace"])
+def test_a_reader_of_the_courses_own_copy_is_led_to_a_copy(
+    own: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In notebooks/ of a checkout, in a notebook, where a reader runs it: there and nowhere else."""
+    shown: list[str] = []
+    monkeypatch.setattr("course_utils.markup.in_notebook", lambda: True)
+    monkeypatch.setattr("course_utils.markup.show", lambda page, text: shown.append(text))
+    monkeypatch.delenv("COURSE_HEADLESS", raising=False)
+    for folder in (".git", "course_utils", own):
+        (tmp_path / folder).mkdir()
+    monkeypatch.chdir(tmp_path / own)
+    profiles.start()
+    assert ["make lab" in text for text in shown] == ([True] if own == "notebooks" else [])
+    shown.clear()
+    monkeypatch.setenv("COURSE_HEADLESS", "1")
+    profiles.start()
+    monkeypatch.delenv("COURSE_HEADLESS")
+    (tmp_path / ".git").rmdir()
+    profiles.start()
+    assert shown == [], "neither a runner's nor in a folder that no update writes to"
 
 
 def test_the_current_run_is_the_last_one_started() -> None:

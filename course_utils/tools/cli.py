@@ -183,20 +183,35 @@ def doctor() -> None:
 @_folder("--workspace", PROJECT / "workspace", "Folder of your copies.")
 @click.option("--copy-only", is_flag=True, help="Do not open JupyterLab.")
 @click.option("--browser/--no-browser", default=True, help="Open a browser, or only print the address.")
-def lab(notebooks: Path, workspace: Path, copy_only: bool, browser: bool) -> None:
+@click.option(
+    "--fresh", multiple=True, metavar="LESSON", help="A copy of this lesson as published, beside yours, too."
+)
+@click.option("--allow-root", is_flag=True, help="Open JupyterLab as root, too, as in a container.")
+def lab(
+    notebooks: Path, workspace: Path, copy_only: bool, browser: bool, fresh: tuple[str, ...], allow_root: bool
+) -> None:
     """Copy the lessons to your workspace, never over your changes, and open JupyterLab there."""
     from course_utils.tools import lab as laboratory
 
     try:
+        lessons.find(notebooks, fresh)
         lines = laboratory.hand_out(notebooks, workspace)
+        made = laboratory.put_fresh(notebooks, workspace, fresh) if fresh else []
+        first = made[0] if made else laboratory.to_open(notebooks, workspace)
     except lessons.LessonError as problem:
         raise click.ClickException(f"nothing was copied: {problem}") from None
     except OSError as problem:
         raise click.ClickException(f"not all could be copied; yours are as they were: {problem}") from None
-    for line in lines:
+    for line in [*lines, *(f"{path.name}: as published; yours is as it was" for path in made)]:
         click.echo(line)
-    if not copy_only:
-        raise SystemExit(laboratory.open_lab(workspace, browser=browser))
+    if copy_only:
+        return
+    if laboratory.is_root() and not allow_root:
+        raise click.ClickException(
+            "you are root, and who reaches JupyterLab could do anything here. In a container of your own: "
+            "make lab ALLOW_ROOT=1 (without make: python -m course_utils lab --allow-root)"
+        )
+    raise SystemExit(laboratory.open_lab(workspace, first=first, browser=browser, allow_root=allow_root))
 
 
 @commands.command()

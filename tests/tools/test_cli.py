@@ -187,8 +187,48 @@ def test_lab_that_cannot_copy_says_that_nothing_was_lost(monkeypatch: pytest.Mon
 def test_lab_ends_as_jupyterlab_does(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lab, "hand_out", gives(["2 lessons copied"]))
     monkeypatch.setattr(lab, "open_lab", gives(7))
+    monkeypatch.setattr(lab, "is_root", gives(False))
     done = say("lab")
     assert (done.exit_code, done.output) == (7, "2 lessons copied\n")
+
+
+def test_lab_is_not_opened_by_root_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = []
+
+    def open_lab(workspace: Path, **options: Any) -> int:
+        opened.append(options)
+        return 0
+
+    monkeypatch.setattr(lab, "hand_out", gives(["2 lessons copied"]))
+    monkeypatch.setattr(lab, "open_lab", open_lab)
+    monkeypatch.setattr(lab, "is_root", gives(True))
+    done = say("lab")
+    assert (done.exit_code, opened) == (1, [])
+    assert "2 lessons copied" in done.output
+    assert "make lab ALLOW_ROOT=1" in done.output
+    assert say("lab", "--copy-only").exit_code == 0
+    assert say("lab", "--allow-root").exit_code == 0
+    assert [one["allow_root"] for one in opened] == [True]
+
+
+def test_lab_puts_a_fresh_copy_beside_and_opens_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = []
+
+    def open_lab(workspace: Path, *, first: Path, **options: Any) -> int:
+        opened.append(first.name)
+        return 0
+
+    monkeypatch.setattr(lab, "open_lab", open_lab)
+    folders = ["--notebooks", str(cli.NOTEBOOKS), "--workspace", str(tmp_path), "--allow-root"]
+    assert say("lab", *folders).exit_code == 0
+    done = say("lab", *folders, "--fresh", "05")
+    assert done.exit_code == 0
+    assert "05_momentum.fresh.ipynb: as published; yours is as it was" in done.output
+    assert opened == ["00_start_here.ipynb", "05_momentum.fresh.ipynb"]
+    done = say("lab", *folders, "--fresh", "77")
+    assert done.exit_code == 1
+    assert "nothing was copied: no lesson '77'" in done.output
+    assert len(opened) == 2
 
 
 def test_grading_that_is_interrupted_says_where_the_rest_is(

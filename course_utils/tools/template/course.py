@@ -37,7 +37,7 @@ FILES = (
 )  # fmt: skip
 TESTS = (
     "test_claims", "test_claims_can_fail", "test_claim_lines", "test_claim_records",
-    "test_environment", "test_files", "test_intervals", "test_offline", "test_plotting",
+    "test_environment", "test_files", "test_intervals", "test_offline", "test_plotting", "test_sliders",
     "test_profiles", "test_workflows", "exercises/__init__", "exercises/test_[!l]*",
     "exercises/test_lessons", "figures/__init__", "recorded/__init__",
     "recorded/test_record", "tools/__init__", "tools/test_cells",

@@ -27,7 +27,7 @@ def test_the_machinery_is_there_and_no_algorithm_or_lesson_is() -> None:
     assert "course_utils/tools/template/lesson.txt" in found
     modules = {name.split("/")[1] for name in found if name.startswith("course_utils/")}
     assert modules == {
-        "__init__.py", "__main__.py", "_checks.py", "_files.py", "claim_lines.py",
+        "__init__.py", "__main__.py", "_checks.py", "_files.py", "_sliders", "claim_lines.py",
         "claim_records.py", "claims.py", "exercises", "figures",
         "intervals.py", "markup.py", "plotting.py", "profiles.py", "py.typed", "recorded", "tools",
     }  # fmt: skip
