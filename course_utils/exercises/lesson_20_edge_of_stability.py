@@ -369,35 +369,45 @@ def _reports() -> Inputs:
     )
 
 
-# --- 5 · Nesterov's edge ---------------------------------------------------------------------------
+# --- 5 · where short steps end ---------------------------------------------------------------------
 
 
-def nesterov_edge(lam: float, beta: float) -> float:
-    return (2 + 2 * beta) / ((1 + 2 * beta) * lam)
+def flow_sharpness(a: float, b: float, y: float) -> float:
+    return math.hypot(a * a - b * b, 2 * y)
 
 
-def _heavy_ball(lam: float, beta: float) -> float:
-    return (2 + 2 * beta) / lam
+def _at_the_start(a: float, b: float, y: float) -> float:
+    return a * a + b * b
 
 
-def _gradient_descent(lam: float, beta: float) -> float:
-    return 2 / lam
+def _balanced(a: float, b: float, y: float) -> float:
+    return 2 * abs(y)
 
 
-def _effective(lam: float, beta: float) -> float:
-    return 2 * (1 - beta) / lam
+def _difference_alone(a: float, b: float, y: float) -> float:
+    return abs(a * a - b * b)
 
 
-def _one_beta(lam: float, beta: float) -> float:
-    return 2 / ((1 + beta) * lam)
+def _added(a: float, b: float, y: float) -> float:
+    return abs(a * a - b * b) + 2 * abs(y)
 
 
-def _look_ahead_twice(lam: float, beta: float) -> float:
-    return (2 + 2 * beta) / ((1 + 2 * beta) * lam) * (1 + beta)
+def _one_y(a: float, b: float, y: float) -> float:
+    return math.hypot(a * a - b * b, y)
 
 
-def _as_a_ball(lam: float, beta: float) -> float:
-    return (2 + 2 * beta) / ((1 + beta + beta**2) * lam)
+def _nearest_minimum(a: float, b: float, y: float) -> float:
+    """The minimum on the ray from 0 through the start, or a² + b² itself where the ray meets none."""
+    return (a * a + b * b) * abs(y / (a * b)) if a * b else a * a + b * b
+
+
+def _one_weight_moves(a: float, b: float, y: float) -> float:
+    return a * a + (y / a) ** 2 if a else math.inf
+
+
+def _trace_with_loss(a: float, b: float, y: float) -> float:
+    """The largest eigenvalue of the Hessian at the start."""
+    return (a * a + b * b) / 2 + math.hypot((a * a - b * b) / 2, 2 * a * b - y)
 
 
 EXERCISES = (
@@ -570,45 +580,57 @@ EXERCISES = (
         note="A number that follows the rate from one place to another is held by it. One that is near it once may be there by chance.",
     ),
     Exercise(
-        "20.nesterov_edge",
-        title="Nesterov's edge",
-        prompt="torch.optim.SGD(nesterov=True) steps by v <- beta v + g, p <- p - lr (g + beta v). On λp²/2, λ > 0, up to which lr does p "
-        "go to 0? Return this rate for lam > 0 and 0 <= beta < 1.",
+        "20.flow_sharpness",
+        title="Where short steps end",
+        prompt="Give the net of two weights the target y: its loss is (ab - y)²/2, its minima are where ab = y, and the sharpness "
+        "there is a² + b². Return the sharpness of the minimum to which very short steps lead from (a, b), to 0.2 %. "
+        "(No start is on the ridge: a = -b for y > 0, a = b for y < 0.)",
         kind="extra",
         minutes=20,
-        inputs=((1.0, 0.9), (3.0, 0.5), (0.02, 0.0), (50.0, 0.99), (7.0, 0.1), (1e3, 0.7)),
-        solution=nesterov_edge,
+        inputs=(
+            (0.1, 0.05, 1.0),
+            (2.0, 0.3, 1.0),
+            (-1.5, 0.4, 0.5),
+            (0.3, -2.5, -2.0),
+            (1.2, 0.7, 0.0),
+            (3.0, 2.0, 1.5),
+            (0.0, 1.3, 0.8),
+            (0.4, 0.4, 3.0),
+        ),
+        solution=flow_sharpness,
         rtol=2e-3,
+        atol=1e-4,
         wrong=(
+            Wrong(_at_the_start, "This is a² + b² at the start. On the way to ab = y it changes."),
             Wrong(
-                _heavy_ball,
-                "This is the edge of momentum without Nesterov's look ahead. With it the edge is lower.",
+                _balanced,
+                "This is the flattest minimum, where |a| = |b|. A start that is not balanced does not get there.",
             ),
-            Wrong(_gradient_descent, "This is the edge of gradient descent. beta moves it."),
+            Wrong(_difference_alone, "This has no y in it. It is right for y = 0 alone."),
+            Wrong(_added, "Nearly: the right two parts, but they are not simply added."),
+            Wrong(_one_y, "Nearly: a² + b² is found from a² - b² and 2ab, not ab."),
             Wrong(
-                _effective,
-                "This is 2/λ for the longer way of its steps. Try a rate above it: it still comes in.",
-            ),
-            Wrong(
-                _one_beta,
-                "Nearly: near beta = 1 this goes to 1/λ, and the edge does not. Follow both p and v.",
+                _nearest_minimum,
+                "The path is not the straight line from 0 through the start. Both weights move, by different amounts.",
             ),
             Wrong(
-                _look_ahead_twice,
-                "Too high by 1 + beta: the gradient is counted at one place and used at another.",
+                _one_weight_moves,
+                "Only b moves here. Each of the two gradients has the other weight as a factor.",
             ),
-            Wrong(_as_a_ball, "Too low or too high by a little: check it at beta = 0.5 with a loop."),
+            Wrong(
+                _trace_with_loss, "This is the sharpness at the start. Asked for is that where the steps end."
+            ),
         ),
         hints=(
-            "Simulate first: for one λ and β raise lr until |p| grows. Then try to guess the law, or derive it.",
-            "Two steps in a row: p_(t+1) = (1 + β)(1 - ηλ) p_t - β (1 - ηλ) p_(t-1), for the point that p looks ahead to.",
-            "At the edge p changes its sign from step to step with equal size: put p_t = (-1)^t into it.",
+            "Simulate first: follow the steps with a small rate until ab = y, and print a² + b². Then look for what does not change.",
+            "For very short steps a² - b² stays: its change is 2a·(-e b) - 2b·(-e a) = 0, with e = ab - y.",
+            "(a² + b²)² = (a² - b²)² + (2ab)², and at the end ab = y.",
         ),
-        stub='''def nesterov_edge(lam, beta):
-    """The rate below which Nesterov's momentum settles on lam * p² / 2; a float, right to 0.1 %."""
+        stub='''def flow_sharpness(a, b, y):
+    """a² + b² where very short steps on (ab - y)²/2 end, starting from (a, b); a float, right to 0.2 %."""
     ...
 ''',
-        note="The look ahead makes it less stable at the sharp end, from (2 + 2β)/λ down to between 4/(3λ) and 2/λ.",
+        note="From a small start the sharpness rises to nearly 2|y|: two layers and a target are enough for progressive sharpening.",
     ),
 )
 

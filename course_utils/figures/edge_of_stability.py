@@ -16,7 +16,7 @@ from torch import Tensor
 from course_utils import plotting
 
 TWO_RATE = 0.5  # of the net of two weights
-TWO_STARTS = {"comes in": (1.75, 0.45), "is thrown": (2.55, 0.2), "is lost": (2.9, 0.12)}
+TWO_STARTS = {"comes in": (0.35, 1.5), "is thrown": (2.25, 0.1), "is lost": (2.88, 0.07)}
 TWO_COLOURS = {"comes in": plotting.BLUE, "is thrown": plotting.PURPLE, "is lost": plotting.VERMILION}
 RATE_COLOURS = (plotting.GREY, plotting.SKY, plotting.BLUE, plotting.PURPLE, plotting.ORANGE)
 
@@ -47,10 +47,10 @@ HELD = (
     "without the sharpest the sharpness climbs past 2/η, without a random one it stays there."
 )
 THROWN = (
-    "Left, loss and sharpness of one net in the first steps after a start above the edge: the loss rises, "
-    "the sharpness falls below 2/η, then the loss falls. Right, the lowest ηλ at the start at which nets "
-    "are lost, one row of dots for each kind of net: small weights lowest, wide nets a little above 4, "
-    "large weights and a warm-up far higher."
+    "Left, ηλ and the loss of one net in the first steps after a start above the edge: ηλ falls from 3 to "
+    "about 2 within a few steps, and the loss falls. Right, the lowest ηλ at the start at which nets are "
+    "lost, one row of dots for each kind of net: small weights lowest, wide nets a little above 4, large "
+    "weights and a warm-up far higher."
 )
 LIMITS = (
     "ηλ at the end, one row of dots for each way to step. Gradient descent lies near 2; momentum "
@@ -62,8 +62,8 @@ ENTROPY = (
     "stay, and at the larger rates they stay at one."
 )
 ONE_RATE = (
-    "Left, sharpness against the step at one rate, with a dashed line at 2/η: it rises to the line and stays. "
-    "Right, the loss, logarithmic: it falls, and swings from step to step once the sharpness is at the line."
+    "Left, sharpness against the step at one rate, with a dashed line at 2/η: it rises to the line and "
+    "stays. Right, the loss, logarithmic: it falls, and swings once the sharpness is at the line."
 )
 
 
@@ -107,10 +107,11 @@ def two_weights(lr: float = TWO_RATE) -> Figure:
         left.plot(radius * np.cos(turn), radius * np.sin(turn), color=plotting.INK, linewidth=1)
     for name, start in TWO_STARTS.items():
         path = two_weights_path(start, lr, 24)
-        inside = path.abs().amax(1) < half
-        shown = path[: int(inside.long().cumprod(0).sum())]
-        plotting.path(left, shown, label="_path", color=TWO_COLOURS[name])
         sharp = (path**2).sum(1)
+        near = sharp < 10
+        shown = path[: int(near.long().cumprod(0).sum())]
+        plotting.path(left, shown, label="_path", color=TWO_COLOURS[name])
+        left.plot(*start, "o", color=plotting.INK, markersize=4.5, zorder=5)
         steps = np.arange(len(sharp))
         kept = sharp < 14
         right.plot(steps[kept], sharp[kept], "o-", markersize=3.5, color=TWO_COLOURS[name], label=name)
@@ -122,7 +123,7 @@ def two_weights(lr: float = TWO_RATE) -> Figure:
     right.set(ylim=(0, 11), xlim=(-0.5, 24.5))
     plotting.finish(left, title="Inner circle λ = 2/η, outer 4/η", x="weight a", y="weight b", names=False)
     plotting.finish(right, title="Thrown: to a flatter place", x="step", y="sharpness λ", names=False)
-    for name, (x, y) in {"comes in": (9, 2.3), "is thrown": (4.5, 5.6), "is lost": (3.2, 10)}.items():
+    for name, (x, y) in {"comes in": (15, 1.65), "is thrown": (5.2, 5.4), "is lost": (4.2, 10)}.items():
         right.text(x, y, name, color=TWO_COLOURS[name], va="center")
     return figure
 
@@ -152,7 +153,7 @@ def same_curve(every: int, sharp: Tensor, rates: Sequence[float], shown: Sequenc
     """
     figure, axes = plotting.subplots(size=(7.4, 4.3))
     plotting.log_ticks(axes)
-    for lr, color in zip(shown, RATE_COLOURS, strict=True):
+    for lr, color in zip(shown, RATE_COLOURS, strict=False):
         mean = sharp[list(rates).index(lr)].mean(0).numpy()
         t = lr * every * np.arange(len(mean))
         axes.plot(t[1:], mean[1:], color=color, linewidth=2, label=f"η = {lr:g}")
@@ -209,16 +210,18 @@ def held(
     for axes, curves, first in ((left, changed, 0), (right, removed, change)):
         for (name, values), color in zip(curves.items(), colours, strict=False):
             mean = values.mean(0).numpy()
-            axes.plot(
-                first + every * np.arange(len(mean)), mean, color=color, linewidth=1.8, label=f"_{name}"
-            )
-            axes.text(
-                first + every * (len(mean) - 1), mean[-1] + 0.12, name, color=color, ha="right", va="bottom"
-            )
-        axes.axhline(2 / lr, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
+            x = first + every * np.arange(len(mean))
+            axes.plot(x, mean, color=color, linewidth=1.8, label=f"_{name}")
+            axes.text(x[-1], mean[-1] + 0.3, name, color=color, ha="right", va="bottom")
+    plotting.theory(left, [0, change], [2 / lr, 2 / lr], label="_edge")
+    for name, values in changed.items():
+        ends, limit = [change, every * (values.shape[1] - 1)], 2 / float(name.split()[-1])
+        plotting.theory(left, ends, [limit, limit], label="_edge")
+    right.axhline(2 / lr, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
+    right.text(change, 2 / lr - 0.25, "dashed: 2/η", va="top")
     left.axvline(change, color=plotting.GREY, linewidth=0.9)
-    left.set_ylim(0, 7)
-    left.text(0, 2 / lr + 0.5, f"dashed: 2/η at η = {lr:g}", ha="left", va="bottom")
+    left.set_ylim(0, 9)
+    left.text(change / 2, 3.4, f"η = {lr:g}", ha="center", va="bottom")
     plotting.finish(left, title="Another rate midway", x="step", y="sharpness λ", names=False)
     plotting.finish(right, title="A step without one direction", x="step", y="", names=False)
     return figure
@@ -243,7 +246,7 @@ def thrown(losses: Tensor, sharp: Tensor, lr: float, cliffs: Mapping[str, Tensor
         ha="right", va="bottom",
     )  # fmt: skip
     left.set_ylim(0, 1.1 * top)
-    plotting.finish(left, title="Thrown, and caught", x="step", y="", names=False)
+    plotting.finish(left, title="Caught: ηλ falls to about 2", x="step", y="", names=False)
     plotting.log_ticks(right, "x")
     _rows(right, {name: values.clamp(max=32) for name, values in cliffs.items()}, {})
     right.axvline(4, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
