@@ -356,6 +356,12 @@ def _reports() -> Inputs:
         (
             [run(1.0, 0.0, 1.0, 2.0, 2.4, 1.6), run(2.0, 0.0, 3.0, 1.2, 0.9, 0.9)],
         ),  # the last is off, the mean not
+        # of the last three the mean is in, of the last two not
+        ([run(1.0, 0.0, 1.0, 1.6, 2.3, 2.3), run(2.0, 0.0, 3.0, 1.0, 1.0, 1.0)],),
+        # the first alone is away
+        ([run(1.0, 0.0, 1.2, 2.6, 2.0, 2.0, 2.0), run(2.0, 0.0, 1.0, 1.0, 1.0, 1.0)],),
+        # 1.5 times as large
+        ([run(1.0, 0.5, 1.0, 3.0, 3.0, 3.0), run(1.0, 0.0, 4.0, 2.0, 2.0, 2.0)],),
         ([run(1.0, 0.0, 1.0, 2.0, 2.0, 2.0), run(1.0, 0.9, 1.0, 3.8, 3.8, 3.8)],),  # one rate, two limits
         ([run(1.0, 0.0, 1.0, 2.0, 2.0, 2.0), run(1.9, 0.9, 1.0, 2.0, 2.0, 2.0)],),  # two rates, one limit
         ([run(0.8, 0.0, 9.0, 4.0, 3.0, 3.1), run(1.6, 0.0, 9.0, 2.0, 1.6, 1.7)],),  # above, and not down yet

@@ -98,8 +98,7 @@ def two_weights(lr: float = TWO_RATE) -> Figure:
     half = 3.3
     ends = two_weights_ends(lr, half).numpy()
     xs = np.linspace(-half, half, len(ends))
-    shades = colormaps["Greys"].copy()
-    shades.set_bad("#555555")
+    shades = colormaps["Greys"].with_extremes(bad="#555555")
     left.pcolormesh(xs, xs, ends * lr, cmap=shades, vmin=-0.2, vmax=5.5, shading="nearest")
     turn = np.linspace(0, 2 * np.pi, 200)
     for product in (2, 4):
@@ -154,7 +153,7 @@ def same_curve(every: int, sharp: Tensor, rates: Sequence[float], shown: Sequenc
     figure, axes = plotting.subplots(size=(7.4, 4.3))
     plotting.log_ticks(axes)
     for lr, color in zip(shown, RATE_COLOURS, strict=False):
-        mean = sharp[list(rates).index(lr)].mean(0).numpy()
+        mean = sharp[list(rates).index(lr)].nanmean(0).numpy()  # of the nets that are not lost
         t = lr * every * np.arange(len(mean))
         axes.plot(t[1:], mean[1:], color=color, linewidth=2, label=f"η = {lr:g}")
         if 2 / lr < 8:
