@@ -89,6 +89,7 @@ MUTANTS = (
     Mutant("Muon without Nesterov's look ahead", "18", "optimizers/muon.py", 'd = g.lerp(m, momentum) if group["nesterov"] else m', "d = m"),
     Mutant("SAM that climbs by the gradient, not by its direction", "18", "optimizers/sam.py", "(rho / norm)", "(rho * norm)"),
     Mutant("Schedule-Free with equal weights", "18", "optimizers/schedule_free.py", 'state["x"].lerp_(z, lr_t**2 / state["weight_sum"])', 'state["x"].lerp_(z, 0.5)'),
+    Mutant("sharpness: the smallest eigenvalue", "20", "diagnostics/curvature.py", "[:, -1], torch.nan)", "[:, 0], torch.nan)"),
 )  # fmt: skip
 
 
