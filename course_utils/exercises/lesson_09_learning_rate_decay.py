@@ -223,6 +223,15 @@ def _sum_of_squares(
     return _chosen(peaks, losses)
 
 
+def _lowest_on_the_way(
+    peaks: Lists, shape: Lists, curvatures: Lists, noise: Lists, start: Lists
+) -> float | None:
+    """Takes each peak's lowest loss, after whichever step."""
+    ends = range(1, len(shape) + 1)
+    losses = [min(_end([p * m for m in shape[:t]], curvatures, noise, start) for t in ends) for p in peaks]
+    return _chosen(peaks, losses)
+
+
 def _start_forgotten(
     peaks: Lists, shape: Lists, curvatures: Lists, noise: Lists, start: Lists
 ) -> float | None:
@@ -260,6 +269,8 @@ def _peak_problems() -> Inputs:
         ([0.02, 0.04, 0.08, 0.16, 0.32], line(10), [10.0, 3.0], [25.0, 9.0], [2.0, 0.5]),
         ([0.1, 0.3, 0.9, 1.2], [1.0, 0.5, 0.1], [1.0], [0.4], [2.0]),
         ([0.05, 0.2, 0.8, 1.5], [1.0, 0.5, 0.25, 0.1], [1.0], [9.0], [2.0]),  # best but one from the start
+        # the loss rises again: its lowest on the way is at another peak
+        ([0.05 * 2**k for k in range(6)], [1.0] * 5 + [3.0] * 2, [1.0, 0.2], [1.0, 0.2], [4.0, 4.0]),
         # fine grids: a small mistake chooses another peak
         ([0.1 * 1.1**k for k in range(30)], line(25), [1.0, 0.1], [2.0, 0.1], [5.0, 5.0]),
         ([0.3 * 1.07**k for k in range(40)], fall(12, 0.05), [0.8, 0.3], [0.5, 0.5], [1.0, 4.0]),
@@ -615,6 +626,10 @@ EXERCISES = (
             Wrong(
                 _sum_of_squares,
                 "These peaks have the lowest sum of V. In the loss each direction counts with λ/2.",
+            ),
+            Wrong(
+                _lowest_on_the_way,
+                "These peaks have the lowest loss after any of the steps. Compare the losses after the last.",
             ),
             Wrong(_start_forgotten, "These peaks go with V = 1 at the start. Each direction has its own."),
             Wrong(

@@ -74,7 +74,7 @@ CONTROL = (
     "fall at once."
 )
 PLATEAUS = (
-    "Excess risk at the end over the best constant rate's, as dots with intervals, for three plateau rules "
+    "Excess risk at the end over the best constant rate's, as dots with intervals, for four plateau rules "
     "and for the best decay; a dashed line at one."
 )
 POOLS = (

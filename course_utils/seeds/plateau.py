@@ -39,11 +39,15 @@ class PlateauPerRun:
         self.lr, self.patience, self.factor, self.threshold = lr.clone(), patience, factor, threshold
         self._best, self._bad = torch.full_like(lr, torch.inf), torch.zeros_like(lr)
 
-    def step(self, loss: Tensor) -> None:
-        """Look at the losses of all runs, of the shape of `lr`. A NaN is never better."""
-        better = loss < self._best * (1 - self.threshold)
+    def step(self, loss: Tensor, looks: Tensor | None = None) -> None:
+        """Look at the losses of the runs, of the shape of `lr`. A NaN is never better.
+
+        Args: looks: true where a run looks, of a shape that broadcasts with `lr`; by default all do.
+        """
+        looks = torch.ones_like(loss, dtype=torch.bool) if looks is None else looks
+        better = looks & (loss < self._best * (1 - self.threshold))
         self._best = torch.where(better, loss, self._best)
-        self._bad = torch.where(better, 0.0, self._bad + 1)
+        self._bad = torch.where(better, 0.0, self._bad + looks)
         late = self._bad > self.patience
         self.lr = torch.where(late, self.lr * self.factor, self.lr)
         self._bad = torch.where(late, 0.0, self._bad)

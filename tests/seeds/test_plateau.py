@@ -54,6 +54,25 @@ def test_each_run_has_a_factor_of_its_own() -> None:
     assert rule.lr.tolist() == pytest.approx([0.25, 0.01])
 
 
+def check_looks(module: ModuleType) -> None:
+    """A run that looks at every third loss has the rates of one that is given no others."""
+    losses = 1 + torch.rand(60, generator=torch.Generator().manual_seed(5)).double()
+    every, rates = torch.tensor([1, 3]), torch.ones(2, dtype=torch.float64)
+    both, ours = module.PlateauPerRun(rates, 2), []
+    for t, loss in enumerate(losses):
+        both.step(loss.expand(2), t % every == 0)
+        ours.append(both.lr)
+    every_loss, every_third = torch.stack(ours).T
+    for seen, kept in ((every_loss, losses), (every_third[::3], losses[::3])):
+        assert seen.tolist() == pytest.approx(torch_rates(kept, 1.0, patience=2), rel=1e-12)
+        assert seen[-1] < 0.1
+    assert torch.equal(every_third.view(20, 3), every_third[::3, None].expand(20, 3))
+
+
+def test_each_run_looks_when_told() -> None:
+    check_looks(plateau)
+
+
 def test_the_given_rates_stay() -> None:
     rates = torch.ones(2)
     rule = plateau.PlateauPerRun(rates, 0)
@@ -87,5 +106,7 @@ test_mutant_is_caught = mistakes(
             "late, 0.0, self._bad", "late, self._bad, self._bad", check_against_torch, id="no-reset"
         ),
         pytest.param("(1 - self.threshold)", "1", check_against_torch, id="no-threshold"),
+        pytest.param("better = looks & (", "better = (", check_looks, id="sees-every-loss"),
+        pytest.param("self._bad + looks", "self._bad + 1", check_looks, id="counts-every-loss"),
     ],
 )
