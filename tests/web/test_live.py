@@ -1,0 +1,275 @@
+"""The figures that move on the site: what their scripts compute is what the Python figures draw.
+
+Each script is called for every state that the lesson's sliders have. Its lines and titles are held against those
+of the figure that the lesson's own function draws for that state, and so are some of the states between.
+"""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import random
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from course_utils.figures import momentum
+from course_utils.tools import lessons
+from course_utils.tools.lesson import Lesson
+from course_utils.tools.site import lesson_page
+from tests.figures.reading import lines
+from tests.web.conftest import PROJECT, Open, audit
+
+STATIC = PROJECT / "docs" / "_static"
+SCRIPTS = sorted((STATIC / "live").glob("*.js"))
+NAMES = [path.stem for path in SCRIPTS]
+BETWEEN = 12  # states tried that the lesson's sliders do not have
+State = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Explored:
+    """An `explore` of a lesson: the function, the values of its sliders, where they start."""
+
+    draw: Callable[..., Figure]
+    sliders: Mapping[str, Sequence[float]]
+    start: Mapping[str, float]
+
+    def states(self) -> list[State]:
+        return [
+            dict(zip(self.sliders, state, strict=True)) for state in itertools.product(*self.sliders.values())
+        ]
+
+
+def _lesson(name: str) -> list[Path]:
+    return list((PROJECT / "notebooks").glob(f"{name[:2]}_*.ipynb"))
+
+
+def explored(name: str) -> Explored:
+    """What the cell of the figure `name`, "05_rate_map_and_path", hands to `plotting.explore`."""
+    function = name.split("_", 1)[1]
+    [path] = _lesson(name)
+    notebook = Lesson(path).notebook
+    cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    [source] = [text for text in cells if re.search(rf"explore\(\s*figures\.{function}\b", text)]
+    [module] = re.findall(r"from course_utils\.figures import (\w+) as figures", "\n".join(cells))
+    found: list[Explored] = []
+
+    class Instead:
+        @staticmethod
+        def explore(draw: Any, sliders: Any, *, start: Any, alt: str) -> None:
+            found.append(Explored(draw, sliders, start))
+
+    exec(source, {"figures": importlib.import_module(f"course_utils.figures.{module}"), "plotting": Instead})
+    return found[0]
+
+
+@pytest.fixture(scope="module")
+def page(browser: Any) -> Iterator[Any]:
+    """An empty page with all scripts, as a lesson's page has those of its figures."""
+    opened = browser.new_page()
+    opened.set_content("<!doctype html><html lang='en'><title>x</title><main></main></html>")
+    for script in (STATIC / "live.js", *SCRIPTS):
+        opened.add_script_tag(path=script)
+    yield opened
+    opened.close()
+
+
+SCENES = """([name, states]) => states.map((state) => live.modules[name].scene(state).map((panel) => ({
+    title: panel.title, alt: panel.alt,
+    lines: Object.fromEntries(panel.marks.filter((m) => m.label).map((m) => [m.label, m.line])) })))"""
+
+
+def scenes(page: Any, name: str, states: Sequence[Any]) -> Any:
+    return page.evaluate(SCENES, [name, states])
+
+
+def differs(scene: Any, figure: Figure) -> list[str]:
+    """What a scene and a figure do not have in common: titles, and the lines that the scene names."""
+    found = []
+    titles = [
+        " ".join(axes.get_title(loc="left").split()) for axes in figure.axes if axes.get_title(loc="left")
+    ]
+    if [panel["title"] for panel in scene] != titles:
+        found.append(f"{[panel['title'] for panel in scene]} for {titles}")
+    panels = [axes for axes in figure.axes if axes.get_title(loc="left")]
+    for panel, axes in zip(scene, panels, strict=True):
+        for label, (xs, ys) in panel["lines"].items():
+            [want] = lines(axes, label)
+            got = np.array([xs, ys], dtype=float).T  # None is NaN
+            if got.shape != want.shape or not np.allclose(got, want, rtol=1e-9, atol=1e-9, equal_nan=True):
+                found.append(f"{label} of {panel['title']!r}: {got.shape} for {want.shape}")
+    return found
+
+
+def test_every_script_belongs_to_a_figure() -> None:
+    belong = {
+        lesson_page.live_name(lesson, cell)
+        for lesson in map(Lesson, lessons.find(PROJECT / "notebooks"))
+        for cell in lesson.notebook.cells
+        if cell.cell_type == "code"
+    }
+    assert set(NAMES) <= belong
+    assert len(NAMES) >= 2
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_sliders_have_all_values_of_the_lesson(page: Any, name: str) -> None:
+    lesson = explored(name)
+    sliders = page.evaluate("(name) => live.modules[name].sliders", name)
+    assert list(sliders) == list(lesson.sliders)
+    for key, values in lesson.sliders.items():
+        assert set(values) <= set(sliders[key]["values"]), key
+        assert sliders[key]["values"] == sorted(sliders[key]["values"])
+        assert sliders[key]["start"] == lesson.start[key]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_state_is_what_the_lesson_draws(page: Any, name: str) -> None:
+    lesson = explored(name)
+    sliders = page.evaluate("(name) => live.modules[name].sliders", name)
+    draws = random.Random(0)
+    between = [{key: draws.choice(one["values"]) for key, one in sliders.items()} for _ in range(BETWEEN)]
+    states = [*lesson.states(), *between]
+    wrong = []
+    for state, scene in zip(states, scenes(page, name, states), strict=True):
+        wrong += [f"{state}: {one}" for one in differs(scene, lesson.draw(**state))]
+        assert any(panel["lines"] for panel in scene)
+        assert all(len(panel["alt"]) >= 40 and panel["title"] in str(scene) for panel in scene), state
+    assert wrong == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_alt_texts_tell_states_apart(page: Any, name: str) -> None:
+    states = explored(name).states()
+    ends = [states[0], states[-1]]
+    first, last = ([panel["alt"] for panel in scene] for scene in scenes(page, name, ends))
+    assert first != last
+
+
+def test_the_map_of_momentum(page: Any) -> None:
+    points = [(float(lr), float(beta)) for beta in momentum.BETAS for lr in momentum.RATES]
+    got = page.evaluate(
+        "(all) => all.map(([lr, beta]) => live.modules['05_rate_map_and_path'].factor(lr, beta))", points
+    )
+    np.testing.assert_allclose(np.reshape(got, (100, 100)), momentum.rate_map().numpy(), rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("x", "digits"), [(0.1 + 0.2, 6), (1e-5, 6), (1234567.0, 6), (81.0, 6), (0.000123456, 3), (5e5, 3)]
+)
+def test_numbers_are_printed_as_python_does(page: Any, x: float, digits: int) -> None:
+    assert page.evaluate("([x, digits]) => live.g(x, digits)", [x, digits]) == f"{x:.{digits}g}"
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("beta * v[0] + g[0]", "beta * v[0] + (1 - beta) * g[0]"),
+        ("STEPS = 60", "STEPS = 61"),
+        ("`η = ", "`lr = "),
+    ],
+)
+def test_a_mistake_in_a_script_is_seen(browser: Any, right: str, wrong: str) -> None:
+    name = "05_rate_map_and_path"
+    page = browser.new_page()
+    source = (STATIC / "live" / f"{name}.js").read_text(encoding="utf-8")
+    assert right in source
+    page.set_content("<!doctype html><main></main>")
+    page.add_script_tag(path=STATIC / "live.js")
+    page.add_script_tag(content=source.replace(right, wrong))
+    lesson = explored(name)
+    [scene] = scenes(page, name, [lesson.start])
+    assert differs(scene, lesson.draw(**lesson.start))
+    page.close()
+
+
+# ---- on the built page
+
+MAP = "05_rate_map_and_path"
+PAGES = sorted({f"lessons/{path.stem}.html" for name in NAMES for path in _lesson(name)})
+
+
+@pytest.fixture
+def figure(opened: Open) -> Any:
+    """The figure of lesson 05, on its page."""
+    return opened("lessons/05_momentum.html").locator(f"[data-live='{MAP}'].is-live")
+
+
+def shown(figure: Any) -> tuple[list[str], list[str], str]:
+    """What the sliders say, what screen readers hear of them, and the title of the path."""
+    sliders = figure.locator("input")
+    heard = [sliders.nth(k).get_attribute("aria-valuetext") for k in range(sliders.count())]
+    return figure.locator("output").all_inner_texts(), heard, figure.locator(".live-title").last.inner_text()
+
+
+def test_it_takes_the_still_s_place(figure: Any) -> None:
+    assert not figure.locator(".course-figure").is_visible()
+    assert figure.locator("svg").count() == 2
+    assert shown(figure) == (["0.06", "0.6"], ["0.06", "0.6"], "η = 0.06, β = 0.6")
+
+
+def test_without_scripts_and_on_paper_the_still_stands(opened: Open) -> None:
+    plain = opened("lessons/05_momentum.html", java_script_enabled=False).locator(f"[data-live='{MAP}']")
+    assert plain.locator(".course-figure img").is_visible()
+    page = opened("lessons/05_momentum.html")
+    page.emulate_media(media="print")
+    printed = page.locator(f"[data-live='{MAP}']")
+    assert printed.locator(".course-figure img").is_visible()
+    assert not printed.locator(".live-figure").is_visible()
+
+
+def test_arrow_keys_move_it(figure: Any) -> None:
+    slider = figure.get_by_label("step size η")
+    slider.focus()
+    before = figure.locator("svg").last.get_attribute("aria-label")
+    slider.press("ArrowRight")
+    figure.page.wait_for_function(
+        "() => document.querySelectorAll('.live-title')[1].textContent.includes('0.061')"
+    )
+    assert shown(figure) == (["0.061", "0.6"], ["0.061", "0.6"], "η = 0.061, β = 0.6")
+    assert figure.locator("svg").last.get_attribute("aria-label") != before
+    figure.page.wait_for_function("() => document.querySelector('.live-said').textContent.includes('0.061')")
+
+
+def test_the_point_is_dragged_and_all_follows_before_it_is_let_go(figure: Any) -> None:
+    figure.scroll_into_view_if_needed()
+    box = figure.locator("svg").first.bounding_box()
+    page = figure.page
+    page.mouse.move(box["x"] + box["width"] * 0.4, box["y"] + box["height"] * 0.4)
+    page.mouse.down()
+    seen = []
+    for share in (0.42, 0.46, 0.5):
+        page.mouse.move(box["x"] + box["width"] * share, box["y"] + box["height"] * 0.4)
+        page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        seen.append(shown(figure)[2])
+    assert len(set(seen)) == 3
+    page.mouse.up()
+    page.mouse.move(box["x"] + box["width"] * 0.2, box["y"] + box["height"] * 0.4)
+    assert shown(figure)[2] == seen[-1]
+    figure.get_by_role("button", name="Reset").click()
+    page.wait_for_function("() => document.querySelectorAll('.live-title')[1].textContent.includes('0.06,')")
+
+
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize(
+    ("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")]
+)
+def test_accessible_and_within_the_screen(opened: Open, axe: str, name: str, width: int, scheme: str) -> None:
+    page = opened(name, width=width, scheme=scheme)
+    page.wait_for_selector(".is-live svg")
+    assert audit(page, axe, ".course-live") == []
+    for panel in page.locator(".live-panel").all():
+        box = panel.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+    tops = [
+        one.bounding_box()["y"] for one in page.locator(".course-live").first.locator(".live-panel").all()
+    ]
+    assert len(set(tops)) == (len(tops) if width == 390 else 1)
