@@ -8,7 +8,10 @@
 //   });
 //
 // A panel is data: title, alt, x and y (an axis: label, from, to, log, ticks), marks, what lies under them and stays
-// (under: a key and its marks), and, where it can be dragged, `drag(x, y)`: the sliders' values for a pointer there.
+// (under: a key and its marks), room for names at its right, and, where it can be dragged, `drag(x, y, last)`: the values
+// for a pointer there that was at `last` before. A figure may hold values that no slider has (`start`), and then says what
+// follows from a slider that is moved (`change(values, moved)`); it may offer `presets`. A slider may `show` its value in its own way, let it be
+// `heard` in another, and have `keys`.
 // The lines that have a label can be held against the lines of the Python figure that have it. For kinds of marks see
 // MARKS.
 "use strict";
@@ -150,6 +153,11 @@ const live = { modules: {}, add(name, module) { live.modules[name] = module; } }
       }
       return text;
     },
+    // { points: [xs, ys], color, size }: small ones, many of them
+    points({ points: [xs, ys], color = "ink", size = 3 }, x, y) {
+      const path = xs.map((at, k) => `M${px(x.at(at))} ${px(y.at(ys[k]))}h0`).join("");
+      return `<path class="stroke-${color}" d="${path}" stroke-width="${size}" stroke-linecap="round"/>`;
+    },
     // { dot: [x, y], color, shape: "dot" or "star", size, ring }
     dot({ dot, color = "ink", shape = "dot", size = 5, ring }, x, y) {
       return `${SHAPES[shape](x.at(dot[0]), y.at(dot[1]), size)} class="fill-${color}${ring ? " ring" : ""}"/>`;
@@ -189,7 +197,7 @@ const live = { modules: {}, add(name, module) { live.modules[name] = module; } }
   const LEFT = 52, RIGHT = 12, TOP = 8, BOTTOM = 42;
 
   const layout = (panel, width, height) => {
-    const frame = { x: LEFT, y: TOP, w: width - LEFT - (panel.bar ? 72 : RIGHT), h: height };
+    const frame = { x: LEFT, y: TOP, w: width - LEFT - (panel.bar ? 72 : panel.right || RIGHT), h: height };
     if (panel.equal) {  // one unit is as long on both axes: the larger of two frames that fit
       const shape = (panel.y.to - panel.y.from) / (panel.x.to - panel.x.from);
       frame.h = Math.min(height, frame.w * shape);
@@ -301,7 +309,9 @@ const live = { modules: {}, add(name, module) { live.modules[name] = module; } }
   class Figure {
     constructor(node, module) {
       this.module = module;
-      this.values = Object.fromEntries(Object.entries(module.sliders).map(([name, one]) => [name, one.start]));
+      this.start = Object.fromEntries(Object.entries(module.sliders).map(([name, one]) => [name, one.start]));
+      Object.assign(this.start, module.start);
+      this.values = { ...this.start };
       this.box = document.createElement("div");
       this.box.className = "live-figure";
       this.box.setAttribute("role", "group");
@@ -309,12 +319,16 @@ const live = { modules: {}, add(name, module) { live.modules[name] = module; } }
       this.box.innerHTML = '<div class="live-sliders"></div><div class="live-panels"></div><p class="live-said" aria-live="polite"></p>';
       [this.controls, this.panels, this.said] = this.box.children;
       this.sliders = Object.entries(module.sliders).map(([name, one]) => this.slider(name, one));
-      const again = document.createElement("button");
-      again.type = "button";
-      again.textContent = "Reset";
-      again.addEventListener("click", () => this.set(Object.fromEntries(
-        Object.entries(module.sliders).map(([name, one]) => [name, one.start]))));
-      this.controls.append(again);
+      const buttons = document.createElement("span");
+      buttons.className = "live-buttons";
+      this.controls.append(buttons);
+      for (const [name, values] of Object.entries({ ...module.presets, Reset: this.start })) {
+        const button = document.createElement("button");
+        button.type = "button";
+        button.textContent = name;
+        button.addEventListener("click", () => this.set(values));
+        buttons.append(button);
+      }
       node.append(this.box);
       node.classList.add("is-live");
       this.drawings = [];
@@ -322,25 +336,30 @@ const live = { modules: {}, add(name, module) { live.modules[name] = module; } }
       new ResizeObserver(() => { if (this.box.clientWidth !== this.width) this.ask(); }).observe(this.box);
     }
 
-    slider(name, { name: words, values, show = live.g }) {
+    slider(name, { name: words, values, show = (value) => live.g(value), heard = show, keys = {} }) {
       const label = document.createElement("label");
       label.innerHTML = `<span></span><input type="range" min="0" max="${values.length - 1}" step="1"><output></output>`;
       const [said, input, output] = label.children;
       said.textContent = words;
       output.setAttribute("aria-hidden", "true");  // the slider says it
-      output.style.minWidth = `${Math.max(...values.map((v) => String(show(v)).length))}ch`;
+      output.style.minWidth = `${Math.max(...values.map((v) => show(v, this.values).length))}ch`;
       input.addEventListener("input", () => this.set({ [name]: values[input.value] }));
+      input.addEventListener("keydown", (event) => {
+        if (!keys[event.key]) return;
+        event.preventDefault();
+        this.set(keys[event.key](this.values));
+      });
       this.controls.append(label);
       return () => {
-        const text = show(this.values[name]);
+        const text = show(this.values[name], this.values);
         input.value = values.indexOf(this.values[name]);
-        input.setAttribute("aria-valuetext", text);
+        input.setAttribute("aria-valuetext", heard(this.values[name], this.values));
         output.textContent = text;
       };
     }
 
-    set(values) {
-      Object.assign(this.values, values);
+    set(moved) {
+      Object.assign(this.values, this.module.change ? this.module.change(this.values, moved) : moved);
       this.ask();
     }
 
@@ -360,12 +379,12 @@ const live = { modules: {}, add(name, module) { live.modules[name] = module; } }
       }
       this.width = this.box.clientWidth;
       const side = scene.length > 1 && this.width >= 600, gap = 16;
-      const tall = Math.round(live.clamp((side ? 0.34 : 0.62) * this.width, 190, 300));
       const shares = scene.map((panel) => panel.share || 1), all = shares.reduce((a, b) => a + b);
-      scene.forEach((panel, k) => {
-        const width = side ? ((this.width - gap * (scene.length - 1)) * shares[k]) / all : this.width;
-        this.drawings[k].draw(panel, Math.floor(width), tall);
-      });
+      const widths = shares.map((share) => Math.floor(side ? ((this.width - gap * (scene.length - 1)) * share) / all : this.width));
+      // side by side all are as tall as the lowest
+      const most = Math.round(live.clamp((side ? 0.34 : 0.62) * this.width, 190, 300));
+      const tall = Math.min(...scene.map((panel, k) => (side ? layout(panel, widths[k], most).frame.h : most)));
+      scene.forEach((panel, k) => this.drawings[k].draw(panel, widths[k], tall));
       this.took = performance.now() - began;
       this.say(scene);
     }

@@ -1,7 +1,7 @@
 """The figures that move on the site: what their scripts compute is what the Python figures draw.
 
-Each script is called for every state that the lesson's sliders have. Its lines and titles are held against those
-of the figure that the lesson's own function draws for that state, and so are some of the states between.
+Each script is called for every state that the lesson's sliders have. Its lines and titles are held against
+those of the figure that the lesson's own function draws for it, and so are some of the states between.
 """
 
 from __future__ import annotations
@@ -17,18 +17,22 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from matplotlib.figure import Figure
 
-from course_utils.figures import momentum
+from course_utils.figures import learning_rate_decay, momentum
+from course_utils.theory import noisy_quadratic
 from course_utils.tools import lessons
 from course_utils.tools.lesson import Lesson
 from course_utils.tools.site import lesson_page
-from tests.figures.reading import lines
+from tests.figures.reading import lines, texts
 from tests.web.conftest import PROJECT, Open, audit
 
 STATIC = PROJECT / "docs" / "_static"
 SCRIPTS = sorted((STATIC / "live").glob("*.js"))
 NAMES = [path.stem for path in SCRIPTS]
+DRAWN = "09_drawn_schedule"  # has no sliders of the lesson: one draws in it
+SLID = [name for name in NAMES if name != DRAWN]
 BETWEEN = 12  # states tried that the lesson's sliders do not have
 State = dict[str, float]
 
@@ -82,8 +86,9 @@ def page(browser: Any) -> Iterator[Any]:
 
 
 SCENES = """([name, states]) => states.map((state) => live.modules[name].scene(state).map((panel) => ({
-    title: panel.title, alt: panel.alt,
-    lines: Object.fromEntries(panel.marks.filter((m) => m.label).map((m) => [m.label, m.line])) })))"""
+    title: panel.title, alt: panel.alt, texts: panel.marks.filter((m) => m.text).map((m) => m.text),
+    lines: panel.marks.filter((m) => m.label).map((m) => [
+        m.label, m.line || m.points || m.bars || m.dot.map((v) => [v])]) })))"""
 
 
 def scenes(page: Any, name: str, states: Sequence[Any]) -> Any:
@@ -91,21 +96,31 @@ def scenes(page: Any, name: str, states: Sequence[Any]) -> Any:
 
 
 def differs(scene: Any, figure: Figure) -> list[str]:
-    """What a scene and a figure do not have in common: titles, and the lines that the scene names."""
+    """What a scene and a figure do not have in common: titles, texts, and the lines that the scene names."""
     found = []
-    titles = [
-        " ".join(axes.get_title(loc="left").split()) for axes in figure.axes if axes.get_title(loc="left")
-    ]
-    if [panel["title"] for panel in scene] != titles:
-        found.append(f"{[panel['title'] for panel in scene]} for {titles}")
-    panels = [axes for axes in figure.axes if axes.get_title(loc="left")]
-    for panel, axes in zip(scene, panels, strict=True):
-        for label, (xs, ys) in panel["lines"].items():
-            [want] = lines(axes, label)
-            got = np.array([xs, ys], dtype=float).T  # None is NaN
+    titled = [axes for axes in figure.axes if axes.get_title(loc="left")]
+    for panel, axes in zip(scene, titled, strict=True):
+        title = " ".join(axes.get_title(loc="left").split())
+        if panel["title"] != title:
+            found.append(f"{panel['title']!r} for {title!r}")
+        there = {line for text in texts(axes) for line in text.split("\n")}
+        found += [f"{text!r} of {title!r} not in {there}" for text in panel["texts"] if text not in there]
+        met: dict[str, int] = {}
+        for label, points in panel["lines"]:
+            want = (bars(axes) if label == "_bars" else lines(axes, label))[met.get(label, 0)]
+            met[label] = met.get(label, 0) + 1
+            got = np.array(points, dtype=float).T
             if got.shape != want.shape or not np.allclose(got, want, rtol=1e-9, atol=1e-9, equal_nan=True):
-                found.append(f"{label} of {panel['title']!r}: {got.shape} for {want.shape}")
+                gap = (
+                    np.nanmax(abs(got - want)) if got.shape == want.shape else f"{got.shape} for {want.shape}"
+                )
+                found.append(f"{label} of {title!r}: {gap}")
     return found
+
+
+def bars(axes: Any) -> list[Any]:
+    """The middles and heights of the bars of an axis, as one line."""
+    return [np.array([(bar.get_x() + bar.get_width() / 2, bar.get_height()) for bar in axes.patches])]
 
 
 def test_every_script_belongs_to_a_figure() -> None:
@@ -119,7 +134,7 @@ def test_every_script_belongs_to_a_figure() -> None:
     assert len(NAMES) >= 2
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SLID)
 def test_sliders_have_all_values_of_the_lesson(page: Any, name: str) -> None:
     lesson = explored(name)
     sliders = page.evaluate("(name) => live.modules[name].sliders", name)
@@ -130,7 +145,7 @@ def test_sliders_have_all_values_of_the_lesson(page: Any, name: str) -> None:
         assert sliders[key]["start"] == lesson.start[key]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SLID)
 def test_every_state_is_what_the_lesson_draws(page: Any, name: str) -> None:
     lesson = explored(name)
     sliders = page.evaluate("(name) => live.modules[name].sliders", name)
@@ -145,7 +160,7 @@ def test_every_state_is_what_the_lesson_draws(page: Any, name: str) -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SLID)
 def test_alt_texts_tell_states_apart(page: Any, name: str) -> None:
     states = explored(name).states()
     ends = [states[0], states[-1]]
@@ -159,6 +174,41 @@ def test_the_map_of_momentum(page: Any) -> None:
         "(all) => all.map(([lr, beta]) => live.modules['05_rate_map_and_path'].factor(lr, beta))", points
     )
     np.testing.assert_allclose(np.reshape(got, (100, 100)), momentum.rate_map().numpy(), rtol=1e-9)
+
+
+def test_every_drawn_schedule_has_its_loss(page: Any) -> None:
+    """All 28,561 schedules of four rates that the lesson's sliders have: the loss after each quarter."""
+    lesson = explored(DRAWN)
+    states = np.array(list(itertools.product(*lesson.sliders.values())))  # (28561, 4)
+    rates = torch.from_numpy(states.repeat(100, axis=1).T.copy())
+    want = noisy_quadratic.loss_path(rates, *learning_rate_decay.valley())[[0, 100, 200, 300, 400]]
+    got = page.evaluate(
+        """([name, states]) => states.map((rates) => {
+            const path = live.modules[name].lossPath(rates.flatMap((rate) => Array(100).fill(rate)));
+            return [0, 100, 200, 300, 400].map((t) => path[t]); })""",
+        [DRAWN, states.tolist()],
+    )
+    np.testing.assert_allclose(np.array(got).T, want.numpy(), rtol=1e-9)
+
+
+def test_a_drawn_schedule_is_what_the_lesson_draws(page: Any) -> None:
+    lesson = explored(DRAWN)
+    draws = random.Random(0)
+    states = [dict(lesson.start)]
+    states += [{key: draws.choice(values) for key, values in lesson.sliders.items()} for _ in range(60)]
+    drawn = scenes(page, DRAWN, [{"parts": list(state.values())} for state in states])
+    wrong = []
+    for state, scene in zip(states, drawn, strict=True):
+        wrong += [f"{state}: {one}" for one in differs(scene, lesson.draw(**state))]
+    assert wrong == []
+    assert all(len(panel["alt"]) >= 40 for scene in drawn for panel in scene)
+
+
+def test_what_a_drawn_schedule_is_measured_by(page: Any) -> None:
+    levels = page.evaluate("(name) => live.modules[name].levels", DRAWN)
+    assert levels["constant"] == pytest.approx(learning_rate_decay.best_end("constant")[0], rel=1e-9)
+    assert levels["exponential"] == pytest.approx(learning_rate_decay.best_end("exponential")[0], rel=1e-9)
+    assert levels["best"] == pytest.approx(learning_rate_decay.best_schedule()[1], rel=1e-4)  # of a search
 
 
 @pytest.mark.parametrize(
