@@ -60,7 +60,7 @@ const live = { modules: {}, add(name, module) { live.modules[name] = module; } }
   };
   live.times = ([[a, b], [c, d]], [x, y]) => [a * x + b * y, c * x + d * y];
 
-  // A map as the address of a picture: value(row, column) in [0, 1], or NaN for white; row 0 is the lowest.
+  // A map as the address of a picture: value(row, column) in [0, 1], NaN for white, or four bytes; row 0 is the lowest.
   live.picture = (rows, columns, value) => {
     const canvas = document.createElement("canvas");
     [canvas.width, canvas.height] = [columns, rows];
@@ -68,7 +68,7 @@ const live = { modules: {}, add(name, module) { live.modules[name] = module; } }
     for (let row = 0; row < rows; row++) {
       for (let column = 0; column < columns; column++) {
         const share = value(row, column), at = 4 * ((rows - 1 - row) * columns + column);
-        data.data.set(Number.isNaN(share) ? [255, 255, 255, 255] : cividis(share), at);
+        data.data.set(Array.isArray(share) ? share : Number.isNaN(share) ? [255, 255, 255, 255] : cividis(share), at);
       }
     }
     context.putImageData(data, 0, 0);
