@@ -260,6 +260,9 @@ def test_an_exercise_of_the_lesson_gets_its_folds() -> None:
     asked = [id for cell in page.cells if cell.cell_type == "code" for id in asked_in(cell.source)]
     folded = [cell for cell in page.cells if 'class="course-folds"' in cell.source]
     assert len(folded) == len(asked) == len(catalogue.load("05").EXERCISES)
+    named = [re.search(r'data-exercise="([^"]+)"', cell.source) for cell in folded]
+    assert [found and found[1] for found in named] == asked
+    assert any('class="course-progress"' in cell.source for cell in page.cells)
 
 
 class Details(html.parser.HTMLParser):
