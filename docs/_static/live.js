@@ -382,9 +382,10 @@ const live = { modules: {}, add(name, module) { live.modules[name] = module; } }
       const shares = scene.map((panel) => panel.share || 1), all = shares.reduce((a, b) => a + b);
       const widths = shares.map((share) => Math.floor(side ? ((this.width - gap * (scene.length - 1)) * share) / all : this.width));
       // side by side all are as tall as the lowest
-      const most = Math.round(live.clamp((side ? 0.34 : 0.62) * this.width, 190, 300));
+      const most = Math.round(live.clamp((side ? 0.34 : 0.62) * this.width, 190, side ? 300 : 360));
       const tall = Math.min(...scene.map((panel, k) => (side ? layout(panel, widths[k], most).frame.h : most)));
-      scene.forEach((panel, k) => this.drawings[k].draw(panel, widths[k], tall));
+      const high = Math.round(Math.min(0.9 * this.width, 420));  // of a panel below others: room for one of equal units
+      scene.forEach((panel, k) => this.drawings[k].draw(panel, widths[k], !side && panel.equal ? high : tall));
       this.took = performance.now() - began;
       this.say(scene);
     }

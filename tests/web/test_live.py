@@ -316,6 +316,47 @@ def test_the_point_is_dragged_and_all_follows_before_it_is_let_go(figure: Any) -
     page.wait_for_function("() => document.querySelectorAll('.live-title')[1].textContent.includes('0.06,')")
 
 
+def test_the_home_page_s_picture_moves(opened: Open) -> None:
+    page = opened("index.html")
+    figure = page.locator(f"[data-live='{MAP}'].is-live")
+    assert not figure.locator("img").is_visible()
+    figure.get_by_label("momentum β").press("End")
+    page.wait_for_function("() => document.querySelectorAll('.live-title')[1].textContent.includes('0.99')")
+
+
+def test_a_schedule_is_drawn_with_the_mouse_and_with_arrow_keys(opened: Open) -> None:
+    page = opened("lessons/09_learning_rate_decay.html")
+    figure = page.locator(f"[data-live='{DRAWN}'].is-live")
+    figure.scroll_into_view_if_needed()
+    parts = f"() => document.querySelector(\"[data-live='{DRAWN}']\").figure.values.parts"
+    assert page.evaluate(parts) == [0.5] * 10 + [0.1] * 10
+    part = figure.get_by_label("part of the run")
+    part.focus()
+    for key in ("ArrowRight", "ArrowUp", "ArrowUp", "ArrowRight", "ArrowDown"):
+        part.press(key)
+    drawn = page.evaluate(parts)
+    assert drawn[1] > 0.5 > drawn[2]
+    assert drawn[0] == 0.5
+    assert drawn[3:] == [0.5] * 7 + [0.1] * 10
+    heard = f"part 3 of 20, rate {drawn[2]:g}"
+    page.wait_for_function(
+        "(text) => document.querySelector('.is-live input').ariaValueText === text", arg=heard
+    )
+    frame = figure.locator("svg").first.bounding_box()
+    height = frame["y"] + frame["height"] * 0.4
+    page.mouse.move(frame["x"] + 55, height)
+    page.mouse.down()
+    page.mouse.move(frame["x"] + frame["width"] - 15, height)  # in one go: no part is left out
+    page.mouse.up()
+    assert len(set(page.evaluate(parts))) == 1
+    figure.get_by_role("button", name="Exponential").click()
+    ends = page.evaluate(parts)
+    assert ends == sorted(ends, reverse=True)
+    assert ends[0] > 20 * ends[-1]
+    figure.get_by_role("button", name="Reset").click()
+    assert page.evaluate(parts) == [0.5] * 10 + [0.1] * 10
+
+
 @pytest.mark.parametrize("name", PAGES)
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
 def test_accessible_and_within_the_screen(opened: Open, axe: str, name: str, width: int, scheme: str) -> None:

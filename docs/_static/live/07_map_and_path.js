@@ -63,7 +63,7 @@
         {
           title: `Adam goes to ${end}`,
           alt: `θ against the step, logarithmic, for C = ${live.g(C)}, a memory of ${live.g(memory)} and β₁ = ${live.g(beta1)}: after ${STEPS} steps Adam is at ${live.g(paths[0].at(-1), 2)} and AMSGrad at ${live.g(paths[1].at(-1), 2)}. The minimum is at −1.`,
-          right: 66,
+          right: 74,
           x: { label: "step t", log: true, from: 1, to: STEPS },
           y: { label: "θ", from: -1.25, to: 1.25, ticks: [-1, -0.5, 0, 0.5, 1] },
           under: { key: "ends", marks: () => [
