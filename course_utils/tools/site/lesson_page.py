@@ -64,7 +64,8 @@ def page(lesson: Lesson, names: Mapping[str, str], live: Collection[str] = ()) -
         for id in asked_in(cell.source) if cell.cell_type == "code" else []:
             if id in exercises:
                 cells.append(_raw(f"help-{len(cells)}", folds.fold(exercises[id])))
-    cells.append(_raw("progress", '<div class="course-progress" hidden></div>'))  # course.progress.js fills it
+    # course.progress.js fills it
+    cells.append(_raw("progress", '<div class="course-progress" hidden></div>'))
     if moving:
         cells.append(_raw("live", scripts(moving)))
     notebook.cells = cells
