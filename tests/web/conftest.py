@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tarfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 SITE = PROJECT / "build" / "site"
 AXE = "4.14.1"  # of the npm package axe-core, which audits a page for accessibility
 AXE_FOLDER = PROJECT / "build" / "axe-core"
+Open = Callable[..., Any]
 
 
 def pages() -> list[str]:
@@ -41,6 +42,7 @@ def address() -> Iterator[str]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/"
     server.shutdown()
+    server.server_close()
 
 
 @pytest.fixture(scope="session")
@@ -74,3 +76,33 @@ def axe() -> str:
         with tarfile.open(AXE_FOLDER / f"axe-core-{AXE}.tgz") as archive:
             archive.extract("package/axe.min.js", AXE_FOLDER, filter="data")
     return script.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def opened(browser: Any, address: str) -> Iterator[Open]:
+    """Opens a page: `opened(name, width=390, scheme="dark")`."""
+    contexts = []
+
+    def open_page(name: str, *, width: int = 1280, scheme: str = "light", **options: Any) -> Any:
+        context = browser.new_context(
+            viewport={"width": width, "height": 844}, color_scheme=scheme, **options
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.goto(address + name)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+def audit(page: Any, axe: str, part: str = "html") -> list[str]:
+    """What axe finds in a part of a page that is serious or critical."""
+    page.evaluate(axe)
+    found = page.evaluate("(part) => axe.run(part, {resultTypes: ['violations']})", part)["violations"]
+    return [
+        f"{one['id']} ({one['impact']}): {one['nodes'][0]['html'][:160]} and {len(one['nodes']) - 1} more"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]

@@ -14,14 +14,13 @@ from bs4 import BeautifulSoup
 
 from course_utils.tools import lessons
 from course_utils.tools.lesson import Lesson
-from tests.web.conftest import PROJECT, SITE, pages
+from tests.web.conftest import PROJECT, SITE, Open, audit, pages
 
 LESSON = "lessons/05_momentum.html"
 IN_THE_DARK = {  # one page of each kind
     "index.html", LESSON, "claims.html", "gallery.html", "mistakes.html", "map.html", "conventions.html",
     "search.html",    "api/optimizers.html", "faq.html", "genindex.html",
 }  # fmt: skip
-Open = Callable[..., Any]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -43,25 +42,6 @@ class Visit:
     images: list[dict[str, Any]] = field(default_factory=list)
     too_wide: dict[int, int] = field(default_factory=dict)  # width of the screen -> of the page
     violations: dict[str, list[str]] = field(default_factory=dict)
-
-
-@pytest.fixture(scope="module")
-def opened(browser: Any, address: str) -> Iterator[Open]:
-    """Opens a page: `opened(name, width=390, scheme="dark")`."""
-    contexts = []
-
-    def open_page(name: str, *, width: int = 1280, scheme: str = "light", **options: Any) -> Any:
-        context = browser.new_context(
-            viewport={"width": width, "height": 844}, color_scheme=scheme, **options
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.goto(address + name)
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +87,7 @@ def _look(contexts: dict[str, Any], address: str, name: str, axe: str) -> Visit:
                 return all.map((i) => (
                     {src: i.getAttribute("src").slice(0, 90), alt: i.alt, width: i.naturalWidth})) }"""
             )
-        visit.violations[scheme] = _audit(page, axe)
+        visit.violations[scheme] = audit(page, axe)
         if scheme == "light":
             for width in (1280, 768, 390):
                 page.set_viewport_size({"width": width, "height": 844})
@@ -116,16 +96,6 @@ def _look(contexts: dict[str, Any], address: str, name: str, axe: str) -> Visit:
                     visit.too_wide[width] = reached
         page.close()
     return visit
-
-
-def _audit(page: Any, axe: str) -> list[str]:
-    page.evaluate(axe)
-    found = page.evaluate("() => axe.run({resultTypes: ['violations']})")["violations"]
-    return [
-        f"{one['id']} ({one['impact']}): {one['nodes'][0]['html'][:160]} and {len(one['nodes']) - 1} more"
-        for one in found
-        if one["impact"] in ("serious", "critical")
-    ]
 
 
 def _inside(url: str, address: str) -> bool:

@@ -30,8 +30,9 @@ def assemble(target: Path, *, docs: Path, notebooks: Path, build: Path) -> list[
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     names = {lesson.number: lesson.name for lesson in lessons}
+    live = {path.stem for path in (docs / lesson_page.LIVE).glob("*.js")}
     for lesson in lessons:
-        lesson_page.write(lesson, names, target)
+        lesson_page.write(lesson, names, target, live)
     for name, text in generated(lessons, build=build).items():
         write_whole(target / name, text)
     shutil.copytree(docs, target, ignore=shutil.ignore_patterns(*NOT_COPIED), dirs_exist_ok=True)

@@ -20,7 +20,8 @@ def fold(exercise: Exercise) -> str:
     parts.append(details("Solution", highlighted(source_of(exercise.solution)) + note))
     parts.append(details(f"{len(exercise.wrong)} wrong answers that people give", wrong_answers(exercise)))
     label = html.escape(f"Help with {exercise.title}", quote=True)
-    return f'<div class="course-folds" role="group" aria-label="{label}">\n' + "\n".join(parts) + "\n</div>"
+    head = f'<div class="course-folds" role="group" aria-label="{label}" data-exercise="{exercise.id}">'
+    return "\n".join([head, *parts, "</div>"])
 
 
 def wrong_answers(exercise: Exercise) -> str:

@@ -2,7 +2,7 @@
 
 The copy differs from the notebook in this: links to claims and to the lessons to know first, a line under
 the title (the file to download, the claims), figures as files with their alt text, each claim's id as a link
-to the ledger, and folds under the exercises.
+to the ledger, folds under the exercises, and figures with sliders that move where a script for them exists.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import copy
 import html
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,22 +28,31 @@ from course_utils.tools.site import folds, links
 
 FIGURES = "_static/figures"
 NOTEBOOKS = "_static/notebooks"
+LIVE = "_static/live"  # a script for each figure that moves, docs/_static/live.js says how
+STANDS = "In the notebook this figure has sliders; here it stands at their first values."
+STANDS_STILL = "With scripts this figure moves with its sliders; here it stands at their first values."
+_EXPLORED = re.compile(r"explore\(\s*figures\.(\w+)")
 
 
-def page(lesson: Lesson, names: Mapping[str, str]) -> Any:
+def page(lesson: Lesson, names: Mapping[str, str], live: Collection[str] = ()) -> Any:
     """The notebook that Sphinx renders.
 
     Args:
         lesson: the stored lesson.
         names: number -> name of every lesson there is, for the links.
+        live: names of the scripts for figures that move, as of `live_name`.
     """
     notebook = copy.deepcopy(lesson.notebook)
     exercises = exercises_by_id(lesson.number)
     cells = []
+    moving = []
     for place, cell in enumerate(notebook.cells):
         cell.metadata["course_cell"] = cell.id  # Sphinx turns it into an anchor, see build.anchors
         if cell.cell_type == "code":
-            cell.outputs = [_shown(lesson, cell, k, output) for k, output in enumerate(cell.outputs)]
+            name = live_name(lesson, cell)
+            moves = name if name in live else ""
+            moving += [moves] if moves else []
+            cell.outputs = [_shown(lesson, cell, k, output, moves) for k, output in enumerate(cell.outputs)]
         else:
             text = with_attachments(cell, partial(_address, lesson, cell))
             cell.source = links.on_the_page(text)
@@ -55,8 +64,24 @@ def page(lesson: Lesson, names: Mapping[str, str]) -> Any:
         for id in asked_in(cell.source) if cell.cell_type == "code" else []:
             if id in exercises:
                 cells.append(_raw(f"help-{len(cells)}", folds.fold(exercises[id])))
+    # course.progress.js fills it
+    cells.append(_raw("progress", '<div class="course-progress" hidden></div>'))
+    if moving:
+        cells.append(_raw("live", scripts(moving)))
     notebook.cells = cells
     return notebook
+
+
+def live_name(lesson: Lesson, cell: Any) -> str:
+    """What the script is called of the figure that a cell explores, "05_rate_map"; "" where there is none."""
+    found = _EXPLORED.search(cell.source)
+    return f"{lesson.number}_{found[1]}" if found else ""
+
+
+def scripts(live: Collection[str]) -> str:
+    """The script of all figures that move, then one for each of these."""
+    sources = ["../_static/live.js", *(f"../{LIVE}/{name}.js" for name in live)]
+    return "\n".join(f'<script defer src="{source}"></script>' for source in sources)
 
 
 def about(lesson: Lesson) -> str:
@@ -143,16 +168,14 @@ def last_frame(film: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def _shown(lesson: Lesson, cell: Any, position: int, output: Any) -> Any:
-    """An output as the site shows it."""
+def _shown(lesson: Lesson, cell: Any, position: int, output: Any, live: str = "") -> Any:
+    """An output as the site shows it; of a figure that moves the still is the fallback, also on paper."""
     if read := picture(output):
         kind, content, alt = read
-        slid = "explore(" in cell.source
-        caption = (
-            "In the notebook this figure has sliders; here it stands at their first values." if slid else ""
-        )
+        slid = STANDS_STILL if live else STANDS
         src = f"../{FIGURES}/{lesson.name}/{cell.id}-{position}.{kind}"
-        return _html(figure(src, alt, content, caption=caption))
+        shown = figure(src, alt, content, caption=slid if "explore(" in cell.source else "")
+        return _html(f'<div class="course-live" data-live="{live}">{shown}</div>' if live else shown)
     if blocks := claim_lines.stored(output):
         return _html(claim_lines.page(blocks, link=lambda id: f"../claims.html#{claim_lines.anchor(id)}"))
     return output
@@ -167,8 +190,8 @@ def _raw(id: str, text: str) -> Any:
     return nbformat.from_dict({"cell_type": "markdown", "id": id, "metadata": {}, "source": raw(text)})  # type: ignore[no-untyped-call]
 
 
-def write(lesson: Lesson, names: Mapping[str, str], folder: Path) -> None:
+def write(lesson: Lesson, names: Mapping[str, str], folder: Path, live: Collection[str] = ()) -> None:
     """The page and its files, below the site's source folder."""
-    lessons.write(folder / "lessons" / lesson.path.name, page(lesson, names))
+    lessons.write(folder / "lessons" / lesson.path.name, page(lesson, names, live))
     for name, content in files(lesson).items():
         write_whole(folder / name, content)

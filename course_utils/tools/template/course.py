@@ -29,7 +29,7 @@ FILES = (
     "environment.yml", "CITATION.cff", "MANIFEST.in", ".gitignore", ".gitattributes", ".editorconfig",
     ".pre-commit-config.yaml", ".ci/*", ".github/**/*",
     "notebooks/ruff.toml", "docs/claim_failed.md", "docs/conf.py", "docs/_static/course.*",
-    "docs/_static/favicon.svg", "docs/_static/vendor/**/*",
+    "docs/_static/live.js", "docs/_static/favicon.svg", "docs/_static/vendor/**/*",
     "tests/__init__.py", "tests/conftest.py", "tests/mutants.py", "tests/sample.py",
     "tests/lesson_98_made_up.py", "tests/notebooks/*", "tests/nightly/__init__.py",
     "tests/nightly/lesson_mutants.py", "tests/nightly/claims_can_fail.py", "tests/nightly/planted.py",

@@ -67,7 +67,7 @@ def lesson(tmp_path: Path) -> Lesson:
             id="imports",
         ),
         new_markdown_cell("## The idea\n\nA picture.", id="idea"),
-        new_code_cell("plotting.explore(f)", id="draw", outputs=[figure_output()]),
+        new_code_cell("plotting.explore(\n    figures.falls, f)", id="draw", outputs=[figure_output()]),
         new_code_cell("film()", id="film", outputs=[film_output()]),
         new_code_cell(
             "x", id="measure", outputs=[new_output("stream", text="before\n", name="stdout"), SAID, FOLDED]
@@ -149,6 +149,19 @@ def test_figures_become_files_with_alt_text(lesson: Lesson) -> None:
     assert "sliders" in text  # what explore() shows without a kernel
     src = text.split('src="../')[1].split('"')[0]
     assert lesson_page.files(lesson)[src] == image()
+
+
+def test_a_figure_moves_where_a_script_for_it_exists(lesson: Lesson) -> None:
+    still, moving = (lesson_page.page(lesson, {}, live) for live in ({"42_rises"}, {"42_falls", "42_rises"}))
+    plain, wrapped = (shown(page, "draw")[0].data["text/html"] for page in (still, moving))
+    assert lesson_page.STANDS in plain
+    assert "data-live" not in plain
+    assert wrapped.startswith('<div class="course-live" data-live="42_falls"><figure')
+    assert f'alt="{ALT}"' in wrapped  # the fallback
+    assert lesson_page.STANDS not in wrapped
+    assert still.cells[-1].id != "live"
+    scripts = re.findall(r'<script defer src="([^"]+)"></script>', moving.cells[-1].source)
+    assert scripts == ["../_static/live.js", "../_static/live/42_falls.js"]
 
 
 def test_a_film_has_a_button_and_a_still(lesson: Lesson) -> None:
@@ -247,6 +260,9 @@ def test_an_exercise_of_the_lesson_gets_its_folds() -> None:
     asked = [id for cell in page.cells if cell.cell_type == "code" for id in asked_in(cell.source)]
     folded = [cell for cell in page.cells if 'class="course-folds"' in cell.source]
     assert len(folded) == len(asked) == len(catalogue.load("05").EXERCISES)
+    named = [re.search(r'data-exercise="([^"]+)"', cell.source) for cell in folded]
+    assert [found and found[1] for found in named] == asked
+    assert any('class="course-progress"' in cell.source for cell in page.cells)
 
 
 class Details(html.parser.HTMLParser):
