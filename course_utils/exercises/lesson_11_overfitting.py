@@ -257,6 +257,12 @@ def _reports() -> Inputs:
                 report("last", [23], [5], [6, 12, 17]),
             ],
         ),
+        (
+            [
+                report("chosen by the fitted", [0, 3, 6], [1, 4, 7], [9, 12]),  # no harm to the test
+                report("second tested image", [0, 1], [12], [20, 13]),
+            ],
+        ),
         ([report("alone", [0], [1], [2])],),
         (
             [
@@ -698,7 +704,7 @@ QUIZZES = (
                 False,
             ),
             (
-                "Accuracy hardly, cross-entropy a good deal",
+                "Accuracy hardly, but cross-entropy falls",
                 "The answers stay, the confidence does not. With wrong labels among the same images it is another story.",
                 True,
             ),
@@ -716,7 +722,7 @@ QUIZZES = (
         (
             (
                 "rises further: more weights, more overfitting",
-                "So it goes up to n features. Beyond there are many solutions, and the fit is the shortest of them.",
+                "So it does shortly before n features. Beyond there are many solutions, and the fit is the shortest of them.",
                 False,
             ),
             (

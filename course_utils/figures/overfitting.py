@@ -102,15 +102,20 @@ def wave_points() -> tuple[Tensor, Tensor, Tensor]:
 
 
 @functools.cache
-def waves(width: int, l2: float) -> Waves:
-    """Least squares on the first `width` of some random cosines cos(ωx + b), ω ~ SCALE · N(0, 1)."""
+def _cosines() -> tuple[Tensor, Tensor]:
+    """All waves of each draw, at the points (DRAWS, POINTS, W) and on the grid (DRAWS, 201, W)."""
     generator = torch.Generator().manual_seed(1)
     omega = SCALE * torch.randn(DRAWS, 1, max(WIDTHS), generator=generator, dtype=torch.float64)
     phase = 2 * torch.pi * torch.rand(omega.shape, generator=generator, dtype=torch.float64)
-    x, y, grid = wave_points()
-    seen, new = (
-        torch.cos(omega[..., :width] * at[:, None] + phase[..., :width]) / width**0.5 for at in (x, grid)
-    )
+    x, _, grid = wave_points()
+    return torch.cos(omega * x[:, None] + phase), torch.cos(omega * grid[:, None] + phase)
+
+
+@functools.cache
+def waves(width: int, l2: float) -> Waves:
+    """Least squares on the first `width` of some random cosines cos(ωx + b), ω ~ SCALE · N(0, 1)."""
+    _, y, grid = wave_points()
+    seen, new = (every[..., :width] / width**0.5 for every in _cosines())
     curves = (new @ least_squares(seen, y[..., None], l2))[..., 0]
     return Waves(curves, (curves - truth(grid)).square().mean(-1))
 
@@ -372,8 +377,8 @@ def folds_figure(counts: Sequence[int], folds: ArrayLike, single: ArrayLike) -> 
         axes.minorticks_off()
         axes.set_xlim(counts[0] / 1.1, counts[-1] * 1.02)
     title = "From K = 5 on one split is farther off"
-    plotting.finish(left, title=title, x="parts, K", y="points of accuracy", names=False)
-    plotting.finish(right, title="With few parts: too low", x="parts, K", y="")
+    plotting.finish(left, title=title, x="parts, K", y="distance from the truth (points)", names=False)
+    plotting.finish(right, title="With few parts: too low", x="parts, K", y="estimate less truth (points)")
     return figure
 
 

@@ -210,8 +210,8 @@ def test_winners_figure() -> None:
 
 
 MUTANTS = {
-    "no-phase": (" * at[:, None] + phase[..., :width]", " * at[:, None]", check_more_waves_add),
-    "waves-drawn-anew": ("max(WIDTHS), generator", "width, generator", check_more_waves_add),
+    "no-phase": ("phase = 2 * torch.pi", "phase = 0", check_more_waves_add),
+    "the-same-wave-again": ("every[..., :width]", "every[..., [0] * width]", check_more_waves_add),
     "judged-on-one-draw": ("- truth(grid)).square()", "- truth(grid)).abs()", check_waves),
     "penalty-ignored": ("y[..., None], l2)", "y[..., None], 0.0)", check_descent),
     "left-out-is-no-noise": ("outside=outside + noise", "outside=noise", check_expected_parts),
