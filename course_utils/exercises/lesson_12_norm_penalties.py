@@ -252,6 +252,7 @@ def _traces() -> Inputs:
         trace("subgradient", 0.2, 1.0, 0.2, 1.0, 8),
         trace("subgradient", -0.1, -0.4, 0.25, 2.0, 9),
         trace("subgradient", 0.0, 2.0, 0.1, 0.4, 14),  # at first it steps as the proximal run would
+        trace("subgradient", 0.0, 2.0, 0.1, 0.4, 12),  # the last step alone tells it from "threshold first"
         trace("none", 0.0, 2.0, 0.1, 0.4, 30),
         trace("none", 40.0, -90.0, 0.05, 300.0, 8),
         trace("no rate", 0.002, 0.01, 0.3, 0.001, 5),
@@ -617,7 +618,7 @@ EXERCISES = (
     """theta = u * v, a tensor (d,); x: (n, d) and y: (n,), float64 tensors, l2: a float > 0."""
     ...
 ''',
-        note="So weight decay on a product is L1 on what it multiplies out to, and a smooth penalty finds zeros.",
+        note="So weight decay on a product is L1 on what it multiplies out to, and a smooth objective can have its minimum at exact zeros.",
     ),
 )
 

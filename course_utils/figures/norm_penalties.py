@@ -46,9 +46,9 @@ ONE_OF_EACH = (
     "line at 2ηλ₁ and does not end."
 )
 RADII = (
-    "Left, the sum of sizes of the lasso's weights against the strength: it falls from that of least "
-    "squares to zero. Right, one weight against the strength: it falls slowly, drops at once from above"
-    " 1 to nearly zero, and stays there."
+    "Left, the sum of sizes of the lasso's weights against the strength: it begins below that of least "
+    "squares, a dashed line, and falls to zero. Right, one weight against the strength: it falls slowly, "
+    "drops at once from above 1 to nearly zero, and stays there."
 )
 WIDE_ERRORS = (
     "Error on new patients against the number of patients to learn from, logarithmic, with the mean's "
