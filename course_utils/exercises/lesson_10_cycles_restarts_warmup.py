@@ -215,6 +215,19 @@ def _from_zero(peak: float, start: float, steps: int) -> int:
     return -1
 
 
+def _ends_closer(peak: float, start: float, steps: int) -> int:
+    """Compares the end of the run with its start, not each step."""
+    n = 0
+    while True:
+        p = start
+        for t in range(steps):
+            rate = peak * min(1.0, (t + 1) / n) if n > 0 else peak
+            p = p - rate * p**3 if abs(p) < 1e3 else p
+        if abs(p) < abs(start):
+            return n
+        n += 1
+
+
 # --- 4 · the catapult ------------------------------------------------------------------------------
 
 
@@ -350,6 +363,12 @@ EXERCISES = (
             (100.0, 0.12, 40),
             (7.0, 2.0, 3),
             (40.0, -1.3, 1),
+            # a climb that goes on beyond the peak would fail
+            (3.46, 1.0, 40),
+            # with the peak at once the first step comes out as far away as it began
+            (8.0, -0.5, 1),
+            # with one step of warm-up less the run goes out, and still ends closer than it began
+            (5.3, 1.0, 2),
         ),
         solution=shortest_warmup,
         wrong=(
@@ -365,6 +384,10 @@ EXERCISES = (
             Wrong(
                 _edge_of_curvature,
                 "This keeps the rate below 2 / (3 p²). The edge on this loss is 2 / p²: three times as high.",
+            ),
+            Wrong(
+                _ends_closer,
+                "With this n the run ends closer than it began, but one of its steps goes out. Compare each step.",
             ),
             Wrong(_from_zero, "This is for a warm-up of t / n. Here the first rate is peak / n."),
         ),
@@ -389,7 +412,7 @@ EXERCISES = (
         inputs=(
             (1.0, 2.0, 0.5, 16),
             (-3.0, 1.5, 1.8, 64),
-            (4.0, 2.5, 1.2, 8),
+            (3.0, 2.5, 1.2, 8),
             (0.5, 4.0, 1.1, 4),
             (0.0, 1.0, 3.0, 1),
             (20.0, 60.0, 0.05, 2),
@@ -465,17 +488,17 @@ QUIZZES = (
         (
             (
                 "about the same: what counts is to begin low",
-                "So one would think. But 40 steps at a tenth bring it only part of the way to flatter ground.",
+                "So one would think. But low may be too low: 40 steps at a tenth bring it only part of the way to flatter ground.",
                 False,
             ),
             (
                 "higher: its first steps are more careful",
-                "They are, and that is the trouble: they leave the net where the ground is still sharp.",
+                "They are. But when the peak comes, the net still stands on sharp ground.",
                 False,
             ),
             (
                 "clearly lower",
-                "The rising rate brings the net to flatter ground in 40 steps. The lesson asks whether that is all.",
+                "The rising rate brings the net to flatter ground in 40 steps. So does a start that is less low: the lesson tries one.",
                 True,
             ),
         ),

@@ -36,7 +36,8 @@ SHAPES_ALT = (
 THRESHOLDS = (
     "Largest peak rate that settles against the steps before the peak, both axes logarithmic. On the quartic "
     "a climb lets it rise in proportion to its steps, parallel to the dashed line that is proved safe; steps "
-    "at a tenth of the peak let it rise to a level. On the bowl it stays at two."
+    "at a tenth of the peak let it rise to a level; steps at a share that fits their number lead furthest, "
+    "from 5 steps on. On the bowl it stays at two."
 )
 SHARPNESS = (
     "Largest curvature against the step for three nets at one small rate, logarithmic. Large weights start "
@@ -55,7 +56,7 @@ BY_CURVATURE = (
 )
 CLIMBING = (
     "Peak rate times curvature along the first 40 steps, logarithmic. Runs that stay at a tenth of the peak "
-    "keep the highest product. Those that climb come down to those that stay at three tenths."
+    "keep the highest product. Those that climb come down to those that stay at four tenths."
 )
 ADAM_RATES = (
     "Validation accuracy against Adam's rate in two panels. With large weights the curve with warm-up falls "
@@ -133,19 +134,23 @@ def warm_quartic(peak: float, warmup: float) -> Figure:
     return figure
 
 
-def thresholds(lengths: Sequence[int], quartic: ArrayLike, held: ArrayLike, bowl: ArrayLike) -> Figure:
+def thresholds(
+    lengths: Sequence[int], quartic: ArrayLike, held: ArrayLike, fitted: ArrayLike, bowl: ArrayLike
+) -> Figure:
     """The largest peak that settles, against the steps before it, with what is proved.
 
-    Args: quartic, bowl: after a climb. held: of the quartic, after as many steps at a tenth of the peak.
+    Args: quartic, bowl: after a climb of n steps. held, fitted: of the quartic, after n steps at a tenth of
+        the peak, and at 1/(3n) of it.
     """
     figure, axes = plotting.subplots(size=(6.8, 3.8))
     n = np.asarray(lengths, float)
     plotting.log_ticks(axes)
     plotting.measured(axes, n, quartic, color=SHARP, label="θ⁴/4, climb")
     plotting.measured(axes, n, held, color=plotting.ORANGE, label="θ⁴/4, at a tenth")
+    plotting.measured(axes, n, fitted, color=STILL, label="θ⁴/4, at 1/(3n)")
     plotting.measured(axes, n, bowl, color=FLAT, label="√(1 + θ²), climb")
     plotting.theory(axes, n, n, label="proved safe")
-    title = "Where curvature falls on the way, a climb buys a higher peak"
+    title = "Where curvature falls, a low start buys a higher peak"
     plotting.finish(
         axes, title=title, x="steps before the peak", y="largest peak rate that settles", names=False
     )

@@ -145,9 +145,10 @@ def test_lengths_and_thresholds_draw_what_they_are_given() -> None:
     axis = drawn(figures.by_length([10, 40, 100], shifts)).axes[0]
     np.testing.assert_allclose(lines(axis)["net, large weights"], shifts.mean(0))
     assert lines(axis)["quartic"][0] == pytest.approx(np.log2(8.6))
-    axis = drawn(figures.thresholds([1, 2, 5], [2, 3.4, 8.5], [14, 18, 20], [2, 2, 2])).axes[0]
+    axis = drawn(figures.thresholds([1, 2, 5], [2, 3.4, 8.5], [14, 18, 20], [4, 9, 25], [2, 2, 2])).axes[0]
     assert lines(axis)["θ⁴/4, climb"].tolist() == [2, 3.4, 8.5]
     assert lines(axis)["θ⁴/4, at a tenth"].tolist() == [14, 18, 20]
+    assert lines(axis)["θ⁴/4, at 1/(3n)"].tolist() == [4, 9, 25]
 
 
 @pytest.mark.parametrize("check", [check_bands, check_by_curvature, check_stem])
