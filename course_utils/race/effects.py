@@ -203,10 +203,6 @@ CLAIMED = (
         "the device is faster at it", "weights are kept in it as well", unit="loss", sign=-1,
     ),
     Claimed(
-        "Schedule-Free", "planned cosine, both tuned", "digits, 300 steps", "18.free-digits",
-        "the length of the run is not known", "it is: plan the decay",
-    ),
-    Claimed(
         "clipping", "no clipping", "digits, a rate that is too large", "18.clip-large",
         "rare huge gradients", "in the place of a tuned rate",
     ),
