@@ -34,6 +34,8 @@ from course_utils._checks import require
 BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#C24A00", "#06533A", "#B5338F", "#877145", "#2C5C78"
 LOOSE = 3.0  # pixels by which the boxes of two texts may overlap: a box is a little larger than its letters
 INK, GREY, LIGHT = "#222222", "#6B6B6B", "#D9D9D9"
+# How a line of theory or a limit is drawn.
+THEORY: dict[str, Any] = {"color": INK, "linewidth": 1.1, "linestyle": (0, (5, 3))}
 
 # Names of this course's own, beside this file: a method keeps its colour through the whole course.
 _NAMED = Path(__file__).with_suffix(".toml")
@@ -355,9 +357,7 @@ def measured(axes: Axes, x: ArrayLike, y: ArrayLike, *, label: str, color: str) 
 
 def theory(axes: Axes, x: ArrayLike, y: ArrayLike, *, label: str = "theory") -> None:
     """The theory's line: thin, dashed, over `measured` dots or a `band`, so that one sees both."""
-    axes.plot(
-        np.asarray(x), np.asarray(y), color=INK, linewidth=1.1, linestyle=(0, (5, 3)), label=label, zorder=5
-    )
+    axes.plot(np.asarray(x), np.asarray(y), **THEORY, label=label, zorder=5)
 
 
 def contours(

@@ -301,9 +301,7 @@ def endings(weight_decay: float, noise: float = 0.0) -> Figure:
     plotting.contours(axes, lambda p: plane()(p - TARGET), BOUNDS)
     _box(axes, weight_decay)
     trace = penalty_ends(np.geomspace(1e-3, 1e3, 120).tolist()).numpy()
-    axes.plot(
-        trace[:, 0], trace[:, 1], color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)), label="_penalty"
-    )
+    axes.plot(trace[:, 0], trace[:, 1], **plotting.THEORY, label="_penalty")
     for key, height in (("adam", 0.05), ("adamw", 0.12)):
         points = plane_path(key, weight_decay, noise)
         axes.plot(points[:, 0], points[:, 1], color=plotting.colour(key), linewidth=1.6, label=f"_{key}")

@@ -166,9 +166,7 @@ def _short(value: float) -> str:
 def _best_ray(axes: Axes, reach: float) -> None:
     """The weights of least normalised loss: a ray from the origin."""
     far = reach * BEST / BEST.norm()
-    axes.plot(
-        [0, far[0]], [0, far[1]], color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)), label="_best"
-    )
+    axes.plot([0, far[0]], [0, far[1]], **plotting.THEORY, label="_best")
 
 
 def _start(axes: Axes, start: Tensor, after: Tensor) -> None:

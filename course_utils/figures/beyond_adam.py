@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from torch import Tensor
@@ -172,15 +171,11 @@ def rates(tried: Mapping[str, tuple[Sequence[float], ArrayLike]]) -> Figure:
 
     Args: tried: name -> (R rates, losses (S, R)).
     """
-    figure, axes = plotting.subplots(size=(7.2, 4.2))
-    _valleys(axes, tried)
-    axes.legend(loc="upper center")
-    title = "How far off may the rate be?"
-    plotting.finish(axes, title=title, x="learning rate η", y="validation loss at the end", names=False)
-    return figure
+    return _valleys(tried, title="How far off may the rate be?", height=4.2)
 
 
-def _valleys(axes: Axes, tried: Mapping[str, tuple[Sequence[float], ArrayLike]]) -> None:
+def _valleys(tried: Mapping[str, tuple[Sequence[float], ArrayLike]], *, title: str, height: float) -> Figure:
+    figure, axes = plotting.subplots(size=(7.2, height))
     for name, (lrs, losses) in tried.items():
         dashed = name.startswith("measure")
         color = COLORS.get(name, plotting.ORANGE if dashed else plotting.INK)
@@ -192,6 +187,9 @@ def _valleys(axes: Axes, tried: Mapping[str, tuple[Sequence[float], ArrayLike]])
     last = max(lrs[-1] for lrs, _ in tried.values())
     first = min(lrs[0] for lrs, _ in tried.values())
     axes.set(xlim=(first * 0.8, last * 1.2), ylim=(0.1, 0.8))
+    axes.legend(loc="upper center")
+    plotting.finish(axes, title=title, x="learning rate η", y="validation loss at the end", names=False)
+    return figure
 
 
 def orders(tried: Mapping[str, tuple[Sequence[float], ArrayLike]]) -> Figure:
@@ -199,12 +197,7 @@ def orders(tried: Mapping[str, tuple[Sequence[float], ArrayLike]]) -> Figure:
 
     Args: tried: name -> (R rates, losses (S, R)).
     """
-    figure, axes = plotting.subplots(size=(7.2, 3.8))
-    _valleys(axes, tried)
-    axes.legend(loc="upper center")
-    title = "The spectral ruler: average first, or measure first?"
-    plotting.finish(axes, title=title, x="learning rate η", y="validation loss at the end", names=False)
-    return figure
+    return _valleys(tried, title="The spectral ruler: average first, or measure first?", height=3.8)
 
 
 def sam_rates(

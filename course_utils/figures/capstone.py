@@ -33,7 +33,7 @@ def a_winner_among_equals(methods: int, seeds: int, *, generator: torch.Generato
         color = plotting.BLUE if place == 1 else plotting.GREY
         axes.plot([place, place], [100 * found.low, 100 * found.high], color=color, linewidth=2)
         axes.plot(place, 100 * found.mean, "o", color=color, markersize=6)
-    axes.axhline(90, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
+    axes.axhline(90, **plotting.THEORY)
     axes.text(methods + 0.7, 90, "the truth,\nfor all", va="center")
     axes.set_xticks(range(1, methods + 1))
     title = "A race always has a winner, also among equals"
@@ -123,7 +123,7 @@ def budgets(results: Mapping[str, Sequence[float]], *, at: int | None = None, fl
         )
     title = "A method is as good as the trials that it was given"
     if at is not None:
-        axes.axvline(at, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
+        axes.axvline(at, **plotting.THEORY)
         lead = max(results, key=lambda name: expected_best(results[name], min(at, len(results[name]))))
         title = f"With {at} trial{'s' if at > 1 else ''} each, {lead} is expected to lead"
     axes.set_ylim(bottom=max(axes.get_ylim()[0], floor))
@@ -144,7 +144,7 @@ def twin_races(gaps: torch.Tensor) -> Figure:
         color = plotting.VERMILION if out else plotting.GREY
         axes.plot([place, place], [100 * each.low, 100 * each.high], color=color, linewidth=2)
         axes.plot(place, 100 * each.mean, "o", color=color, markersize=6)
-    axes.axhline(0, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
+    axes.axhline(0, **plotting.THEORY)
     axes.set_xticks(range(1, len(found) + 1))
     title = f"One method, entered twice: {sum(sure)} of {len(found)} intervals exclude zero"
     y = "one twin minus the other, points"

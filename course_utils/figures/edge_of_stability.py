@@ -117,7 +117,7 @@ def two_weights(lr: float = TWO_RATE) -> Figure:
     left.set(xlim=(-half, half), ylim=(-half, half))
     left.set_aspect("equal")
     for product in (2, 4):
-        right.axhline(product / lr, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
+        right.axhline(product / lr, **plotting.THEORY)
         right.text(24, product / lr + 0.12, f"{product}/η", ha="right", va="bottom")
     right.set(ylim=(0, 11), xlim=(-0.5, 24.5))
     plotting.finish(left, title="Inner circle λ = 2/η, outer 4/η", x="weight a", y="weight b", names=False)
@@ -216,7 +216,7 @@ def held(
     for name, values in changed.items():
         ends, limit = [change, every * (values.shape[1] - 1)], 2 / float(name.split()[-1])
         plotting.theory(left, ends, [limit, limit], label="_edge")
-    right.axhline(2 / lr, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
+    right.axhline(2 / lr, **plotting.THEORY)
     right.text(change, 2 / lr - 0.25, "dashed: 2/η", va="top")
     left.axvline(change, color=plotting.GREY, linewidth=0.9)
     left.set_ylim(0, 9)
@@ -235,7 +235,7 @@ def thrown(losses: Tensor, sharp: Tensor, lr: float, cliffs: Mapping[str, Tensor
     steps = np.arange(len(losses))
     left.plot(steps, sharp * lr, color=plotting.BLUE, linewidth=1.8, label="_sharp")
     left.plot(steps, losses / losses[0], color=plotting.VERMILION, linewidth=1.8, label="_loss")
-    left.axhline(2, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
+    left.axhline(2, **plotting.THEORY)
     top = float(torch.cat([sharp * lr, losses / losses[0]]).max())
     left.text(
         steps[-1], float(sharp[-1]) * lr + 0.03 * top, "ηλ", color=plotting.BLUE, ha="right", va="bottom"
@@ -248,7 +248,7 @@ def thrown(losses: Tensor, sharp: Tensor, lr: float, cliffs: Mapping[str, Tensor
     plotting.finish(left, title="Caught: ηλ falls to about 2", x="step", y="", names=False)
     plotting.log_ticks(right, "x")
     _rows(right, {name: values.clamp(max=32) for name, values in cliffs.items()}, {})
-    right.axvline(4, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
+    right.axvline(4, **plotting.THEORY)
     right.set_xticks([2, 4, 8, 16, 32], ["2", "4", "8", "16", "≥ 32"])
     right.set_xlim(1.8, 36)
     title = "What is lost depends on the net (dashed: 4)"
@@ -263,7 +263,7 @@ def limits(products: Mapping[str, Tensor], marks: Mapping[str, float]) -> Figure
     """
     figure, axes = plotting.subplots(size=(7.2, 3.9))
     _rows(axes, products, marks)
-    axes.axvline(2, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
+    axes.axvline(2, **plotting.THEORY)
     axes.set_xlim(0, 4.2)
     title = "Momentum moves the edge, small batches stay below it"
     plotting.finish(axes, title=title, x="ηλ at the end (marks: 2 + 2β)", y="", names=False)
@@ -290,7 +290,7 @@ def entropy(every: int, shares: Mapping[str, Tensor], rates: Sequence[float]) ->
         for lr, block, color in zip(rates, blocks, colours, strict=True):
             mean = block.mean(0).numpy()
             axes.plot(every * np.arange(len(mean)), mean, color=color, linewidth=1.6, label=f"η = {lr:g}")
-        axes.axhline(1, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
+        axes.axhline(1, **plotting.THEORY)
         axes.set_ylim(0.01, 4)
         plotting.finish(axes, title=name, x="step", y="")
     panels[0].set_ylabel("ηλ/2 (dashed: the edge)")
@@ -302,7 +302,7 @@ def one_rate(lr: float, every: int, sharp: Tensor, losses: Tensor) -> Figure:
     figure, (left, right) = plotting.subplots(1, 2, size=(9.4, 3.7))
     for one in sharp:
         left.plot(every * np.arange(len(one)), one, color=plotting.BLUE, linewidth=0.9, alpha=0.7)
-    left.axhline(2 / lr, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
+    left.axhline(2 / lr, **plotting.THEORY)
     left.set_ylim(0, 9)
     plotting.log_ticks(right, "y")
     for one in losses:

@@ -275,7 +275,7 @@ def kernel_and_curve(beta: float, noise: float) -> Figure:
     ages, weights = np.arange(60), kernel(beta, 60).numpy()
     left.bar(ages + 0.5, weights, width=0.9, color=plotting.BLUE)
     half = half_life(beta)
-    left.axvline(half, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
+    left.axvline(half, **plotting.THEORY)
     left.set(xlim=(0, 60), ylim=(0, 1.08 * weights[0]))
     place = (half + 1.5, "left") if half < 30 else (half - 1.5, "right")
     left.text(place[0], 1.0 * weights[0], "half-life", ha=place[1], va="center")

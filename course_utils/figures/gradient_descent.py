@@ -382,7 +382,7 @@ def rate_and_path(share: float) -> Figure:
     color = plotting.VERMILION if worst > 1 + 1e-12 else plotting.BLUE
     curvature = np.linspace(0, L * 1.04, 300)
     left.plot(curvature, abs(1 - share / L * curvature), color=plotting.GREY, linewidth=1.2, label="_factor")
-    left.axhline(1, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
+    left.axhline(1, **plotting.THEORY)
     for at, name in ((MU, "μ"), (L, "L")):
         height = abs(1 - share / L * at)
         left.plot(at, height, marker="o", markersize=8, color=color, label="_end")

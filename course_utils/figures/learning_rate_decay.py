@@ -230,7 +230,7 @@ def gains(totals: ArrayLike, ratios: Mapping[str, Mapping[str, ArrayLike]]) -> F
     for axes, (noise, found) in zip(panels, ratios.items(), strict=True):
         for name, values in found.items():
             plotting.band(axes, x, values, label=name, color=COLOURS[name])
-        axes.axhline(1.0, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
+        axes.axhline(1.0, **plotting.THEORY)
         axes.text(x[0], 0.3, "below the dashed line the decay is ahead", ha="left", va="bottom")
         plotting.log_ticks(axes, "x")
         axes.set(xlim=(x[0] * 0.85, x[-1]), ylim=(0.2, 1.5))
@@ -318,7 +318,7 @@ def _over_constant(shares: Mapping[str, Interval], color: str, title: str) -> Fi
     mean = np.array([one.mean for one in shares.values()])
     spread = np.array([[one.mean - one.low, one.high - one.mean] for one in shares.values()]).T
     axes.errorbar(mean, rows, xerr=spread, fmt="o", color=color, markersize=6.5, capsize=3)
-    axes.axvline(1.0, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
+    axes.axvline(1.0, **plotting.THEORY)
     axes.text(1.01, len(shares) - 0.55, "best constant rate", ha="left", va="center")
     axes.set(xlim=(0.5, 1.25), ylim=(-0.5, len(shares) - 0.2))
     axes.set_yticks(rows, list(shares))
@@ -333,7 +333,7 @@ def mistakes() -> Figure:
         steps = np.arange(len(used))
         axes.plot(steps, used.numpy(), color=plotting.VERMILION, drawstyle="steps-post", label="_used")
         axes.plot(
-            steps, meant.numpy(), color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)),
+            steps, meant.numpy(), **plotting.THEORY,
             drawstyle="steps-post", label="_meant", zorder=5,
         )  # fmt: skip
         axes.set(ylim=(-0.05, 1.1))
@@ -421,7 +421,7 @@ def drawn_schedule(first: float, second: float, third: float, fourth: float) -> 
     right.plot(np.arange(STEPS + 1), np.minimum(path, 1e3), color=plotting.VERMILION)
     levels = {"best constant": best_end("constant")[0], "best exponential": best_end("exponential")[0]}
     for name, value in levels.items():
-        right.axhline(value, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
+        right.axhline(value, **plotting.THEORY)
         right.text(0, value * 1.04, name, va="bottom")
     best = best_schedule()[1]
     right.axhline(best, color=plotting.INK, linewidth=1.1)

@@ -24,7 +24,7 @@ def costs(ways: Sequence[str], operations: Sequence[int], memory: Sequence[float
     for row, count in zip(rows, operations, strict=True):
         left.text(count * 1.12, row, str(count), va="center")
     right.barh(rows, memory, 0.6, color=colors)
-    right.axvline(1, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
+    right.axvline(1, **plotting.THEORY)
     right.set(xlim=(0, 1.25 * max(memory)))
     for row, share in zip(rows, memory, strict=True):
         right.text(share + 0.05, row, f"{share:.2g}", va="center")

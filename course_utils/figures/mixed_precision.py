@@ -232,7 +232,7 @@ def small_losses(above: Mapping[tuple[str, int], ArrayLike], *, edge: int) -> Fi
         values = np.stack([np.asarray(above[name, k]) for k in powers], 1)
         plotting.band(axes, powers, values, label=name, color=color)
         axes.plot(powers, values.mean(0), "o", color=color, markersize=4, label="_measured")
-    axes.axvline(edge, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
+    axes.axvline(edge, **plotting.THEORY)
     axes.text(edge - 0.4, 2.35, "from here on every gradient is zero", ha="right", color=plotting.INK)
     ticks = sorted({k for kind, k in above if kind in CONTROLS})
     axes.set_xticks(ticks, [power(-k) for k in ticks])
@@ -265,7 +265,7 @@ def small_steps(rates: Sequence[float], losses: Mapping[str, ArrayLike]) -> Figu
     for axes in (left, right):
         plotting.log_ticks(axes, "x")
         axes.minorticks_off()
-        axes.axhline(0, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
+        axes.axhline(0, **plotting.THEORY)
     shown = list(rates)[::-2]
     left.set_xticks([1 / rate for rate in shown], [f"{rate:g}" for rate in shown])
     right.set_xlim(0.1, 2.6)
@@ -376,7 +376,7 @@ def gpu_bars(record: Record) -> Figure:
             axes.barh(places, values, height=0.34, color=colours[net])
             axes.text(values[0] + 0.02, places[0], net, va="center", color=colours[net])
         axes.set_yticks(range(len(names)), list(reversed(names)))
-        axes.axvline(1, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
+        axes.axvline(1, **plotting.THEORY)
         axes.set_xlim(right=1.3)
         plotting.finish(axes, title=title, x="strict fp32 = 1", y="", names=False)
     figure.suptitle(record.provenance, x=0.01, ha="left", fontsize=9, color=plotting.GREY)

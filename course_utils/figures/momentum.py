@@ -150,7 +150,7 @@ def rate_map_and_path(lr: float, beta: float) -> Figure:
     figure, (left, right) = plotting.subplots(1, 2, size=(9.2, 3.9), width_ratios=(1.15, 1))
     z = rate_map().numpy()
     plotting.heat(left, RATES, BETAS, np.where(z < 1, z, np.nan), label="factor per step", low=0.7, high=1.0)
-    left.plot(RATES, RATES * L / 2 - 1, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
+    left.plot(RATES, RATES * L / 2 - 1, **plotting.THEORY)
     best_lr, best_beta, _ = quadratics.best_heavy_ball(MU, L)
     left.plot(best_lr, best_beta, marker="*", markersize=11, color="white", markeredgecolor=plotting.INK)
     left.plot(lr, beta, marker="o", markersize=8, color=plotting.VERMILION, markeredgecolor="white")

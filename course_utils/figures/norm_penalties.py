@@ -202,7 +202,7 @@ def radii(strengths: Tensor, lasso: Tensor, dented: tuple[Tensor, Tensor], least
     for ax in (left, right):
         plotting.log_ticks(ax, "x")
     left.plot(strengths, lasso, color=L1, label="_radius")
-    left.axhline(least_squares, color=plotting.INK, linewidth=1.1, linestyle=(0, (5, 3)))
+    left.axhline(least_squares, **plotting.THEORY)
     left.text(strengths[0], least_squares - 0.17, "least squares", color=plotting.INK, ha="right")
     left.set_ylim(-0.08, 1.1 * least_squares)
     plotting.finish(

@@ -78,9 +78,8 @@ def put_fresh(notebooks: str | Path, workspace: str | Path, only: Iterable[str])
     made = []
     for source in sources:
         edition = committed.get(source.name) or source.read_bytes()
-        path = _free(
-            workspace / source.name, FRESH, [copies.digest(edition), *handed_out.get(source.name, [])]
-        )
+        known = handed_out.get(source.name, [])
+        path = _free(workspace / source.name, FRESH, [copies.digest(edition), *known])
         write_whole(path, copies.folded(edition))
         made.append(path)
     return made
