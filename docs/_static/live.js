@@ -11,7 +11,8 @@
 // (under: a key and its marks), room for names at its right, and, where it can be dragged, `drag(x, y, last)`: the values
 // for a pointer there that was at `last` before. A figure may hold values that no slider has (`start`), and then says what
 // follows from a slider that is moved (`change(values, moved)`); it may offer `presets`. A slider may `show` its value in its own way, let it be
-// `heard` in another, and have `keys`.
+// `heard` in another, and have `keys`; it may stand in a named `group`, and only where it is `needed(values)`. One with
+// `options`, [[value, words], ...], is a list to choose from. With `link` a figure's state is kept in an address.
 // The lines that have a label can be held against the lines of the Python figure that have it. For kinds of marks see
 // MARKS.
 "use strict";
@@ -318,7 +319,8 @@ const live = { modules: {}, add(name, module) { live.modules[name] = module; } }
       this.box.setAttribute("aria-label", "Interactive figure");
       this.box.innerHTML = '<div class="live-sliders"></div><div class="live-panels"></div><p class="live-said" aria-live="polite"></p>';
       [this.controls, this.panels, this.said] = this.box.children;
-      this.sliders = Object.entries(module.sliders).map(([name, one]) => this.slider(name, one));
+      this.groups = new Map();
+      this.sliders = Object.entries(module.sliders).map(([name, one]) => this.control(name, one));
       const buttons = document.createElement("span");
       buttons.className = "live-buttons";
       this.controls.append(buttons);
@@ -329,6 +331,7 @@ const live = { modules: {}, add(name, module) { live.modules[name] = module; } }
         button.addEventListener("click", () => this.set(values));
         buttons.append(button);
       }
+      if (module.link) this.link(buttons);
       node.append(this.box);
       node.classList.add("is-live");
       this.drawings = [];
@@ -336,8 +339,39 @@ const live = { modules: {}, add(name, module) { live.modules[name] = module; } }
       new ResizeObserver(() => { if (this.box.clientWidth !== this.width) this.ask(); }).observe(this.box);
     }
 
-    slider(name, { name: words, values, show = (value) => live.g(value), heard = show, keys = {} }) {
+    // A slider or a list, in its group; what comes back makes it follow the values.
+    control(name, one) {
       const label = document.createElement("label");
+      const follow = one.options ? this.list(name, one, label) : this.slider(name, one, label);
+      this.place(one.group).append(label);
+      return () => {
+        label.hidden = Boolean(one.needed) && !one.needed(this.values);
+        follow();
+      };
+    }
+
+    place(group) {
+      if (!group) return this.controls;
+      if (!this.groups.has(group)) {
+        const box = document.createElement("fieldset");
+        box.append(document.createElement("legend"));
+        box.firstChild.textContent = group;
+        this.controls.append(box);
+        this.groups.set(group, box);
+      }
+      return this.groups.get(group);
+    }
+
+    list(name, { name: words, options }, label) {
+      label.innerHTML = "<span></span><select></select>";
+      const [said, select] = label.children;
+      said.textContent = words;
+      for (const [value, text] of options) select.add(new Option(text, value));
+      select.addEventListener("change", () => this.set({ [name]: select.value }));
+      return () => { select.value = this.values[name]; };
+    }
+
+    slider(name, { name: words, values, show = (value) => live.g(value), heard = show, keys = {} }, label) {
       label.innerHTML = `<span></span><input type="range" min="0" max="${values.length - 1}" step="1"><output></output>`;
       const [said, input, output] = label.children;
       said.textContent = words;
@@ -349,13 +383,42 @@ const live = { modules: {}, add(name, module) { live.modules[name] = module; } }
         event.preventDefault();
         this.set(keys[event.key](this.values));
       });
-      this.controls.append(label);
       return () => {
         const text = show(this.values[name], this.values);
         input.value = values.indexOf(this.values[name]);
         input.setAttribute("aria-valuetext", heard(this.values[name], this.values));
         output.textContent = text;
       };
+    }
+
+    // A button that puts what differs from the start behind the # of the page's address, and its way back.
+    link(buttons) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = "Copy link";
+      button.addEventListener("click", () => {
+        const differs = Object.entries(this.values).filter(([name, value]) => value !== this.start[name]);
+        location.replace(`#${new URLSearchParams(differs)}`);
+        const copied = navigator.clipboard ? navigator.clipboard.writeText(location.href) : Promise.reject();
+        const say = (text) => { button.textContent = text; setTimeout(() => { button.textContent = "Copy link"; }, 2000); };
+        copied.then(() => say("Copied"), () => say("It is in the address bar"));
+      });
+      buttons.append(button);
+      const read = () => { if (location.hash.includes("=")) this.set({ ...this.start, ...this.read(location.hash) }); };
+      addEventListener("hashchange", read);
+      read();
+    }
+
+    // What an address says, as far as it is known here: a list's own values, a slider's nearest one, other numbers.
+    read(hash) {
+      const found = {};
+      for (const [name, text] of new URLSearchParams(hash.slice(1))) {
+        const one = this.module.sliders[name], value = Number(text);
+        if (one && one.options) {
+          if (one.options.some(([key]) => key === text)) found[name] = text;
+        } else if (Number.isFinite(value) && name in this.start) found[name] = one ? live.nearest(one.values, value) : value;
+      }
+      return found;
     }
 
     set(moved) {
