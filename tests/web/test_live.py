@@ -301,7 +301,7 @@ def test_a_figure_of_pictures_shows_the_state_of_its_sliders(browser: Any, tmp_p
 
 @pytest.mark.parametrize("path", lessons.find(PROJECT / "notebooks"), ids=lambda path: path.stem[:2])
 def test_every_figure_with_sliders_moves(opened: Open, path: Path) -> None:
-    """Those that no script computes need `make explored` before the site is built, as `make test-web` does."""
+    """Those that no script computes need `make explored` before `make site`, as `make test-web` has it."""
     cells = explored_cells(path)
     page = opened(f"lessons/{path.stem}.html")
     assert page.locator(".is-live").count() == len(cells)
