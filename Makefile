@@ -34,7 +34,7 @@ test $(TIERS) $(NIGHTS): export OMP_NUM_THREADS := 1
 test $(TIERS) $(NIGHTS): export MKL_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help course lab doctor nightly $(TIERS) $(NIGHTS) site editions notebooks report lock clean
+.PHONY: help course lab doctor nightly $(TIERS) $(NIGHTS) explored site editions notebooks report lock clean
 
 help:  ## this list
 	@echo "make <target>, for example make course"
@@ -129,8 +129,11 @@ clients: $(STAMP)  ## Lightning, Accelerate, Ignite, skorch and two DDP processe
 	@$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(CLIENTS) -r tests/nightly/clients.txt
 	@PYTHONPATH="$(CLIENTS)" $(PYTEST) tests/nightly/clients
 
-test-web: site  ## the site and a hub, in a real browser; says what is missing
+test-web: explored site  ## the site and a hub, in a real browser; says what is missing
 	@$(PYTEST) tests/web
+
+explored: $(STAMP)  ## every state of the sliders that no script computes, for the site, in build/explored/
+	@$(COURSE) explored --workers $(JOBS)
 
 site: $(STAMP)  ## the course as a website, in build/site/
 	@$(COURSE) site

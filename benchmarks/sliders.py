@@ -10,10 +10,7 @@ Sliders that need what their lesson measured run that lesson up to them, at `smo
 from __future__ import annotations
 
 import argparse
-import ast
-import contextlib
 import functools
-import io
 import os
 import random
 import statistics
@@ -25,9 +22,10 @@ from typing import Any
 
 import torch
 
-from course_utils import plotting, profiles
+from course_utils import plotting
 from course_utils._sliders import Canvas
 from course_utils.tools import lessons
+from course_utils.tools.explored import cells_with_sliders, explored
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 LIMIT = 100.0  # milliseconds of one processor
@@ -39,55 +37,9 @@ NAMED: dict[str, str] = {
 }
 
 
-class Explored(Exception):
-    """Ends a lesson at its sliders."""
-
-
-def arguments(
-    name: str, cell_id: str
-) -> tuple[Callable[..., Any], Mapping[str, Sequence[float]], Mapping[str, float]]:
-    """(draw, sliders, start) of a cell with sliders, after as much of its lesson as it needs."""
-    path = next(NOTEBOOKS.glob(f"{name}*.ipynb"))
-    cells = [cell for cell in lessons.read(path).cells if cell.cell_type == "code"]
-    place = next(k for k, cell in enumerate(cells) if cell.id == cell_id)
-    given: list[Any] = []
-
-    def explored(draw: Any, sliders: Any, *, start: Any, alt: str) -> None:
-        given[:] = draw, sliders, start
-        raise Explored
-
-    imports = [cells[k] for k in range(place) if _only_imports(cells[k].source)]
-    before, plotting.explore = plotting.explore, explored
-    shown = io.StringIO()  # by the lesson on its way
-    try:
-        for chosen in (imports, cells[:place]):
-            names: dict[str, Any] = {}
-            try:
-                for cell in [*chosen, cells[place]]:
-                    with contextlib.redirect_stdout(shown):
-                        exec(cell.source.replace('PROFILE = "standard"', 'PROFILE = "smoke"'), names)
-            except NameError:
-                continue
-            except Explored:
-                return given[0], given[1], given[2]
-    finally:
-        plotting.explore = before
-        profiles.start()
-    raise ValueError(f"{name}/{cell_id} does not come to its sliders")
-
-
-def _only_imports(source: str) -> bool:
-    return all(isinstance(one, (ast.Import, ast.ImportFrom)) for one in ast.parse(source).body)
-
-
-def sliders_of_lessons(chosen: Sequence[str]) -> list[tuple[str, str]]:
+def with_sliders(chosen: Sequence[str]) -> list[tuple[Path, str]]:
     """(lesson, cell id) of every cell with sliders."""
-    return [
-        (path.stem[:2], cell.id)
-        for path in lessons.find(NOTEBOOKS, list(chosen))
-        for cell in lessons.read(path).cells
-        if cell.cell_type == "code" and "plotting.explore(" in cell.source
-    ]
+    return [(path, id) for path in lessons.find(NOTEBOOKS, list(chosen)) for id in cells_with_sliders(path)]
 
 
 def states(
@@ -112,10 +64,11 @@ def timed(
 
 
 def measured(
-    name: str, cell_id: str, count: int, clock: Callable[[], float] = time.process_time
+    path: Path, cell_id: str, count: int, clock: Callable[[], float] = time.process_time
 ) -> dict[str, Any]:
     """Median and largest milliseconds of a state, those of the drawing alone, and texts that clash."""
-    draw, sliders, start = arguments(name, cell_id)
+    found = explored(path, cell_id, "smoke")
+    draw, sliders, start = found.draw, found.sliders, found.start
     canvas = Canvas(plotting._STYLE)
     canvas.png(lambda: draw(**start))
     drawing: list[float] = []
@@ -146,8 +99,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.update(COURSE_HEADLESS="1", COURSE_COLLECT_CLAIMS="1")
     slow = 0
     print(f"{'':<20}{'state':>8}{'largest':>9}{'drawing':>9}   ms of one processor")
-    for name, cell_id in sliders_of_lessons(chosen.lessons):
-        row, key = measured(name, cell_id, chosen.states), f"{name}/{cell_id}"
+    for path, cell_id in with_sliders(chosen.lessons):
+        row, key = measured(path, cell_id, chosen.states), f"{path.stem[:2]}/{cell_id}"
         over = row["state"] > LIMIT
         slow += over and key not in NAMED
         remark = f"  {NAMED.get(key, 'over the limit')}" if over else ""

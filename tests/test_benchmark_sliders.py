@@ -12,6 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from course_utils import plotting
+from course_utils.tools.explored import Explored
 
 PATH = Path(__file__).parents[1] / "benchmarks" / "sliders.py"
 SLIDERS = {"rate": [1, 2, 3, 4], "beta": [0.0, 0.5]}
@@ -44,9 +45,10 @@ def test_states_are_a_drag_and_jumps_and_none_twice(benchmark: ModuleType) -> No
 
 def test_what_is_timed(benchmark: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each reading of the clock is a second after the one before: four readings make a state."""
-    monkeypatch.setattr(benchmark, "arguments", lambda *_: (figure, SLIDERS, START))
+    found = Explored(figure, SLIDERS, START, "")
+    monkeypatch.setattr(benchmark, "explored", lambda *_: found)
     ticks = itertools.count()
-    row = benchmark.measured("05", "try", 6, clock=lambda: float(next(ticks)))
+    row = benchmark.measured(Path("05_x.ipynb"), "try", 6, clock=lambda: float(next(ticks)))
     assert (row["state"], row["largest"], row["drawing"]) == (3000.0, 3000.0, 1000.0)
     assert row["clashes"] == []
 
@@ -60,7 +62,7 @@ def test_what_is_slow_and_not_named_fails(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     row: dict[str, Any] = {"state": 150.0, "largest": 160.0, "drawing": 90.0, "clashes": ["a lies on b"]}
-    monkeypatch.setattr(benchmark, "sliders_of_lessons", lambda chosen: [("05", "try")])
+    monkeypatch.setattr(benchmark, "with_sliders", lambda chosen: [(Path("05_x.ipynb"), "try")])
     monkeypatch.setattr(benchmark, "measured", lambda *_: row)
     monkeypatch.setattr(benchmark, "NAMED", {"05/try": "trains"} if named else {})
     for name in ("COURSE_HEADLESS", "COURSE_COLLECT_CLAIMS"):
@@ -72,16 +74,6 @@ def test_what_is_slow_and_not_named_fails(
 
 
 def test_the_exceptions_are_sliders_of_lessons(benchmark: ModuleType) -> None:
-    known = {f"{lesson}/{cell}" for lesson, cell in benchmark.sliders_of_lessons([])}
+    known = {f"{path.stem[:2]}/{cell}" for path, cell in benchmark.with_sliders([])}
     assert len(known) > 15
     assert set(benchmark.NAMED) <= known
-
-
-def test_a_lesson_is_run_no_further_than_its_sliders_need(
-    benchmark: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = plotting.explore
-    draw, sliders, start = benchmark.arguments("05", "try-map")
-    assert draw.__name__ == "rate_map_and_path"
-    assert set(sliders) == set(start) == {"lr", "beta"}
-    assert plotting.explore is before

@@ -55,9 +55,7 @@ def show(
     def page(*values: float) -> str:
         state = dict(zip(sliders, values, strict=True))
         picture, figure = canvas.png(lambda: draw(**state))
-        told = ", ".join(f"{name} = {value:g}" for name, value in state.items())
-        said = alt if state == dict(start) else f"At {told}: {'. '.join(titles(figure))}."
-        return image(picture, said, figure.bbox.size)
+        return image(picture, described(state, start, alt, titles(figure)), figure.bbox.size)
 
     picture = widgets.HTML()
 
@@ -84,6 +82,14 @@ def show(
     else:
         display(bundle, raw=True)
         display(data, raw=True, metadata=metadata)
+
+
+def described(state: Mapping[str, float], start: Mapping[str, float], alt: str, titles: Sequence[str]) -> str:
+    """The alt text of a state: what the lesson says of the first one, values and titles of any other."""
+    if dict(state) == dict(start):
+        return alt
+    told = ", ".join(f"{name} = {value:g}" for name, value in state.items())
+    return f"At {told}: {'. '.join(titles)}."
 
 
 def image(png: bytes, alt: str, size: Sequence[float]) -> str:

@@ -253,6 +253,26 @@ def site(notebooks: Path, build: Path, strict: bool) -> None:
     raise SystemExit(status)
 
 
+@commands.command("explored")
+@_notebooks()
+@_build()
+@click.option("--workers", default=2, show_default=True, type=click.IntRange(1), help="Processes.")
+def draw_states(notebooks: Path, build: Path, workers: int) -> None:
+    """Draw every state of the sliders that no script of the site computes, into build/explored/.
+
+    What stands there already is not drawn again. `site` shows what it finds.
+    """
+    from course_utils.tools import explored
+    from course_utils.tools.site.lesson_page import LIVE
+
+    _need_checkout()
+    computed = {path.stem for path in (PROJECT / "docs" / LIVE).glob("*.js")}
+    drawn = explored.render_all(lessons.find(notebooks), build, computed=computed, workers=workers)
+    folder = build / explored.FOLDER
+    size = sum(path.stat().st_size for path in folder.rglob("*.webp")) / 1e6
+    click.echo(f"{drawn} states drawn; {folder} holds {size:.1f} MB")
+
+
 @commands.command("new-lesson")
 @click.argument("name", metavar="NN_TOPIC")
 def new_lesson(name: str) -> None:

@@ -13,6 +13,7 @@
 // follows from a slider that is moved (`change(values, moved)`); it may offer `presets`. A slider may `show` its value in its own way, let it be
 // `heard` in another, and have `keys`; it may stand in a named `group`, and only where it is `needed(values)`. One with
 // `options`, [[value, words], ...], is a list to choose from. With `link` a figure's state is kept in an address.
+// A figure that needs Python is a picture for each state (`live.pictured`): course_utils/tools/explored.py draws them.
 // The lines that have a label can be held against the lines of the Python figure that have it. For kinds of marks see
 // MARKS.
 "use strict";
@@ -305,6 +306,12 @@ const live = { modules: {}, add(name, module) { live.modules[name] = module; } }
     }
   }
 
+  // A figure of pictures beside this script: 0.webp, 1.webp, ..., the last slider running fastest.
+  live.pictured = (module) => {
+    const folder = document.currentScript ? document.currentScript.src.replace(/[^/]*$/, "") : "";
+    return { ...module, pictures: { ...module.pictures, folder } };
+  };
+
   // ---- a figure: its sliders and panels, in place of the still
 
   class Figure {
@@ -336,7 +343,7 @@ const live = { modules: {}, add(name, module) { live.modules[name] = module; } }
       node.classList.add("is-live");
       this.drawings = [];
       this.draw();
-      new ResizeObserver(() => { if (this.box.clientWidth !== this.width) this.ask(); }).observe(this.box);
+      if (!module.pictures) new ResizeObserver(() => { if (this.box.clientWidth !== this.width) this.ask(); }).observe(this.box);
     }
 
     // A slider or a list, in its group; what comes back makes it follow the values.
@@ -435,6 +442,7 @@ const live = { modules: {}, add(name, module) { live.modules[name] = module; } }
     draw() {
       const began = performance.now();
       for (const follow of this.sliders) follow();
+      if (this.module.pictures) return this.picture();
       const scene = this.module.scene(this.values);
       while (this.drawings.length < scene.length) {
         this.drawings.push(new Panel(this));
@@ -451,6 +459,29 @@ const live = { modules: {}, add(name, module) { live.modules[name] = module; } }
       scene.forEach((panel, k) => this.drawings[k].draw(panel, widths[k], !side && panel.equal ? high : tall));
       this.took = performance.now() - began;
       this.say(scene);
+    }
+
+    // The picture of this state; those of the states next to it are fetched before they are asked for.
+    picture() {
+      const { folder, size, alts } = this.module.pictures, sliders = Object.entries(this.module.sliders);
+      const place = (values) => sliders.reduce((sum, [name, one]) => sum * one.values.length + one.values.indexOf(values[name]), 0);
+      const here = place(this.values);
+      if (!this.shown) {
+        this.shown = document.createElement("img");
+        [this.shown.width, this.shown.height] = size;
+        this.panels.append(this.shown);
+      }
+      this.shown.src = `${folder}${here}.webp`;
+      this.shown.alt = alts[here];
+      if (this.spoken !== undefined) {
+        for (const [name, { values }] of sliders) {
+          for (const step of [-1, 1]) {
+            const next = values[values.indexOf(this.values[name]) + step];
+            if (next !== undefined) new Image().src = `${folder}${place({ ...this.values, [name]: next })}.webp`;
+          }
+        }
+      }
+      this.say([{ title: alts[here] }]);
     }
 
     // A screen reader hears the outcome once the figure rests.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import itertools
+import json
 import random
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,10 +20,12 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
+from PIL import Image
 
 from course_utils.figures import adam, learning_rate_decay, momentum
 from course_utils.theory import noisy_quadratic
 from course_utils.tools import lessons
+from course_utils.tools.explored import cells_with_sliders as explored_cells
 from course_utils.tools.lesson import Lesson
 from course_utils.tools.site import lesson_page
 from tests.figures.reading import lines, texts
@@ -249,7 +252,74 @@ def test_a_mistake_in_a_script_is_seen(browser: Any, right: str, wrong: str) -> 
     page.close()
 
 
+PICTURED = """<!doctype html><html lang="en"><title>x</title><main>
+<div class="course-live" data-live="42_free"><p>The still.</p></div></main>
+<script src="live.js"></script><script src="states/states.js"></script></html>"""
+
+
+def test_a_figure_of_pictures_shows_the_state_of_its_sliders(browser: Any, tmp_path: Path) -> None:
+    sliders = {
+        "rate": {"name": "rate", "values": [1, 2, 3], "start": 2},
+        "beta": {"name": "beta", "values": [0, 0.5], "start": 0.5},
+    }
+    alts = [f"At rate = {rate}, beta = {beta}." for rate in (1, 2, 3) for beta in (0, 0.5)]
+    module = {"sliders": sliders, "pictures": {"size": [8, 4], "alts": alts}}
+    states = tmp_path / "states"
+    states.mkdir()
+    for k in range(6):
+        Image.new("RGB", (8, 4), (40 * k, 0, 0)).save(states / f"{k}.webp", lossless=True)
+    call = f'live.add("42_free", live.pictured({json.dumps(module)}));'
+    (states / "states.js").write_text(call, encoding="utf-8")
+    (tmp_path / "live.js").write_text((STATIC / "live.js").read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "index.html").write_text(PICTURED, encoding="utf-8")
+    page = browser.new_page()
+    page.goto((tmp_path / "index.html").as_uri())
+    picture = page.locator(".live-panels img")
+    for key, slider, state in (
+        ("", "", 3),
+        ("ArrowRight", "rate", 5),
+        ("Home", "beta", 4),
+        ("Home", "rate", 0),
+    ):
+        if key:
+            page.get_by_label(slider).press(key)
+        page.wait_for_function(
+            "(alt) => document.querySelector('.live-panels img').alt === alt", arg=alts[state]
+        )
+        assert picture.get_attribute("src").endswith(f"states/{state}.webp")
+        page.wait_for_function("() => document.querySelector('.live-panels img').naturalWidth === 8")
+    page.wait_for_function(
+        "(alt) => document.querySelector('.live-said').textContent.includes(alt)", arg=alts[0]
+    )
+    page.get_by_role("button", name="Reset").click()
+    page.wait_for_function("(alt) => document.querySelector('.live-panels img').alt === alt", arg=alts[3])
+    page.close()
+
+
 # ---- on the built page
+
+
+@pytest.mark.parametrize("path", lessons.find(PROJECT / "notebooks"), ids=lambda path: path.stem[:2])
+def test_every_figure_with_sliders_moves(opened: Open, path: Path) -> None:
+    """Those that no script computes need `make explored` before `make site`, as `make test-web` has it."""
+    cells = explored_cells(path)
+    page = opened(f"lessons/{path.stem}.html")
+    assert page.locator(".is-live").count() == len(cells)
+    for figure in page.locator(".is-live").all():
+        slider = figure.locator("input").first
+        slider.scroll_into_view_if_needed()
+        before = figure.locator(".live-panels").inner_html()
+        slider.press("Home")
+        page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        first = figure.locator(".live-panels").inner_html()
+        slider.press("End")
+        page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        assert len({before, first, figure.locator(".live-panels").inner_html()}) >= 2
+        for picture in figure.locator("img:visible").all():
+            page.wait_for_function("(one) => one.naturalWidth > 100", arg=picture.element_handle())
+            assert picture.bounding_box()["width"] <= 1280
+    page.close()
+
 
 MAP = "05_rate_map_and_path"
 PAGES = sorted({f"lessons/{path.stem}.html" for name in NAMES for path in _lesson(name)})

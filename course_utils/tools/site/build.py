@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from course_utils._files import write_whole
+from course_utils.tools import explored
 from course_utils.tools import lessons as course
 from course_utils.tools.doctor import PROJECT
 from course_utils.tools.lesson import Lesson
@@ -32,7 +33,8 @@ def assemble(target: Path, *, docs: Path, notebooks: Path, build: Path) -> list[
     names = {lesson.number: lesson.name for lesson in lessons}
     live = {path.stem for path in (docs / lesson_page.LIVE).glob("*.js")}
     for lesson in lessons:
-        lesson_page.write(lesson, names, target, live)
+        drawn = [explored.standing(lesson.path, id, build) for id in explored.cells_with_sliders(lesson.path)]
+        lesson_page.write(lesson, names, target, live, [folder for folder in drawn if folder])
     for name, text in generated(lessons, build=build).items():
         write_whole(target / name, text)
     shutil.copytree(docs, target, ignore=shutil.ignore_patterns(*NOT_COPIED), dirs_exist_ok=True)

@@ -11,7 +11,8 @@ import copy
 import html
 import io
 import re
-from collections.abc import Collection, Mapping
+import shutil
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ import nbformat
 
 from course_utils import claim_lines
 from course_utils._files import write_whole
-from course_utils.tools import lessons
+from course_utils.tools import explored, lessons
 from course_utils.tools.lesson import Lesson, attachments, picture, with_attachments
 from course_utils.tools.lesson_exercises import asked_in, exercises_by_id
 from course_utils.tools.page_markup import raw
@@ -29,18 +30,22 @@ from course_utils.tools.site import folds, links
 FIGURES = "_static/figures"
 NOTEBOOKS = "_static/notebooks"
 LIVE = "_static/live"  # a script for each figure that moves, docs/_static/live.js says how
+DRAWN = "_static/explored"  # a folder for each figure whose states have been drawn, see tools/explored.py
 STANDS = "In the notebook this figure has sliders; here it stands at their first values."
 STANDS_STILL = "With scripts this figure moves with its sliders; here it stands at their first values."
 _EXPLORED = re.compile(r"explore\(\s*figures\.(\w+)")
 
 
-def page(lesson: Lesson, names: Mapping[str, str], live: Collection[str] = ()) -> Any:
+def page(
+    lesson: Lesson, names: Mapping[str, str], live: Collection[str] = (), drawn: Collection[str] = ()
+) -> Any:
     """The notebook that Sphinx renders.
 
     Args:
         lesson: the stored lesson.
         names: number -> name of every lesson there is, for the links.
         live: names of the scripts for figures that move, as of `live_name`.
+        drawn: the figures whose states have been drawn, as of `explored.key`.
     """
     notebook = copy.deepcopy(lesson.notebook)
     exercises = exercises_by_id(lesson.number)
@@ -50,7 +55,8 @@ def page(lesson: Lesson, names: Mapping[str, str], live: Collection[str] = ()) -
         cell.metadata["course_cell"] = cell.id  # Sphinx turns it into an anchor, see build.anchors
         if cell.cell_type == "code":
             name = live_name(lesson, cell)
-            moves = name if name in live else ""
+            pictured = explored.key(lesson.path, cell.id)
+            moves = name if name in live else pictured if pictured in drawn else ""
             moving += [moves] if moves else []
             cell.outputs = [_shown(lesson, cell, k, output, moves) for k, output in enumerate(cell.outputs)]
         else:
@@ -67,7 +73,7 @@ def page(lesson: Lesson, names: Mapping[str, str], live: Collection[str] = ()) -
     # course.progress.js fills it
     cells.append(_raw("progress", '<div class="course-progress" hidden></div>'))
     if moving:
-        cells.append(_raw("live", scripts(moving)))
+        cells.append(_raw("live", scripts(moving, drawn)))
     notebook.cells = cells
     return notebook
 
@@ -78,9 +84,12 @@ def live_name(lesson: Lesson, cell: Any) -> str:
     return f"{lesson.number}_{found[1]}" if found else ""
 
 
-def scripts(live: Collection[str]) -> str:
+def scripts(live: Collection[str], drawn: Collection[str] = ()) -> str:
     """The script of all figures that move, then one for each of these."""
-    sources = ["../_static/live.js", *(f"../{LIVE}/{name}.js" for name in live)]
+    sources = ["../_static/live.js"]
+    sources += [
+        f"../{DRAWN}/{name}/{explored.SCRIPT}" if name in drawn else f"../{LIVE}/{name}.js" for name in live
+    ]
     return "\n".join(f'<script defer src="{source}"></script>' for source in sources)
 
 
@@ -190,8 +199,17 @@ def _raw(id: str, text: str) -> Any:
     return nbformat.from_dict({"cell_type": "markdown", "id": id, "metadata": {}, "source": raw(text)})  # type: ignore[no-untyped-call]
 
 
-def write(lesson: Lesson, names: Mapping[str, str], folder: Path, live: Collection[str] = ()) -> None:
-    """The page and its files, below the site's source folder."""
-    lessons.write(folder / "lessons" / lesson.path.name, page(lesson, names, live))
+def write(
+    lesson: Lesson,
+    names: Mapping[str, str],
+    folder: Path,
+    live: Collection[str] = (),
+    drawn: Sequence[Path] = (),
+) -> None:
+    """The page and its files, below the site's source folder; `drawn`: the folders of its figures' states."""
+    keys = [states.name for states in drawn]
+    lessons.write(folder / "lessons" / lesson.path.name, page(lesson, names, live, keys))
+    for states in drawn:
+        shutil.copytree(states, folder / DRAWN / states.name, ignore=shutil.ignore_patterns(explored.MARK))
     for name, content in files(lesson).items():
         write_whole(folder / name, content)

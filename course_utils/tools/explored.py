@@ -1,0 +1,164 @@
+"""Every state of the sliders that no script on the site computes, drawn once: `make explored`.
+
+    build/explored/13_few-masks/0.webp, 1.webp, ...   the states, the last slider running fastest
+    build/explored/13_few-masks/states.js             sliders, sizes and alt texts, for docs/_static/live.js
+    build/explored/13_few-masks/fingerprint           of all that decides them; written last
+
+A second call draws nothing where the fingerprint is the old one. `make site` shows what it finds there.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import io
+import itertools
+import json
+import os
+import shutil
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from course_utils._files import write_whole
+from course_utils._sliders import Canvas, described
+from course_utils.tools import lessons
+from course_utils.tools.running.fingerprints import fingerprint
+
+FOLDER = "explored"  # below build/
+SCRIPT = "states.js"
+MARK = "fingerprint"
+
+
+class _Reached(Exception):
+    """Ends a lesson at its sliders."""
+
+
+@dataclass(frozen=True)
+class Explored:
+    """What a cell of a lesson hands to `plotting.explore`."""
+
+    draw: Callable[..., Any]
+    sliders: Mapping[str, Sequence[float]]
+    start: Mapping[str, float]
+    alt: str
+
+    def states(self) -> Iterator[dict[str, float]]:
+        """Every state, the last slider running fastest."""
+        for values in itertools.product(*self.sliders.values()):
+            yield dict(zip(self.sliders, values, strict=True))
+
+
+def cells_with_sliders(path: Path) -> list[str]:
+    """The ids of the cells of a lesson that call `plotting.explore`."""
+    cells = lessons.read(path).cells
+    return [cell.id for cell in cells if cell.cell_type == "code" and "plotting.explore(" in cell.source]
+
+
+def explored(path: Path, cell_id: str, profile: str = "standard") -> Explored:
+    """What this cell hands to `plotting.explore`, after as much of its lesson as it needs: imports, or all.
+
+    Raises: ValueError where the lesson does not come to it.
+    """
+    from course_utils import plotting, profiles
+
+    cells = [cell for cell in lessons.read(path).cells if cell.cell_type == "code"]
+    place = next(k for k, cell in enumerate(cells) if cell.id == cell_id)
+    given: list[Explored] = []
+    here = False
+
+    def instead(draw: Any, sliders: Any, *, start: Any, alt: str) -> None:
+        if not here:  # sliders of another cell, on the way
+            return
+        draw(**start)  # a function of the lesson may want what the lesson measured: NameError, too
+        given.append(Explored(draw, sliders, start, alt))
+        raise _Reached
+
+    imports = [cell for cell in cells[:place] if _only_imports(cell.source)]
+    before, plotting.explore = plotting.explore, instead
+    try:
+        for chosen in (imports, cells[:place]):
+            names: dict[str, Any] = {}
+            try:
+                for cell in [*chosen, cells[place]]:
+                    here = cell is cells[place]
+                    with contextlib.redirect_stdout(io.StringIO()):
+                        exec(cell.source.replace('PROFILE = "standard"', f'PROFILE = "{profile}"'), names)
+            except NameError:
+                continue
+            except _Reached:
+                return given[0]
+    finally:
+        plotting.explore = before
+        profiles.start()
+    raise ValueError(f"{path.stem}, cell {cell_id}, does not come to its sliders")
+
+
+def _only_imports(source: str) -> bool:
+    return all(isinstance(one, (ast.Import, ast.ImportFrom)) for one in ast.parse(source).body)
+
+
+def key(path: Path, cell_id: str) -> str:
+    """What the folder of a cell's states is called."""
+    return f"{path.stem[:2]}_{cell_id}"
+
+
+def standing(path: Path, cell_id: str, build: Path) -> Path | None:
+    """The folder of a cell's states where they are those of the lesson and the package as they stand."""
+    folder = build / FOLDER / key(path, cell_id)
+    mark = folder / MARK
+    return folder if mark.exists() and mark.read_text() == fingerprint(path, {}) else None
+
+
+def render(path: Path, cell_id: str, build: Path) -> int:
+    """Draw all states of a cell; 0 where they stand already, else how many were drawn."""
+    from PIL import Image
+
+    from course_utils import plotting
+
+    if standing(path, cell_id, build):
+        return 0
+    os.environ |= {"COURSE_HEADLESS": "1", "COURSE_COLLECT_CLAIMS": "1"}
+    found, canvas = explored(path, cell_id), Canvas(plotting._STYLE)
+    folder = build / FOLDER / key(path, cell_id)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    alts, size = [], (0, 0)
+    for k, state in enumerate(found.states()):
+        png, figure = canvas.png(partial(found.draw, **state))
+        picture = Image.open(io.BytesIO(png))
+        size = picture.size
+        picture.save(folder / f"{k}.webp", lossless=True, method=2)
+        alts.append(described(state, found.start, found.alt, plotting.titles(figure)))
+    sliders = {
+        name: {"name": name, "values": list(values), "start": found.start[name]}
+        for name, values in found.sliders.items()
+    }
+    module = {"sliders": sliders, "pictures": {"size": size, "alts": alts}}
+    call = f"live.add({json.dumps(folder.name)}, live.pictured({json.dumps(module, ensure_ascii=False)}));\n"
+    write_whole(folder / SCRIPT, f'"use strict";\n\n{call}')
+    write_whole(folder / MARK, fingerprint(path, {}))
+    return len(alts)
+
+
+def render_all(paths: Sequence[Path], build: Path, *, computed: Collection[str], workers: int = 2) -> int:
+    """Draw the states of every cell with sliders but those that a script computes; how many were drawn.
+
+    Args:
+        computed: the names of these scripts, as of `lesson_page.live_name`.
+    """
+    from course_utils.tools.lesson import Lesson
+    from course_utils.tools.site.lesson_page import live_name
+
+    jobs = [
+        (path, cell.id, build)
+        for path in paths
+        for cell in Lesson(path).notebook.cells
+        if cell.id in cells_with_sliders(path) and live_name(Lesson(path), cell) not in computed
+    ]
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        return sum(pool.map(render, *zip(*jobs, strict=True))) if jobs else 0
