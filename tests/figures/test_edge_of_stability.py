@@ -101,12 +101,14 @@ def test_held_has_the_limit_of_each_rate() -> None:
     left, right = figure.axes
     assert [points[0, 1] for points in lines(left, "_edge")] == pytest.approx([2.5, 5, 1.25])
     np.testing.assert_allclose(line(right, "_without")[[0, -1], 0], [300, 500])
+    limits = sorted(float(one.get_ydata()[0]) for one in right.get_lines() if one.get_linestyle() == "--")
+    assert limits == pytest.approx([2.5, 5])
 
 
-def test_thrown_puts_what_no_rate_loses_at_the_end() -> None:
-    cliffs = {"a": torch.tensor([4.0, 5.0]), "b": torch.tensor([8.0, float("inf")])}
-    right = figures.thrown(draw(6) + 1, draw(6) + 1, 1.5, cliffs).axes[1]
-    assert line(right, "_b").tolist() == [[8, 0], [32, 0]]
+def test_thrown_has_a_row_for_each_kind() -> None:
+    caught = {"a": torch.tensor([4.0, 5.0]), "b": torch.tensor([8.0, 16.0])}
+    right = figures.thrown(draw(6) + 1, draw(6) + 1, 1.5, caught).axes[1]
+    assert line(right, "_b").tolist() == [[8, 0], [16, 0]]
     assert [text.get_text() for text in right.get_yticklabels()] == ["a", "b"]
 
 
