@@ -108,11 +108,11 @@ def test_the_valleys_are_means_over_seeds() -> None:
 
 
 def test_sam_beside_momentum() -> None:
-    rng = np.random.default_rng(0)
-    sam, curves = rng.random((4, 2)), [("momentum, 640", [0.01, 0.1], [0.9, 0.8]), ("other", [0.01], [0.7])]
-    [axes] = drawn(beyond_adam.sam_rates(curves, [0.01, 0.1], sam)).axes
-    assert line(axes, "SAM, 320 steps")[:, 1] == pytest.approx(100 * sam.mean(0))
-    assert line(axes, "momentum, 640").tolist() == [[0.01, 90], [0.1, 80]]
+    names = ("momentum, 640 steps", "momentum, 320 steps", "SAM, 320 steps")
+    curves = {name: ([0.01, 0.1], [0.9 - 0.1 * k, 0.8]) for k, name in enumerate(names)}
+    [axes] = drawn(beyond_adam.sam_rates(curves)).axes
+    for k, name in enumerate(names):
+        assert line(axes, name) == pytest.approx(np.array([[0.01, 90 - 10 * k], [0.1, 80]]))
 
 
 def test_clouds_and_batches() -> None:
