@@ -13,6 +13,7 @@ from torch import Tensor
 
 from course_utils import plotting
 from course_utils.optimizers.muon import QUINTIC
+from course_utils.race.baseline import Tuned
 from course_utils.seeds.muon import newton_schulz_batched
 
 GRADIENT = (1.0, 0.45)  # of the first figure
@@ -200,15 +201,15 @@ def orders(tried: Mapping[str, tuple[Sequence[float], ArrayLike]]) -> Figure:
     return _valleys(tried, title="The spectral ruler: average first, or measure first?", height=3.8)
 
 
-def sam_rates(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> Figure:
+def sam_rates(curves: Mapping[str, Tuned]) -> Figure:
     """Recorded validation accuracy against the learning rate: momentum with two budgets, and SAM.
 
-    Args: curves: name -> (R rates, R accuracies).
+    Args: curves: name -> what is recorded of it.
     """
     figure, axes = plotting.subplots(size=(7.2, 4.0))
     colors = (plotting.BLUE, plotting.GREY, plotting.colour("sam"))
-    for color, (name, (lrs, values)) in zip(colors, curves.items(), strict=True):
-        axes.plot(lrs, 100 * np.asarray(values), marker="o", markersize=4, color=color, label=name)
+    for color, (name, one) in zip(colors, curves.items(), strict=True):
+        axes.plot(one.lrs, 100 * np.asarray(one.accuracy), marker="o", markersize=4, color=color, label=name)
     plotting.log_ticks(axes, "x")
     axes.set(ylim=(76, 95), xlim=(8e-4, 0.5))
     title = "SAM wants a larger rate; best against best, little is left"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from course_utils.figures import beyond_adam
+from course_utils.race.baseline import tuned
 from course_utils.seeds.muon import newton_schulz_batched
 from tests.figures.reading import drawn, line, texts
 from tests.mutants import mistakes
@@ -109,7 +111,11 @@ def test_the_valleys_are_means_over_seeds() -> None:
 
 def test_sam_beside_momentum() -> None:
     names = ("momentum, 640 steps", "momentum, 320 steps", "SAM, 320 steps")
-    curves = {name: ([0.01, 0.1], [0.9 - 0.1 * k, 0.8]) for k, name in enumerate(names)}
+    recorded = tuned()
+    curves = {
+        name: replace(recorded, lrs=[0.01, 0.1], accuracy=[0.9 - 0.1 * k, 0.8])
+        for k, name in enumerate(names)
+    }
     [axes] = drawn(beyond_adam.sam_rates(curves)).axes
     for k, name in enumerate(names):
         assert line(axes, name) == pytest.approx(np.array([[0.01, 90 - 10 * k], [0.1, 80]]))
