@@ -67,7 +67,7 @@ BATCHES = (
     "average is lower, with batches of 32 they are close, with full batches the single gradient is no higher."
 )
 SPECTRUM = (
-    "Left, five steps lift every singular value above a thousandth or two into a wavy band around one. "
+    "Left, five steps lift all but the tiniest singular values into a wavy band around one. "
     "Right, the singular values of a square random matrix before and after: all in the band but the last, "
     "which is left behind."
 )
