@@ -267,7 +267,9 @@ def _nets() -> Inputs:
         ("out.bias", "linear", (10,)),
     ]
     one = [("only", "linear", (3, 5)), ("only.bias", "linear", (3,))]
-    head_first = [("read", "linear", (8, 8)), ("score", "linear", (2, 8)), ("smooth", "conv", (4, 4, 3))]
+    head_first = [("out", "linear", (8, 8)), ("score", "linear", (2, 8)), ("smooth", "conv", (4, 4, 3))]
+    # a norm over two dimensions has a weight of two
+    head_first.insert(1, ("scale", "norm", (8, 8)))
     return (language,), (images,), (one,), ([],), (head_first,)
 
 

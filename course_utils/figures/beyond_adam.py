@@ -13,6 +13,7 @@ from torch import Tensor
 
 from course_utils import plotting
 from course_utils.optimizers.muon import QUINTIC
+from course_utils.race.baseline import Tuned
 from course_utils.seeds.muon import newton_schulz_batched
 
 GRADIENT = (1.0, 0.45)  # of the first figure
@@ -43,8 +44,8 @@ RATES = (
 )
 ORDERS = (
     "Validation loss against the rate, three valleys. Where the spectral ruler measures before it averages, "
-    "the valley lies at larger rates, is wider and less deep than where it averages first; Adam's is wide, "
-    "too, and the least deep or level with it."
+    "the valley is wider than where it averages first; Adam's is wide, too, and the least deep or level with "
+    "it."
 )
 SAM_RATES = (
     "Validation accuracy on noisy digits against the learning rate, three hills of much the same shape. "
@@ -66,7 +67,7 @@ BATCHES = (
     "average is lower, with batches of 32 they are close, with full batches the single gradient is no higher."
 )
 SPECTRUM = (
-    "Left, five steps lift every singular value above a thousandth or two into a wavy band around one. "
+    "Left, five steps lift all but the tiniest singular values into a wavy band around one. "
     "Right, the singular values of a square random matrix before and after: all in the band but the last, "
     "which is left behind."
 )
@@ -200,18 +201,15 @@ def orders(tried: Mapping[str, tuple[Sequence[float], ArrayLike]]) -> Figure:
     return _valleys(tried, title="The spectral ruler: average first, or measure first?", height=3.8)
 
 
-def sam_rates(
-    momentum: Sequence[tuple[str, Sequence[float], Sequence[float]]], lrs: Sequence[float], sam: ArrayLike
-) -> Figure:
-    """Accuracy against the learning rate: momentum's recorded curves, and SAM's on the tuning seeds.
+def sam_rates(curves: Mapping[str, Tuned]) -> Figure:
+    """Recorded validation accuracy against the learning rate: momentum with two budgets, and SAM.
 
-    Args: momentum: (name, R rates, R accuracies). sam: (S, K), at `lrs`.
+    Args: curves: name -> what is recorded of it.
     """
     figure, axes = plotting.subplots(size=(7.2, 4.0))
-    for (name, rates_, values), color in zip(momentum, (plotting.BLUE, plotting.GREY), strict=True):
-        axes.plot(rates_, 100 * np.asarray(values), marker="o", markersize=4, color=color, label=name)
-    found = 100 * np.asarray(sam).mean(0)
-    axes.plot(lrs, found, marker="o", markersize=4, color=plotting.colour("sam"), label="SAM, 320 steps")
+    colors = (plotting.BLUE, plotting.GREY, plotting.colour("sam"))
+    for color, (name, one) in zip(colors, curves.items(), strict=True):
+        axes.plot(one.lrs, 100 * np.asarray(one.accuracy), marker="o", markersize=4, color=color, label=name)
     plotting.log_ticks(axes, "x")
     axes.set(ylim=(76, 95), xlim=(8e-4, 0.5))
     title = "SAM wants a larger rate; best against best, little is left"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from course_utils.figures import beyond_adam
+from course_utils.race.baseline import tuned
 from course_utils.seeds.muon import newton_schulz_batched
 from tests.figures.reading import drawn, line, texts
 from tests.mutants import mistakes
@@ -108,11 +110,15 @@ def test_the_valleys_are_means_over_seeds() -> None:
 
 
 def test_sam_beside_momentum() -> None:
-    rng = np.random.default_rng(0)
-    sam, curves = rng.random((4, 2)), [("momentum, 640", [0.01, 0.1], [0.9, 0.8]), ("other", [0.01], [0.7])]
-    [axes] = drawn(beyond_adam.sam_rates(curves, [0.01, 0.1], sam)).axes
-    assert line(axes, "SAM, 320 steps")[:, 1] == pytest.approx(100 * sam.mean(0))
-    assert line(axes, "momentum, 640").tolist() == [[0.01, 90], [0.1, 80]]
+    names = ("momentum, 640 steps", "momentum, 320 steps", "SAM, 320 steps")
+    recorded = tuned()
+    curves = {
+        name: replace(recorded, lrs=[0.01, 0.1], accuracy=[0.9 - 0.1 * k, 0.8])
+        for k, name in enumerate(names)
+    }
+    [axes] = drawn(beyond_adam.sam_rates(curves)).axes
+    for k, name in enumerate(names):
+        assert line(axes, name) == pytest.approx(np.array([[0.01, 90 - 10 * k], [0.1, 80]]))
 
 
 def test_clouds_and_batches() -> None:
