@@ -9,7 +9,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import course_utils
-from course_utils.tools.site import api, build
+from course_utils.tools.site import api, build, search
 
 project = "How neural networks are optimised and regularised"
 author = "The course's authors"
@@ -45,6 +45,8 @@ html_favicon = "_static/favicon.svg"
 html_domain_indices = False
 html_title = "Optimisation and regularisation"
 html_static_path = ["_static"]
+templates_path = ["_templates"]
+html_additional_pages = {"search": "search.html"}  # ours, see course_utils/tools/site/search.py
 html_css_files = ["course.css"]
 html_js_files = [("course.js", {"defer": "defer"}), ("course.progress.js", {"defer": "defer"})]
 html_copy_source = False
@@ -75,3 +77,4 @@ def setup(app: Any) -> None:
     app.config.html_static_path.append(str(Path(app.srcdir) / "_static"))
     app.connect("autodoc-process-docstring", translate_docstring)
     app.connect("doctree-read", build.anchors)
+    search.install(app)
