@@ -41,15 +41,12 @@ const reveal = () => {
 window.addEventListener("hashchange", reveal);
 reveal();
 
-// What scrolls sideways can be reached with the keyboard; mathematics has its width only once it is rendered.
+// What scrolls sideways can be reached with the keyboard.
 const reachable = () => {
-  for (const node of document.querySelectorAll("pre, .pst-scrollable-table-container, div.math, mjx-container"))
+  for (const node of document.querySelectorAll("pre, .pst-scrollable-table-container, div.math, mjx-container, .course-figure"))
     if (node.scrollWidth > node.clientWidth) node.tabIndex = 0;
 };
-window.addEventListener("load", () => {
-  const rendered = window.MathJax && window.MathJax.startup && window.MathJax.startup.promise;
-  Promise.resolve(rendered).then(reachable);
-});
+window.addEventListener("load", reachable);
 window.addEventListener("resize", reachable);
 reachable();
 

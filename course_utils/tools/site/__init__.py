@@ -8,6 +8,9 @@
     pages        home's list of lessons, gallery, mistakes, reading list
     lesson_map   the map: which lesson needs which
     api          reference pages; docstrings as reStructuredText
+    text_links   lessons by number, terms of the glossary and papers as links
+    formulas     mathematics, set as the site is built
+    icons        of the theme's icons those that the pages show
     search       the text of each section, for the search in the page
     build        puts the source folder together and calls Sphinx
 

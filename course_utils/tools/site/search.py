@@ -7,6 +7,7 @@ itself is docs/_static/course.search.js; it runs in the page, so the search work
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,6 +28,7 @@ PARTS = {  # of a section that lessons have in common
 _NO_TEXT = (nodes.raw, nodes.literal_block, nodes.math, nodes.math_block, nodes.comment, nodes.doctest_block)
 _NO_TEXT_EITHER = {"cell_code", "toctree"}
 _OBJECT = "course_utils."
+_EXERCISE = re.compile(r"\d · ")
 
 
 class Section(NamedTuple):
@@ -53,7 +55,8 @@ def sections(doctree: Any, name: str) -> list[Section]:
     for anchor, title, text in _read(doctree):
         address = f"{name}.html#{anchor}" if page else f"{name}.html"
         page = page or title
-        found.append(Section(address, title, page, round(weight * PARTS.get(title, 1.0), 3), text))
+        part = "Exercises" if _EXERCISE.match(title) else title
+        found.append(Section(address, title, page, round(weight * PARTS.get(part, 1.0), 3), text))
     return found
 
 
