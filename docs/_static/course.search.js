@@ -1,34 +1,11 @@
 // Search by section, in the page, also from a folder: MiniSearch ranks what search_sections.js holds.
-// Each entry is [address, title, page, weight, text]. Without a document only `courseSearch` is defined.
+// Each of its entries is [address, title, page, weight, text]. Without a document only `courseSearch` is defined.
 "use strict";
 
 globalThis.courseSearch = (() => {
-  // What is written in several ways is read as one, in pages and in questions alike. Plain words, without accents.
-  const SAME = [
-    ["warmup", "warm up"],
-    ["epsilon", "ε", "eps"],
-    ["rate", "learning rate", "learning rates", "step size", "step sizes", "stepsize"],
-    ["batch norm", "batchnorm", "batch normalisation"],
-    ["layer norm", "layernorm", "layer normalisation"],
-    ["exponential average", "ewma", "ema", "exponential moving average", "exponentially weighted moving average"],
-    ["batch", "minibatch", "mini batch"],
-    ["cross entropy", "crossentropy", "nll", "log loss"],
-    ["float16", "fp16", "half precision"],
-    ["bfloat16", "bf16"],
-    ["heavy ball", "heavyball", "polyak momentum"],
-    ["cutoff", "cut off"],
-    ["overfit", "over fit"],
-  ];
-  // What is asked for in short; the pages have the words. Letters stand for words in questions only: pages are full of them.
-  const ASKED = new Map(Object.entries({
-    lr: "rate", "η": "rate", eta: "rate", wd: "weight decay", "λ": "weight decay",
-    "β": "beta", "κ": "condition number", kappa: "condition number", sgd: "stochastic gradient", gd: "gradient descent",
-    bn: "batch norm", ln: "layer norm", amp: "mixed precision", autocast: "mixed precision", l1: "l1 lasso",
-    l2: "l2 ridge", lasso: "l1 lasso", ridge: "l2 ridge", tta: "test time augmentation",
-    ce: "cross entropy", mse: "squared error", ci: "interval", hyperparameters: "hyperparameter", init: "initial",
-    grad: "gradient", grads: "gradient", params: "weights", parameters: "weights", val: "validation", acc: "accuracy",
-    vram: "memory", nan: "nan overflow", diverges: "diverge", exploding: "clipping diverge", lrs: "rates", high: "large", big: "large", low: "small",
-  }));
+  // docs/words.toml says what each group and each short form is.
+  const { same, asked: short } = globalThis.courseWords || { same: [], asked: {} };
+  const SHORT = new Map(Object.entries(short));
   const LETTERS = new Map(Object.entries({ "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "η": "eta", "θ": "theta",
     "κ": "kappa", "λ": "lambda", "μ": "mu", "ρ": "rho", "σ": "sigma", "τ": "tau", "ω": "omega" }));
   const EMPTY = new Set(("a an and are as at be but by can do does for from has have how i if in into is it its me my not of on " +
@@ -37,7 +14,7 @@ globalThis.courseSearch = (() => {
   const plain = (text) =>
     ` ${text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().replace(/['’]s\b/g, "").replace(/(?<=[a-z])iz(?=[eai])/g, "is")
       .replace(/[^\p{L}\p{N}]+/gu, " ").trim()} `;
-  const ways = SAME.map((group) => group.map(plain));
+  const ways = same.map((group) => group.map(plain));
   const words = (text) => {
     let line = plain(text);
     for (const [one, ...others] of ways) for (const other of others) if (line.includes(other)) line = line.split(other).join(one);
@@ -53,7 +30,7 @@ globalThis.courseSearch = (() => {
   };
 
   const asked = (question) => {
-    const found = plain(question).trim().split(" ").map((word) => ASKED.get(word) || word);
+    const found = plain(question).trim().split(" ").map((word) => SHORT.get(word) || word);
     return words(found.join(" "));
   };
 

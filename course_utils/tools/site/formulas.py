@@ -10,8 +10,9 @@ from docutils import nodes
 from sphinx.util import logging
 
 from course_utils._files import write_whole
+from course_utils.tools.doctor import PROJECT
 
-MATHJAX = Path(__file__).resolve().parents[3] / "docs" / "_static" / "vendor" / "mathjax"
+MATHJAX = PROJECT / "docs" / "_static" / "vendor" / "mathjax"
 STYLES = "_static/formulas.css"
 RENDERER = "course"  # for `html_math_renderer`
 # What MathJax asks of a browser as it is loaded, and then its own way to convert without a page.

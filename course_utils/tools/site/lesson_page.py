@@ -102,7 +102,7 @@ def subheadings(text: str, level: int) -> tuple[str, int]:
         level: of the heading that the cell stands under, 2 for `##`.
     Returns: the text, and the level after it.
     """
-    lines = []
+    lines: list[str] = []
     fenced = False
     for line in text.split("\n"):
         fenced ^= line.startswith("```")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -103,10 +104,20 @@ def _opened(node: Any) -> tuple[str, str] | None:
     return None
 
 
-def script(found: list[Section]) -> str:
-    """The sections as the script that the search page loads: a folder has no server to fetch them from."""
-    rows = ",\n".join(json.dumps(section, ensure_ascii=False, separators=(",", ":")) for section in found)
-    return f"globalThis.courseSections = [\n{rows}\n];\n"
+def script(found: list[Section], words: Path) -> str:
+    """The sections as the script that the search page loads: a folder has no server to fetch them from.
+
+    Args:
+        words: the file that says which words are one, docs/words.toml; it may be missing.
+    """
+    said = tomllib.loads(words.read_text(encoding="utf-8")) if words.exists() else {}
+    known = {"same": said.get("same", []), "asked": said.get("asked", {})}
+    rows = ",\n".join(map(_json, found))
+    return f"globalThis.courseWords = {_json(known)};\nglobalThis.courseSections = [\n{rows}\n];\n"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def install(app: Any) -> None:
@@ -121,7 +132,7 @@ def install(app: Any) -> None:
 
     def write(app: Any, exception: Exception | None) -> None:
         if exception is None:
-            write_whole(Path(app.outdir) / DATA, script(sorted(found)))
+            write_whole(Path(app.outdir) / DATA, script(sorted(found), Path(app.confdir) / "words.toml"))
 
     app.connect("builder-inited", begin)
     app.connect("doctree-resolved", collect)

@@ -1,7 +1,8 @@
 """Links that the site sets by itself: lessons by their numbers, a glossary term where a lesson first uses it,
 papers by their titles and by those who cite them.
 
-docs/papers.toml says where the papers are. Nothing inside a link, a heading, code or a formula is touched.
+docs/papers.toml says where papers are, docs/words.toml which terms mostly mean something else. Nothing inside
+a link, a heading, code or a formula is touched.
 """
 
 from __future__ import annotations
@@ -15,13 +16,6 @@ from typing import Any, NamedTuple
 
 from docutils import nodes
 
-# Where a term's word mostly means something else: the lessons in which it is the glossary's.
-ONLY_IN = {
-    "memory": ("04",),
-    "checkpoint": ("17",),
-    "equivalence": ("00",),
-    "batch": ("00", "01", "02", "03"),
-}
 _LESSONS = re.compile(
     r"\blessons?\s+\d\d\b(?:(?:,\s*|\s+and\s+|,\s*and\s+|\s+or\s+|\s+to\s+|–)\d\d\b)*", re.IGNORECASE
 )
@@ -153,8 +147,10 @@ def _in_reading(text: Any) -> bool:
 
 def _terms(app: Any, name: str, own: str) -> dict[str, str]:
     """Term -> address, of the terms that a lesson's words may mean."""
+    path = Path(app.confdir) / "words.toml"
+    only_in = tomllib.loads(path.read_text(encoding="utf-8"))["only_in"] if path.exists() else {}
     found = {}
     for (kind, term), (page, anchor) in app.env.get_domain("std").objects.items():
-        if kind == "term" and own in ONLY_IN.get(re.sub(r"\s*\(.*\)", "", term).lower(), (own,)):
+        if kind == "term" and own in only_in.get(re.sub(r"\s*\(.*\)", "", term).lower(), (own,)):
             found[term] = f"{app.builder.get_relative_uri(name, page)}#{anchor}"
     return found

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
+from importlib.resources import files
 from pathlib import Path
 
-import pydata_sphinx_theme
 import pytest
 import quickjs
 
 from course_utils.tools.site import formulas, icons
 
-THEME = Path(pydata_sphinx_theme.__file__).parent / "theme" / "pydata_sphinx_theme" / "static"
+THEME = Path(str(files("pydata_sphinx_theme"))) / "theme" / "pydata_sphinx_theme" / "static"
 
 
 @pytest.fixture(scope="module")
