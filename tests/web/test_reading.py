@@ -73,7 +73,7 @@ def test_exercises_have_headings_terms_and_papers_links(name: str) -> None:
 def test_prerequisites_are_links(opened: Open) -> None:
     page = opened(LESSON)
     page.get_by_role("link", name="02", exact=True).first.click()
-    assert page.locator("h1").inner_text().startswith("02 · Gradient descent")
+    assert page.locator("article h1").inner_text().startswith("02 · Gradient descent")
 
 
 def test_docstrings_lead_to_their_papers(opened: Open) -> None:

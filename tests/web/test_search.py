@@ -27,7 +27,7 @@ FIRST = {  # question -> how the address of the section begins that must come fi
     "bias correction": "glossary.html#term-Bias-correction",
     "momentum noise": "lessons/05_momentum.html#what-does-it-do-to-noise",
     "pytorch convention momentum": "conventions.html#momentum",
-    "sparse features adagrad": "lessons/06_adaptive_rates.html#who-is-first-with-rare-features",
+    "sparse features adagrad": "lessons/06_adaptive_rates.html#",
     "decoupled weight decay": "glossary.html#term-Decoupled-weight-decay",
     "weight decay vs l2": "conventions.html#weight-decay-and-penalties",
     "double descent": "glossary.html#term-Double-descent",

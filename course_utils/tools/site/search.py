@@ -24,7 +24,8 @@ WEIGHTS = {  # of a page, by how its name begins: the first that fits
     "claim_failed": 0.9, "practice": 0.7, "index": 0.5, "api/": 0.2, "mistakes": 0.3, "": 0.3,
 }  # fmt: skip
 PARTS = {  # of a section that lessons have in common
-    "Further reading": 0.3, "Predict first": 0.6, "Exercises": 0.6, "Agreement": 0.6, "In practice": 0.8,
+    "Title": 0.7, "Further reading": 0.3, "Predict first": 0.6, "Exercises": 0.6, "Agreement": 0.6,
+    "In practice": 0.8,
 }  # fmt: skip
 _NO_TEXT = (nodes.raw, nodes.literal_block, nodes.math, nodes.math_block, nodes.comment, nodes.doctest_block)
 _NO_TEXT_EITHER = {"cell_code", "toctree"}
@@ -55,9 +56,10 @@ def sections(doctree: Any, name: str) -> list[Section]:
     page, found = "", []
     for anchor, title, text in _read(doctree):
         address = f"{name}.html#{anchor}" if page else f"{name}.html"
+        part = "Exercises" if _EXERCISE.match(title) else title if page else "Title"
         page = page or title
-        part = "Exercises" if _EXERCISE.match(title) else title
-        found.append(Section(address, title, page, round(weight * PARTS.get(part, 1.0), 3), text))
+        share = PARTS.get(part, 1.0) if name.startswith("lessons/") else 1.0
+        found.append(Section(address, title, page, round(weight * share, 3), text))
     return found
 
 
