@@ -51,7 +51,7 @@ window.addEventListener("resize", reachable);
 reachable();
 
 // Names that the theme leaves out: what a screen reader says must be what stands there.
-for (const button of document.querySelectorAll(".search-button-field")) button.removeAttribute("aria-label");
+for (const named of document.querySelectorAll(".search-button-field, details.hide > summary")) named.removeAttribute("aria-label");
 for (const summary of document.querySelectorAll("li.has-children > details > summary")) {
   const link = summary.closest("li").querySelector(":scope > a");
   if (link) summary.setAttribute("aria-label", `Pages under ${link.textContent.trim()}`);
