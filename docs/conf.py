@@ -9,7 +9,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import course_utils
-from course_utils.tools.site import api, build
+from course_utils.tools.site import api, build, formulas, icons, search, text_links
 
 project = "How neural networks are optimised and regularised"
 author = "The course's authors"
@@ -19,7 +19,7 @@ language = "en-GB"
 
 highlight_language = "none"
 add_module_names = False
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.mathjax"]
+extensions = ["myst_nb", "sphinx.ext.autodoc"]
 exclude_patterns = ["_static/**"]
 
 # Lessons: the committed outputs, never executed.
@@ -29,9 +29,9 @@ myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath", "at
 myst_heading_anchors = 3
 myst_dmath_double_inline = True
 
-# Mathematics: one file of MathJax 3 with its fonts, served from the site itself.
-mathjax_path = "vendor/mathjax/tex-svg.js"
-mathjax3_config = {"options": {"enableMenu": False}, "svg": {"fontCache": "local"}}
+# Mathematics: MathJax sets it as the site is built.
+html_math_renderer = formulas.RENDERER
+myst_update_mathjax = False
 
 # Reference: docstrings are plain text, see course_utils/tools/site/api.py.
 autodoc_inherit_docstrings = False
@@ -45,6 +45,8 @@ html_favicon = "_static/favicon.svg"
 html_domain_indices = False
 html_title = "Optimisation and regularisation"
 html_static_path = ["_static"]
+templates_path = ["_templates"]
+html_additional_pages = {"search": "search.html"}  # ours, see course_utils/tools/site/search.py
 html_css_files = ["course.css"]
 html_js_files = [("course.js", {"defer": "defer"}), ("course.progress.js", {"defer": "defer"})]
 html_copy_source = False
@@ -75,3 +77,7 @@ def setup(app: Any) -> None:
     app.config.html_static_path.append(str(Path(app.srcdir) / "_static"))
     app.connect("autodoc-process-docstring", translate_docstring)
     app.connect("doctree-read", build.anchors)
+    app.connect("doctree-resolved", text_links.link)
+    search.install(app)
+    formulas.install(app)
+    app.connect("build-finished", icons.reduce)

@@ -41,20 +41,17 @@ const reveal = () => {
 window.addEventListener("hashchange", reveal);
 reveal();
 
-// What scrolls sideways can be reached with the keyboard; mathematics has its width only once it is rendered.
+// What scrolls sideways can be reached with the keyboard.
 const reachable = () => {
-  for (const node of document.querySelectorAll("pre, .pst-scrollable-table-container, div.math, mjx-container"))
+  for (const node of document.querySelectorAll("pre, .pst-scrollable-table-container, div.math, mjx-container, .course-figure"))
     if (node.scrollWidth > node.clientWidth) node.tabIndex = 0;
 };
-window.addEventListener("load", () => {
-  const rendered = window.MathJax && window.MathJax.startup && window.MathJax.startup.promise;
-  Promise.resolve(rendered).then(reachable);
-});
+window.addEventListener("load", reachable);
 window.addEventListener("resize", reachable);
 reachable();
 
 // Names that the theme leaves out: what a screen reader says must be what stands there.
-for (const button of document.querySelectorAll(".search-button-field")) button.removeAttribute("aria-label");
+for (const named of document.querySelectorAll(".search-button-field, details.hide > summary")) named.removeAttribute("aria-label");
 for (const summary of document.querySelectorAll("li.has-children > details > summary")) {
   const link = summary.closest("li").querySelector(":scope > a");
   if (link) summary.setAttribute("aria-label", `Pages under ${link.textContent.trim()}`);

@@ -12,8 +12,10 @@ from course_utils.claim_lines import line, stored
 from course_utils.tools.cells import python
 from course_utils.tools.lesson import Lesson
 from course_utils.tools.lesson_exercises import asked_in, exercises_by_id
+from course_utils.tools.site.text_links import papers
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+PAPERS = NOTEBOOKS.parent / "docs" / "papers.toml"
 
 HEADINGS = [
     "Predict first", "The idea", "The mathematics", "From scratch", "Agreement", "Experiment", "Try it",
@@ -205,9 +207,17 @@ def keeps_nan(lesson: Lesson) -> list[str]:
     ]
 
 
+def papers_are_linked(lesson: Lesson) -> list[str]:
+    """Each title of "Further reading" is a link, or docs/papers.toml says where it is found, if anywhere."""
+    titles, _ = papers(PAPERS)
+    named = re.findall(r"\(\d{4}\w?\), \*([^*]+)\*", lesson.section("Further reading"))
+    return [f"no link: {title}" for title in named if title.replace("’", "'").casefold() not in titles]
+
+
 RULES: list[Callable[[Lesson], list[str]]] = [
     executed, has_outputs, no_errors, parameters, headings, alt_text, texts_apart, stable_ids, no_machine,
     no_widgets, no_exemptions, small, claims_once, stubs, keeps_nan,
+    papers_are_linked,
 ]  # fmt: skip
 
 

@@ -102,6 +102,12 @@ def _another_stub(lesson: rules.Lesson) -> None:
     lesson.code[-1].source = source
 
 
+def _name_a_paper(lesson: rules.Lesson) -> None:
+    title = "Goldberg (1991), *What every computer scientist should know about floating-point arithmetic*"
+    text = f"- Someone (1999), [*A*](b); {title}.\n- None (2001), *A title that nobody knows*."
+    lesson.notebook.cells.append(new_markdown_cell(f"## Further reading\n\n{text}"))
+
+
 ERROR = new_output("error", ename="ValueError", evalue="no", traceback=[])
 WIDGET = new_output("display_data", data={"application/vnd.jupyter.widget-view+json": {"model_id": "1"}})
 PLAIN = new_output("execute_result", data={"text/plain": "<object at 0x7f0012345678>"})
@@ -170,6 +176,7 @@ BROKEN = [
         _set(3, "source", 'claim("01.one", "One.", min(rates))'),
         id="a NaN dropped in a claim",
     ),
+    pytest.param(rules.papers_are_linked, _name_a_paper, id="a paper without a link"),
 ]
 
 

@@ -76,7 +76,6 @@ def _look(contexts: dict[str, Any], address: str, name: str, axe: str) -> Visit:
         page.on("request", lambda r: visit.outside.append(r.url) if not _inside(r.url, address) else None)
         page.on("response", lambda r: visit.broken.append(f"{r.status} {r.url}") if r.status >= 400 else None)
         page.goto(address + name)
-        page.evaluate("() => window.MathJax && MathJax.startup && MathJax.startup.promise")
         if scheme == "light":
             visit.formulas = page.locator(".math").count()
             visit.rendered = page.locator(".math:has(mjx-container svg)").count()
@@ -266,7 +265,6 @@ def test_site_works_from_a_folder(browser: Any) -> None:
     complaints: list[str] = []
     page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
     page.goto((SITE / LESSON).as_uri())
-    page.evaluate("() => MathJax.startup.promise")
     assert page.locator("mjx-container svg").count() > 3
     assert complaints == []
     page.goto((SITE / "search.html").as_uri() + "?q=dampening")  # finds; its excerpts need a server

@@ -14,7 +14,7 @@ from course_utils.tools.doctor import PROJECT
 from course_utils.tools.lesson import Lesson
 from course_utils.tools.site import api, claims_page, lesson_map, lesson_page, pages
 
-NOT_COPIED = ("conf.py", "_build", "__pycache__", ".ipynb_checkpoints")
+NOT_COPIED = ("conf.py", "_build", "_templates", "__pycache__", ".ipynb_checkpoints")
 
 
 def assemble(target: Path, *, docs: Path, notebooks: Path, build: Path) -> list[Lesson]:

@@ -2,7 +2,8 @@
 
 The copy differs from the notebook in this: links to claims and to the lessons to know first, a line under
 the title (the file to download, the claims), figures as files with their alt text, each claim's id as a link
-to the ledger, folds under the exercises, and figures with sliders that move where a script for them exists.
+to the ledger, folds under the exercises, the code of claims and figures folded, subheadings where a paragraph
+opens with a question or an exercise, and figures with sliders that move where a script for them exists.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ LIVE = "_static/live"  # a script for each figure that moves, docs/_static/live.
 DRAWN = "_static/explored"  # a folder for each figure whose states have been drawn, see tools/explored.py
 STANDS = "In the notebook this figure has sliders; here it stands at their first values."
 STANDS_STILL = "With scripts this figure moves with its sliders; here it stands at their first values."
+_OPENING = re.compile(
+    r"\*\*([^*]+\?|\d · [^*]+)\*\* (?=\S)"
+)  # **Is it noise?** / **2 · Repair it** (5 minutes)
 _EXPLORED = re.compile(r"explore\(\s*figures\.(\w+)")
 
 
@@ -51,6 +55,7 @@ def page(
     exercises = exercises_by_id(lesson.number)
     cells = []
     moving = []
+    level = 1
     for place, cell in enumerate(notebook.cells):
         cell.metadata["course_cell"] = cell.id  # Sphinx turns it into an anchor, see build.anchors
         if cell.cell_type == "code":
@@ -58,9 +63,11 @@ def page(
             pictured = explored.key(lesson.path, cell.id)
             moves = name if name in live else pictured if pictured in drawn else ""
             moving += [moves] if moves else []
+            _fold_code(cell)
             cell.outputs = [_shown(lesson, cell, k, output, moves) for k, output in enumerate(cell.outputs)]
         else:
             text = with_attachments(cell, partial(_address, lesson, cell))
+            text, level = subheadings(text, level)
             cell.source = links.on_the_page(text)
             cell.pop("attachments", None)
         cells.append(cell)
@@ -76,6 +83,53 @@ def page(
         cells.append(_raw("live", scripts(moving, drawn)))
     notebook.cells = cells
     return notebook
+
+
+def folded(source: str) -> str:
+    """What the fold is called in which a cell's code stands, "" where it stands open.
+
+    Claims and figures speak for themselves; what a lesson builds, trains and asks for is read.
+    """
+    if re.search(r"\b(?:check|quiz)\(", source):
+        return ""
+    if re.search(r"\b(?:claim|also_checked)\(", source):
+        return "Code that checks this"
+    if re.search(r"\bplotting\.\w+\(", source):
+        return "Code of this figure"
+    if all(re.match(r"(?:from|import) |\s|\)|$", line) for line in source.split("\n")):
+        return "Imports"
+    return ""
+
+
+def subheadings(text: str, level: int) -> tuple[str, int]:
+    """A cell's text in which paragraphs that open with a question, or an exercise, have a heading for it.
+
+    Args:
+        level: of the heading that the cell stands under, 2 for `##`.
+    Returns: the text, and the level after it.
+    """
+    lines: list[str] = []
+    fenced = False
+    for line in text.split("\n"):
+        fenced ^= line.startswith("```")
+        if not fenced and (heading := re.match(r"(#+) ", line)):
+            level = len(heading[1])
+        opened = None if fenced or (lines and lines[-1].strip()) else _OPENING.match(line)
+        if opened and level >= 2:
+            lines += [f"{'#' * min(level + 1, 4)} {opened[1]}", "", line[opened.end() :]]
+        else:
+            lines.append(line)
+    return "\n".join(lines), level
+
+
+def _fold_code(cell: Any) -> None:
+    """Tell MyST-NB what to do with the code of a cell: a fold with its name, nothing at all for a quiz."""
+    tags = cell.metadata.setdefault("tags", [])
+    if name := folded(cell.source):
+        tags.append("hide-input")
+        cell.metadata["mystnb"] = {"code_prompt_show": name, "code_prompt_hide": name}
+    elif re.fullmatch(r"quiz\([^()]*\)", cell.source.strip()):
+        tags.append("remove-input")
 
 
 def live_name(lesson: Lesson, cell: Any) -> str:
@@ -123,10 +177,28 @@ def files(lesson: Lesson) -> dict[str, bytes]:
         for k, (kind, content) in enumerate(attachments(cell).values()):
             contents[_attached(lesson, cell, k, kind)] = content
     for shown in lesson.pictures:
-        contents[f"{FIGURES}/{lesson.name}/{shown.name}"] = shown.content
+        contents[f"{FIGURES}/{lesson.name}/{file_of(shown.name)}"] = as_file(shown.name, shown.content)
         if shown.moves:
             contents[f"{FIGURES}/{lesson.name}/{still_of(shown.name)}"] = last_frame(shown.content)
     return contents
+
+
+def file_of(name: str) -> str:
+    """The name of a picture's file on the site: figures are WebP there, films stay what they are."""
+    return name.removesuffix(".png") + ".webp" if name.endswith(".png") else name
+
+
+def as_file(name: str, content: bytes) -> bytes:
+    """The content of that file, the same to the last pixel: a sixth smaller than the PNG."""
+    from PIL import Image
+
+    if not name.endswith(".png"):
+        return content
+    image = Image.open(io.BytesIO(content))
+    opaque = image.mode != "RGBA" and "transparency" not in image.info
+    buffer = io.BytesIO()
+    image.convert("RGB" if opaque else "RGBA").save(buffer, "WEBP", lossless=True, method=4)
+    return buffer.getvalue()
 
 
 def _attached(lesson: Lesson, cell: Any, position: int, kind: str) -> str:
@@ -182,7 +254,7 @@ def _shown(lesson: Lesson, cell: Any, position: int, output: Any, live: str = ""
     if read := picture(output):
         kind, content, alt = read
         slid = STANDS_STILL if live else STANDS
-        src = f"../{FIGURES}/{lesson.name}/{cell.id}-{position}.{kind}"
+        src = f"../{FIGURES}/{lesson.name}/{file_of(f'{cell.id}-{position}.{kind}')}"
         shown = figure(src, alt, content, caption=slid if "explore(" in cell.source else "")
         return _html(f'<div class="course-live" data-live="{live}">{shown}</div>' if live else shown)
     if blocks := claim_lines.stored(output):

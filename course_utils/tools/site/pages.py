@@ -124,7 +124,7 @@ def _shown_mistakes(lesson: Lesson) -> list[str]:
 
 
 def _tile(picture: Picture) -> str:
-    src = f"{lesson_page.FIGURES}/{picture.lesson}/{picture.name}"
+    src = f"{lesson_page.FIGURES}/{picture.lesson}/{lesson_page.file_of(picture.name)}"
     link = f"lessons/{picture.lesson}.html#cell-{picture.cell}"
     caption = f'<a href="{link}">{markup.marked(picture.section)}</a>: {markup.marked(picture.alt)}'
     return lesson_page.figure(src, picture.alt, picture.content, caption=caption)
