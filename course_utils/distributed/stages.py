@@ -141,3 +141,14 @@ def train_stage(
                     w.view(-1).copy_(gather(share))
     ends = [w.detach() for w in whole]
     return ends or [gather(a).view_as(w) for a, w in zip(own, first, strict=True)], alive
+
+
+def train_alone(first: list[Tensor], x: Tensor, y: Tensor, *, steps: int, lr: float = 0.01) -> list[Tensor]:
+    """The same training in one process, with all examples: the weights at the end."""
+    own = [w.clone().requires_grad_() for w in first]
+    optimizer = Adam(own, lr=lr)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        forward_and_back(x, y, [w.__rmatmul__ for w in own])
+        optimizer.step()
+    return [w.detach() for w in own]
