@@ -49,7 +49,12 @@ def loss_after(
 
 
 def steps_with(
-    workers: int, seeds: Sequence[int], rates: Sequence[float], *, generator: torch.Generator, target: float = 0.2
+    workers: int,
+    seeds: Sequence[int],
+    rates: Sequence[float],
+    *,
+    generator: torch.Generator,
+    target: float = 0.2,
 ) -> Tensor:
     """Steps to a training loss with 8 digits on each worker and a mean after each step: (seeds, settings)."""
     digits = data.digits().splits(list(seeds), train=IMAGES, validation=1).train

@@ -34,7 +34,7 @@ def gather(own: Tensor) -> Tensor:
 
 
 def scatter_mean(whole: Tensor) -> Tensor:
-    """This worker's share of the mean of `whole` over the workers; the number of entries is a multiple of n."""
+    """This worker's share of the mean of `whole` over the workers; its entries are a multiple of n."""
     own = torch.empty(whole.numel() // dist.get_world_size(), dtype=whole.dtype)
     dist.reduce_scatter_tensor(own, whole.flatten())
     return own / dist.get_world_size()
@@ -56,7 +56,7 @@ class Sharded(torch.autograd.Function):
         return x @ (gather(own).view(x.shape[1], -1) if kept is None else kept)
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor, None]:
         own, x = ctx.saved_tensors
         w = gather(own).view(x.shape[1], -1) if ctx.kept is None else ctx.kept
         return scatter_mean(x.mT @ g), g @ w.mT, None
@@ -69,7 +69,9 @@ def forward_and_back(x: Tensor, y: Tensor, layers: list[Callable[[Tensor], Tenso
     F.mse_loss(x, y).backward()
 
 
-def start(first: list[Tensor], stage: int, layer: Layer, lr: float) -> tuple[list[Tensor], list[Any], Any, list[Tensor]]:
+def start(
+    first: list[Tensor], stage: int, layer: Layer, lr: float
+) -> tuple[list[Tensor], list[Any], Any, list[Tensor]]:
     """What Adam steps, the layers, Adam, and the whole weights where this worker keeps them."""
     rank, n = dist.get_rank(), dist.get_world_size()
     whole = [w.clone() for w in first]
@@ -81,14 +83,14 @@ def start(first: list[Tensor], stage: int, layer: Layer, lr: float) -> tuple[lis
     if stage == 3:
         own, whole = [share.clone() for share in own], []
     kept: Sequence[Tensor | None] = whole or [None] * len(own)
-    layers = [
-        partial(_apply, layer, share.requires_grad_(), w) for share, w in zip(own, kept, strict=True)
-    ]
+    layers = [partial(_apply, layer, share.requires_grad_(), w) for share, w in zip(own, kept, strict=True)]
     return own, layers, Adam(own, lr=lr), whole
 
 
 def _sharing(own: list[Tensor], lr: float) -> Any:
-    from torch.distributed.optim import ZeroRedundancyOptimizer  # here: its import warns of old parts of torch
+    from torch.distributed.optim import (
+        ZeroRedundancyOptimizer,
+    )  # here: its import warns of old parts of torch
 
     return ZeroRedundancyOptimizer(own, Adam, lr=lr)
 

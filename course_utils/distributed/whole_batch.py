@@ -40,7 +40,8 @@ def gradient(net: nn.Module, loss: Tensor) -> Tensor:
 
 def clipped(g: Tensor, longest: float | Tensor) -> Tensor:
     """g, shortened to the length `longest` where it is longer."""
-    return g * (longest / g.norm()).clamp(max=1)
+    shorter: Tensor = g * (longest / g.norm()).clamp(max=1)
+    return shorter
 
 
 def gaps(
@@ -84,9 +85,7 @@ def _one(seed: int, case: str, norm: Norm, x: Tensor, y: Tensor) -> Tensor:
     return clipped(g, LONGEST) if case == "clipping" else g
 
 
-def _in_worker(
-    seed: int, case: str, norm: Norm, x: Tensor, y: Tensor, share: Share, cured: bool
-) -> Tensor:
+def _in_worker(seed: int, case: str, norm: Norm, x: Tensor, y: Tensor, share: Share, cured: bool) -> Tensor:
     part = (slice(CUT), slice(CUT, None))[dist.get_rank()]
     net = _net(seed, case, norm(cured))
     torch.manual_seed(1000 + 2 * seed + dist.get_rank())  # masks of its own

@@ -60,7 +60,7 @@ class Workers:
 
     Args:
         count: how many, >= 1. Each takes a second or two to start, and computes on one thread.
-        seconds: how long a function may take, in a worker's own time, > 0; also how long one waits for others.
+        seconds: how long a function may take, in a worker's own time, > 0; one waits as long for others.
     Raises: ValueError for a count or seconds out of range.
     """
 
@@ -77,8 +77,8 @@ class Workers:
     def run(self, function: Callable[..., Any], *arguments: Any) -> list[Any]:
         """What `function(*arguments)` returns in each worker, in the order of their ranks.
 
-        The function may be one of a notebook: it goes with what it uses (by cloudpickle). Arguments and results
-        are copies. What it prints is lost.
+        The function may be one of a notebook: it goes with what it uses (by cloudpickle). Arguments and
+        results are copies. What it prints is lost.
 
         Raises: WorkerError where a worker raised, died or took too long. All of them are ended then.
         """
@@ -183,8 +183,9 @@ def serve() -> None:
     threading.Thread(target=_read, args=(line.requests, requests), daemon=True).start()
     folder, rank, count, seconds = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
     import torch.distributed as dist
+    from torch._C._distributed_c10d import FileStore
 
-    store = dist.FileStore(str(folder / "meeting"), count)
+    store = FileStore(str(folder / "meeting"), count)
     limit = timedelta(seconds=seconds)
     dist.init_process_group("gloo", store=store, rank=rank, world_size=count, timeout=limit)
     line.tell("started")

@@ -72,7 +72,9 @@ def _entries_clipped(grads: list[Tensor], counts: list[int], longest: float) -> 
 
 def _nan_too(grads: list[Tensor], counts: list[int], longest: float) -> Tensor:
     total = max(1, sum(counts))
-    g = sum((grad * count / total for grad, count in zip(grads, counts, strict=True)), torch.zeros_like(grads[0]))
+    g = sum(
+        (grad * count / total for grad, count in zip(grads, counts, strict=True)), torch.zeros_like(grads[0])
+    )
     return _clip(g, longest)
 
 
@@ -104,7 +106,9 @@ def name_fault(grads: Vectors, counts: list[int], moves: Vectors, lr: float) -> 
         return "same data"
 
     def mean(weights: list[float]) -> list[float]:
-        return [sum(w * x for w, x in zip(weights, column, strict=True)) for column in zip(*grads, strict=True)]
+        return [
+            sum(w * x for w, x in zip(weights, column, strict=True)) for column in zip(*grads, strict=True)
+        ]
 
     right = mean([count / total for count in counts])
     shared = {"none": right, "mean of means": mean([1 / n] * n), "sum of means": mean([1.0] * n)}
@@ -160,12 +164,19 @@ def _means_are_right(grads: Vectors, counts: list[int], moves: Vectors, lr: floa
 def _runs() -> Inputs:
     def run(kind: str, grads: Vectors, counts: list[int], lr: float) -> tuple[object, ...]:
         n, total = len(grads), sum(counts)
-        weights = {"none": [c / total for c in counts], "mean of means": [1 / n] * n, "sum of means": [1.0] * n}
+        weights = {
+            "none": [c / total for c in counts],
+            "mean of means": [1 / n] * n,
+            "sum of means": [1.0] * n,
+        }
         weights["worker 0 alone"] = [1.0] + [0.0] * (n - 1)
         if kind == "not shared":
             steps = grads
         else:
-            g = [sum(w * x for w, x in zip(weights[kind], column, strict=True)) for column in zip(*grads, strict=True)]
+            g = [
+                sum(w * x for w, x in zip(weights[kind], column, strict=True))
+                for column in zip(*grads, strict=True)
+            ]
             steps = [g] * n
         return grads, counts, [[-lr * x for x in step] for step in steps], lr
 
@@ -185,7 +196,12 @@ def _runs() -> Inputs:
         run("sum of means", [[0.5], [0.5], [0.5]], [8, 8, 8], 0.4),  # the same data, and summed
         run("none", [[1.0, 2.0], [1.0, 2.0], [3.0, -1.0]], [8, 8, 8], 0.1),  # two of three alike
         run("none", [[1.0, -2.0]], [8], 0.1),  # one worker
-        run("mean of means", [[3.0, -1.0, 2.0], [-2.5, 0.0, 1.0], [0.5, 0.5, 0.5], [1.0, 2.0, -4.0]], [1, 9, 4, 2], 0.01),
+        run(
+            "mean of means",
+            [[3.0, -1.0, 2.0], [-2.5, 0.0, 1.0], [0.5, 0.5, 0.5], [1.0, 2.0, -4.0]],
+            [1, 9, 4, 2],
+            0.01,
+        ),
     )
 
 
@@ -207,7 +223,9 @@ def _stage_of(
     order: tuple[int, int, int] = (1, 2, 3), last: int | None = None,
 ) -> int | None:  # fmt: skip
     for stage in range(4):
-        held = sum(part / (devices if stage >= first else 1) for part, first in zip(parts, order, strict=True))
+        held = sum(
+            part / (devices if stage >= first else 1) for part, first in zip(parts, order, strict=True)
+        )
         if parameters * held + activations <= memory:
             return stage
     return last
@@ -388,18 +406,26 @@ EXERCISES = (
         solution=shared_gradient,
         wrong=(
             Wrong(_summed, "These are the workers' means, added up. More workers make longer steps here."),
-            Wrong(_by_workers, "You divide by the number of workers. A target counts for more where there are few."),
+            Wrong(
+                _by_workers,
+                "You divide by the number of workers. A target counts for more where there are few.",
+            ),
             Wrong(
                 _by_workers_with_targets,
                 "Each worker with targets counts the same here, however many it has.",
             ),
-            Wrong(_times_counts, "Each mean is times its count, as it should be. The division by all targets is missing."),
+            Wrong(
+                _times_counts,
+                "Each mean is times its count, as it should be. The division by all targets is missing.",
+            ),
             Wrong(
                 _clipped_first,
                 "Each worker's gradient is shortened by itself. Then the sum has another direction, and another length.",
             ),
             Wrong(_unclipped, "The gradient is right, and not shortened where it is longer than `longest`."),
-            Wrong(_always_scaled, "Every gradient gets the length `longest` here. A shorter one should stay."),
+            Wrong(
+                _always_scaled, "Every gradient gets the length `longest` here. A shorter one should stay."
+            ),
             Wrong(_entries_clipped, "Each entry is cut off by itself. Scale the whole vector."),
             Wrong(_nan_too, "0 times NaN is NaN. Leave out a worker that has no targets."),
         ),
@@ -427,14 +453,26 @@ EXERCISES = (
         inputs=_runs,
         solution=name_fault,
         wrong=(
-            Wrong(_same_data_unseen, "Where all gradients are equal all cases look right. That is what is wrong there."),
+            Wrong(
+                _same_data_unseen,
+                "Where all gradients are equal all cases look right. That is what is wrong there.",
+            ),
             Wrong(_two_alike_are_enough, "Two equal gradients are enough here. All must be."),
             Wrong(_one_is_alike, "A single worker always agrees with itself."),
-            Wrong(_worker_0_decides, "You look at worker 0's move alone. The others may have moved otherwise."),
-            Wrong(_without_rate, "The moves are not divided by the rate, or the gradients not multiplied by it."),
+            Wrong(
+                _worker_0_decides, "You look at worker 0's move alone. The others may have moved otherwise."
+            ),
+            Wrong(
+                _without_rate, "The moves are not divided by the rate, or the gradients not multiplied by it."
+            ),
             Wrong(_uphill, "A step goes against the gradient: -lr times it."),
-            Wrong(_equal_moves_are_right, "That all moved alike is not enough. They may all have moved wrongly."),
-            Wrong(_means_are_right, "The plain mean of the workers' gradients passes as right. Their counts differ."),
+            Wrong(
+                _equal_moves_are_right, "That all moved alike is not enough. They may all have moved wrongly."
+            ),
+            Wrong(
+                _means_are_right,
+                "The plain mean of the workers' gradients passes as right. Their counts differ.",
+            ),
         ),
         hints=(
             "For each case write the list of gradients that the workers stepped with, one for each worker.",
@@ -458,11 +496,19 @@ EXERCISES = (
         inputs=_machines(),
         solution=lowest_stage,
         wrong=(
-            Wrong(_in_float32, "These are the bytes of float32: 4, 4 and 8. In mixed precision they are 2, 2 and 12."),
+            Wrong(
+                _in_float32,
+                "These are the bytes of float32: 4, 4 and 8. In mixed precision they are 2, 2 and 12.",
+            ),
             Wrong(_without_activations, "The activations are left out. They come on top."),
-            Wrong(_activations_shared, "The activations are divided by the devices. Each device has its own."),
+            Wrong(
+                _activations_shared, "The activations are divided by the devices. Each device has its own."
+            ),
             Wrong(_all_at_once, "Stage 1 shares out everything here. It shares out the 12 bytes alone."),
-            Wrong(_gradients_first, "The gradient is shared out before the 12 bytes. The 12 come first: they are the most."),
+            Wrong(
+                _gradients_first,
+                "The gradient is shared out before the 12 bytes. The 12 come first: they are the most.",
+            ),
             Wrong(_three_anyway, "Where not even stage 3 fits, the answer is None."),
             Wrong(_all_memory, "`memory` is that of one device."),
             Wrong(_highest_stage, "Stage 3 saves most, and sends most. Asked for is the lowest that fits."),
@@ -491,10 +537,16 @@ EXERCISES = (
         solution=move_job,
         wrong=(
             Wrong(_rate_kept, "The rate is kept. Where the batch has become smaller, so has the rate to."),
-            Wrong(_rate_times_devices, "The rate is multiplied by the devices. What counts is the batch: has it grown?"),
+            Wrong(
+                _rate_times_devices,
+                "The rate is multiplied by the devices. What counts is the batch: has it grown?",
+            ),
             Wrong(_parts_forgotten, "The rate follows one part of each device. A step has all parts."),
             Wrong(_rate_by_root, "This is the square root's rule. Asked for is the proportion."),
-            Wrong(_as_many_as_fit, "Each part is as large as fits, and what is left over is dropped. Cut evenly."),
+            Wrong(
+                _as_many_as_fit,
+                "Each part is as large as fits, and what is left over is dropped. Cut evenly.",
+            ),
             Wrong(_one_part_more, "Where it fits exactly, this takes one part too many."),
             Wrong(_no_parts, "One part for each device: the batch shrinks. Accumulate."),
             Wrong(_rounded_up, "The batch has grown here. It may not: round down."),
@@ -529,13 +581,23 @@ EXERCISES = (
         solution=checkpoint_every,
         rtol=2e-2,
         wrong=(
-            Wrong(_whole_interval_lost, "Nearly: a death loses *half* an interval on average, not a whole one."),
-            Wrong(_one_worker, "So it would be with one worker. With n of them somebody dies n times as often."),
+            Wrong(
+                _whole_interval_lost, "Nearly: a death loses *half* an interval on average, not a whole one."
+            ),
+            Wrong(
+                _one_worker, "So it would be with one worker. With n of them somebody dies n times as often."
+            ),
             Wrong(_all_must_die, "More workers die more often. Here more workers save more seldom."),
-            Wrong(_at_each_death, "This is the mean time between two deaths. Half of it would be lost each time."),
+            Wrong(
+                _at_each_death,
+                "This is the mean time between two deaths. Half of it would be lost each time.",
+            ),
             Wrong(_as_often_as_possible, "Half of the time is spent on saving here."),
             Wrong(_half_way, "Saving half-way between two deaths does not ask what a checkpoint costs."),
-            Wrong(_each_saves, "The root of n belongs here, not n: twice the deaths do not ask for twice the checkpoints."),
+            Wrong(
+                _each_saves,
+                "The root of n belongs here, not n: twice the deaths do not ask for twice the checkpoints.",
+            ),
         ),
         hints=(
             "With τ seconds between two checkpoints: which share of the time goes to saving? And how many seconds are lost by a death?",
@@ -617,4 +679,3 @@ QUIZZES = (
         ),
     ),
 )
-

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
-from torch import Tensor
 
 from course_utils import plotting
 from course_utils.distributed import ring
@@ -23,9 +22,9 @@ LATENCY = 1e-5  # seconds before the first byte of a message arrives
 
 # What each figure shows, in words.
 RING = (
-    "Four tables, one after another, of four workers with four chunks each. A number says how many workers' "
-    "gradients are in a chunk's sum. At first all are 1. After three rounds each worker has one chunk with 4, "
-    "each another one. After six rounds all chunks have 4."
+    "Three tables of four workers with four chunks each. A number says how many workers' gradients are in a "
+    "chunk's sum. At first all are 1. After three rounds each worker has one chunk with 4, each another one. "
+    "After six rounds all chunks have 4."
 )
 GAPS = (
     "Relative distance of the shared gradient from that of one batch, logarithmic, one row for each case and "
@@ -45,8 +44,8 @@ LOCAL = (
     "it rises far above one worker's."
 )
 SCALING = (
-    "Left, steps to the loss against the number of workers, logarithmic: they fall and then level off. Right, "
-    "examples to the loss, in units of one worker's: they rise, at last in proportion to the workers."
+    "Left, steps to the loss against the number of workers, logarithmic: they fall and then level off. "
+    "Right, examples to the loss, in units of one worker's: they rise, at last in proportion to the workers."
 )
 COSTS = (
     "Operations and memory traffic of one Adam step on 62 tensors. Plain needs the most operations, foreach "
@@ -74,7 +73,7 @@ def all_reduced(workers: int = 4) -> Figure:
     titles = ("Each has its own", "Reduce-scatter", "All-gather")
     rounds = (0, workers - 1, 2 * (workers - 1))
     for axes, state, title, at in zip(panels, states, titles, rounds, strict=True):
-        axes.imshow(state == workers, cmap="Blues", vmin=0, vmax=2.2)
+        axes.imshow((state == workers).numpy(), cmap="Blues", vmin=0, vmax=2.2)
         for row, values in enumerate(state.tolist()):
             for column, value in enumerate(values):
                 axes.text(column, row, f"{value:.0f}", ha="center", va="center")
@@ -94,7 +93,9 @@ def gaps(naive: Mapping[str, ArrayLike], cured: Mapping[str, ArrayLike]) -> Figu
         for row, name in zip(rows, naive, strict=True):
             if name in found:
                 values = np.maximum(np.asarray(found[name], float), 1e-17)
-                axes.plot(values, np.full(len(values), row), "o", color=color, alpha=0.55, mew=0, markersize=7)
+                axes.plot(
+                    values, np.full(len(values), row), "o", color=color, alpha=0.55, mew=0, markersize=7
+                )
         axes.plot([], [], "o", color=color, label=f"_{label}")
     axes.set(yticks=rows, yticklabels=list(naive), xlim=(1e-18, 30), ylim=(-0.6, len(naive) - 0.4))
     plotting.log_ticks(axes, "x")
@@ -105,7 +106,7 @@ def gaps(naive: Mapping[str, ArrayLike], cured: Mapping[str, ArrayLike]) -> Figu
 
 
 def held(measured: Sequence[float], parameters: float = 7e9) -> Figure:
-    """Bytes per parameter on two workers by stage, formula and measured; and gigabytes on many, by formula."""
+    """Bytes per parameter on two workers by stage, formula and measured; gigabytes on many, by formula."""
     figure, (left, right) = plotting.subplots(1, 2, size=(10.2, 3.6))
     floor = np.zeros(4)
     for kind, color in KINDS.items():
@@ -120,11 +121,15 @@ def held(measured: Sequence[float], parameters: float = 7e9) -> Figure:
     left.set(xticks=range(4), ylim=(0, 19))
     for stage, value in enumerate(measured):
         left.text(stage, value + 0.6, f"{value:.3g}", ha="center", va="bottom")
-    plotting.finish(left, title="Two workers, measured (dots)", x="stage", y="bytes per parameter", names=False)
+    plotting.finish(
+        left, title="Two workers, measured (dots)", x="stage", y="bytes per parameter", names=False
+    )
     devices = 2 ** np.arange(11)
     shades = (plotting.GREY, plotting.SKY, plotting.BLUE, plotting.INK)
     for stage, color in enumerate(shades):
-        each = [many_devices.bytes_per_parameter(int(n), stage, weight=2, gradient=2, state=12) for n in devices]
+        each = [
+            many_devices.bytes_per_parameter(int(n), stage, weight=2, gradient=2, state=12) for n in devices
+        ]
         right.plot(devices, parameters / 1e9 * np.array(each), color=color, label=f"stage {stage}")
     right.set(xlim=(1, 1024))
     plotting.log_ticks(right, "x")
@@ -156,7 +161,9 @@ def local(
         left.plot(rates, mean, "o-", markersize=4, color=color, label=f"{every}")
     left.set(xlim=(min(rates), max(rates)))
     plotting.finish(left, title="Mixed: apart at high rates", x="rate η", y="loss at the end")
-    left.text(max(rates) * 1.05, left.get_ylim()[1], "local steps", va="bottom", fontsize=9, color=plotting.GREY)
+    left.text(
+        max(rates) * 1.05, left.get_ylim()[1], "local steps", va="bottom", fontsize=9, color=plotting.GREY
+    )
     plotting.log_ticks(right, "x")
     plotting.log_ticks(right, "y")
     for (kind, found), color in zip(ends.items(), (plotting.BLUE, plotting.VERMILION), strict=True):
@@ -186,7 +193,9 @@ def scaling(workers: Sequence[int], steps: ArrayLike, batch: int) -> Figure:
     left.text(n[1], found[0].mean() / n[1] / 1.3, "in proportion", ha="right", va="top")
     right.axhline(1, **plotting.THEORY)
     left.set(ylim=(found[0].mean() / n[-1] / 1.5, 2 * found.max()))
-    plotting.finish(left, title="More workers: fewer steps, up to a point", x="workers", y="steps", names=False)
+    plotting.finish(
+        left, title="More workers: fewer steps, up to a point", x="workers", y="steps", names=False
+    )
     y = "examples, one worker = 1"
     plotting.finish(right, title="and more examples in all", x="workers", y=y, names=False)
     return figure

@@ -93,9 +93,16 @@ def check_draw(module: Any) -> None:
 
 def check_first(module: Any) -> None:
     w = module.first_weights(50, (16, 8, 2), torch.Generator().manual_seed(0))
-    assert [tuple(p.shape) for p in w] == [(50, 1, 1, 16, 8), (50, 1, 1, 1, 8), (50, 1, 1, 8, 2), (50, 1, 1, 1, 2)]
-    assert w[1].abs().max() == 0 and w[3].abs().max() == 0
-    assert 0.24 < w[0].max() <= 0.25 and -0.25 <= w[0].min() < -0.24
+    assert [tuple(p.shape) for p in w] == [
+        (50, 1, 1, 16, 8),
+        (50, 1, 1, 1, 8),
+        (50, 1, 1, 8, 2),
+        (50, 1, 1, 1, 2),
+    ]
+    assert w[1].abs().max() == 0
+    assert w[3].abs().max() == 0
+    assert 0.24 < w[0].max() <= 0.25
+    assert -0.25 <= w[0].min() < -0.24
     assert w[2].abs().max() <= 8**-0.5
 
 
@@ -116,7 +123,10 @@ def test_losses_are_torchs() -> None:
 
 BAD = {
     "k of 0": ({"every": [0], "rates": [0.1]}, "whole numbers >= 1"),
-    "another number of rates": ({"every": [1, 2], "rates": [0.1]}, "a rate for each setting, got every=2, rates=1"),
+    "another number of rates": (
+        {"every": [1, 2], "rates": [0.1]},
+        "a rate for each setting, got every=2, rates=1",
+    ),
 }
 
 

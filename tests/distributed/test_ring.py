@@ -106,7 +106,7 @@ MUTANTS = {
     "added where kept": ("(rank - step) % size, False", "(rank - step) % size, True", check_sum),
     "one round short": ("for step in range(size - 1):\n        yield (rank - step) % size",
                         "for step in range(size - 2):\n        yield (rank - step) % size", check_sum),
-    "the gather begins a chunk early": ("yield (rank - step + 1) % size", "yield (rank - step) % size", check_sum),
+    "gather a chunk early": ("yield (rank - step + 1) % size", "yield (rank - step) % size", check_sum),
     "from the right": ("going[rank - 1]", "going[(rank + 1) % size]", check_sum),
     "counts entries": ("sent[rank] += going[rank].nbytes", "sent[rank] += going[rank].numel()", check_bytes),
     "one half forgotten": ("[a + b for a, b", "[a for a, b", check_bytes),

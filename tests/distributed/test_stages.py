@@ -54,9 +54,7 @@ def ends(workers: Workers, stage: int, changes: tuple[str, str] | None = None) -
     """The largest distance of a worker's weights from one process's."""
     expected = one_process(*problem())
     both = workers.run(_train, changes, stage, *problem())
-    return max(
-        float((a - b).abs().max()) for found, _ in both for a, b in zip(found, expected, strict=True)
-    )
+    return max(float((a - b).abs().max()) for found, _ in both for a, b in zip(found, expected, strict=True))
 
 
 @pytest.mark.parametrize("stage", range(4))

@@ -32,7 +32,9 @@ def check_held(module: Any) -> None:
 def check_sent(module: Any) -> None:
     """From the ring's two halves: what a reduce-scatter of the gradient and all-gathers of weights send."""
     for n in (1, 2, 4):
-        scatter = ring.reduce_scatter([torch.zeros(n * 3, dtype=torch.float16) for _ in range(n)])[0] / (n * 3)
+        scatter = ring.reduce_scatter([torch.zeros(n * 3, dtype=torch.float16) for _ in range(n)])[0] / (
+            n * 3
+        )
         gather = ring.all_gather([torch.zeros(n * 3, dtype=torch.float64) for _ in range(n)])[0] / (n * 3)
         expected = {0: 2 * scatter, 1: scatter + gather, 2: scatter + gather, 3: scatter + 2 * gather}
         for stage, bytes in expected.items():
@@ -85,7 +87,11 @@ MUTANTS = {
     "stage 1 sends gradients back": ("1: weight, 2", "1: gradient, 2", check_sent),
     "all backward": ("b, s = 2 * compute", "b, s = 3 * compute", check_seconds),
     "sends at once": ("(layers - 1) * max(b, s)", "(layers - 1) * b", check_seconds),
-    "the last send forgotten": ("return compute / 3 + b + (layers - 1) * max(b, s) + s", "return compute / 3 + b + (layers - 1) * max(b, s)", check_seconds),
+    "the last send forgotten": (
+        "return compute / 3 + b + (layers - 1) * max(b, s) + s",
+        "return compute / 3 + b + (layers - 1) * max(b, s)",
+        check_seconds,
+    ),
 }
 
 test_mistakes_are_caught = mistakes("course_utils.theory.many_devices", MUTANTS)
