@@ -92,7 +92,7 @@ MUTANTS = (
     Mutant("sharpness: the smallest eigenvalue", "20", "diagnostics/curvature.py", "[:, -1], torch.nan)", "[:, 0], torch.nan)"),
     Mutant("ring: kept where it is added", "24", "distributed/ring.py", "(rank - step - 1) % size, True", "(rank - step - 1) % size, False"),
     Mutant("shares: state shared out a stage late", "24", "theory/many_devices.py", "stage > k else", "stage > k + 1 else"),
-    Mutant("local steps: the sum of the weights", "24", "distributed/local_steps.py", "p.mean(2, keepdim=True), p)", "p.sum(2, keepdim=True), p)"),
+    Mutant("local steps: averaged a step late", "24", "distributed/local_steps.py", "enumerate(drawn, 1)", "enumerate(drawn)"),
 )  # fmt: skip
 
 
