@@ -26,6 +26,7 @@ What the experiments stand on:
     trajectories     where an optimizer goes, and how far two of them part
     theory           closed forms: what to expect
     linear_models    lines, ridge, lasso, minimum norm: solved to the last digit
+    distributed      real processes that share a step; the ring, sharding, local steps   24
     diagnostics      curvature, calibration, the cost and the memory of a step
     recorded         results measured once, with their provenance; the table of effects
     plotting         one style, alt text, names at the ends of lines

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
+
+from course_utils.optimizers import Adam, FlatParameters
 
 _ONLY_WRITE = {"copy_", "zero_", "fill_"}  # what they change they do not read
 
@@ -40,6 +42,29 @@ def step_cost(step: Callable[[], object]) -> StepCost:
     with counter:
         step()
     return StepCost(counter.operations, counter.bytes)
+
+
+def adam_ways(make: Callable[[], nn.Module]) -> dict[str, StepCost]:
+    """What one step of Adam costs in four ways: one tensor after another, in lists, fused, in one buffer.
+
+    Args:
+        make: a module, the same each time; its gradients are set to one.
+    """
+    ways: dict[str, Callable[[nn.Module], Any]] = {
+        "plain": lambda module: Adam(module.parameters()),
+        "foreach": lambda module: torch.optim.Adam(module.parameters(), foreach=True),
+        "fused": lambda module: torch.optim.Adam(module.parameters(), fused=True),
+        "flat": lambda module: Adam(FlatParameters(module).parameters()),
+    }
+    counts = {}
+    for way, optimizer_of in ways.items():
+        module = make()
+        for p in module.parameters():
+            p.grad = torch.ones_like(p)
+        optimizer = optimizer_of(module)
+        optimizer.step()  # makes the state
+        counts[way] = step_cost(optimizer.step)
+    return counts
 
 
 class _Counter(TorchDispatchMode):

@@ -8,4 +8,5 @@ turned_valleys     how many of gradient descent's steps AdaGrad needs in valleys
 adam_steps         how long one step of Adam can be
 weight_decay       how fast a weight decays
 selection          by how much the best of many scores flatters
+many_devices       what a shared step costs: bytes held, bytes sent, seconds
 """

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from course_utils import optimizers
 from course_utils.diagnostics import step_cost
@@ -76,6 +76,22 @@ def test_a_step_of_ours_costs_as_much_for_each_tensor() -> None:
     assert step_cost.step_cost(flat.step).operations == 7
 
 
+def check_ways(module: Any) -> None:
+    """Each way as a step made by hand costs."""
+    found = module.adam_ways(lambda: nn.Linear(3, 4))
+    plain = made(lambda p: optimizers.Adam(p))
+    assert list(found) == ["plain", "foreach", "fused", "flat"]
+    assert found["plain"].operations == module.step_cost(plain.step).operations == 14
+    assert found["flat"].operations == 7
+    assert found["fused"].operations < found["foreach"].operations <= found["plain"].operations + 5
+    assert found["fused"].bytes < 1.3 * module.least_bytes(16, 7)
+    assert found["plain"].bytes == 19 * 16 * 4
+
+
+def test_adam_in_four_ways() -> None:
+    check_ways(step_cost)
+
+
 def test_the_step_is_taken_once() -> None:
     x = torch.zeros(3)
     step_cost.step_cost(lambda: x.add_(1))
@@ -92,6 +108,8 @@ MUTANTS: dict[str, tuple[str, str, Callable[[Any], None]]] = {
     "a-copy-reads-its-target": ("name in _ONLY_WRITE", "False", case(lambda: X.copy_(Y), 1, 8)),
     "results-not-counted": ("if returned.alias_info is None:", "if False:", case(lambda: X + Y, 1, 12)),
     "fused-writes-gradients": ('name.startswith("_fused_") and', "False and", check_fused),
+    "the-first-step-counted": ("optimizer.step()  # makes the state", "pass", check_ways),
+    "no-gradients": ("p.grad = torch.ones_like(p)", "pass", check_ways),
     "entries-not-bytes": ("* t.element_size()", "", case(lambda: X.add_(Y), 1, 12)),
 }  # fmt: skip
 
