@@ -132,38 +132,70 @@ def test_installing_from_the_lock_can_build_the_package() -> None:
 
 
 LISTENS = """#!/bin/sh
-if [ "$1" = -c ]; then exit {asks}; fi
+case "$1 $2" in
+    -c*sys.argv*) exit {there} ;;
+    -c*) exit {asks} ;;
+esac
 echo "$@" >> {log}
+case "$3" in
+    download) while [ "$1" != --dest ]; do shift; done; touch "$2/torch-1.whl" ;;
+    hash) echo {hash} ;;
+esac
 """
+
+
+def installed(tmp_path: Path, index: str, there: int, asks: int, sha: str) -> tuple[int, list[str]]:
+    """How `.ci/install` ends with a stand-in for Python, and what it asked pip for, in words."""
+    python, log = tmp_path / "a python", tmp_path / "log"
+    python.write_text(LISTENS.format(there=there, asks=asks, log=f"'{log}'", hash=sha))
+    python.chmod(0o755)
+    line = ["sh", str(PROJECT / ".ci" / "install"), str(python), "requirements-learner.lock"]
+    done = subprocess.run(line, env={"PATH": os.environ["PATH"], "TORCH_INDEX": index}, timeout=30)
+    [torch] = [f"{one.name}{one.specifier}" for one in LOCK if one.name == "torch"]
+    words = {
+        rf"install --quiet {torch} --index-url an-index": "torch of an index",
+        rf"download --quiet --no-deps --dest \S+ {torch}": "download",
+        r"hash \S+/torch-1.whl": "hash",
+        r"install --quiet --no-deps \S+/torch-1.whl": "torch",
+        r"install --quiet --no-deps --require-hashes -r requirements-learner.lock": "hashed learner",
+        r"install --quiet --no-deps --require-hashes -r requirements-cuda.lock": "hashed cuda",
+        r"install --quiet --no-deps --no-build-isolation -e \.": "course",
+    }
+    found = []
+    for line in log.read_text().splitlines():
+        [word] = [word for text, word in words.items() if re.fullmatch(f"-m pip {text}", line)]
+        found.append(word)
+    return done.returncode, found
+
+
+KNOWN = next(iter(locked("requirements.lock")[next(one for one in LOCK if one.name == "torch")]))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a stand-in for Python that is a shell script")
 @pytest.mark.parametrize(
-    ("index", "asks", "expected"),
+    ("index", "there", "asks", "sha", "status", "expected"),
     [
-        pytest.param("", 1, ["hashed learner", "course"], id="a CPU build"),
-        pytest.param("", 0, ["hashed learner", "hashed cuda", "course"], id="a CUDA build"),
-        pytest.param("an-index", 0, ["torch", "hashed learner", "course"], id="another index"),
+        pytest.param("", 1, 1, KNOWN, 0, ["download", "hash", "torch", "hashed learner", "course"], id="CPU"),
+        pytest.param(
+            "",
+            1,
+            0,
+            KNOWN,
+            0,
+            ["download", "hash", "torch", "hashed learner", "hashed cuda", "course"],
+            id="CUDA",
+        ),
+        pytest.param("", 0, 1, KNOWN, 0, ["hashed learner", "course"], id="torch is there"),
+        pytest.param(
+            "an-index", 1, 0, KNOWN, 0, ["torch of an index", "hashed learner", "course"], id="index"
+        ),
+        pytest.param("", 1, 1, "--hash=sha256:" + 64 * "0", 1, ["download", "hash"], id="another file"),
     ],
 )
 def test_what_is_installed_is_checked_against_its_hash(
-    index: str, asks: int, expected: list[str], tmp_path: Path
+    index: str, there: int, asks: int, sha: str, status: int, expected: list[str], tmp_path: Path
 ) -> None:
-    """The commands that `.ci/install` gives to pip; a package that it does not know stops it."""
-    python, log = tmp_path / "a python", tmp_path / "log"
-    python.write_text(LISTENS.format(asks=asks, log=f"'{log}'"))
-    python.chmod(0o755)
-    line = ["sh", str(PROJECT / ".ci" / "install"), str(python), "requirements-learner.lock"]
-    environment = {"PATH": os.environ["PATH"], "TORCH_INDEX": index}
-    subprocess.run(line, env=environment, check=True, timeout=30)
-    [torch] = [f"{one.name}{one.specifier}" for one in LOCK if one.name == "torch"]
-    words = {
-        f"-m pip install --quiet {torch} --index-url an-index": "torch",
-        "-m pip install --quiet --no-deps --require-hashes -r requirements-learner.lock": "hashed learner",
-        "-m pip install --quiet --no-deps --require-hashes -r requirements-cuda.lock": "hashed cuda",
-        "-m pip install --quiet --no-deps --no-build-isolation -e .": "course",
-    }
-    assert [words[line] for line in log.read_text().splitlines()] == expected
+    assert installed(tmp_path, index, there, asks, sha) == (status, expected)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a stand-in for Python that is a shell script")

@@ -64,7 +64,7 @@ def figures() -> Iterator[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory, figures: dict[str, Any]) -> Path:
     """The course as committed, set up by the first command of the README, on two lessons."""
-    folder = tmp_path_factory.mktemp("new") / "Kurs für alle, 学习"
+    folder = tmp_path_factory.mktemp("new") / "Kurs für Ada, 学习"
     subprocess.run(["git", "clone", "--quiet", str(PROJECT), str(folder)], check=True, timeout=300)
     begun = time.monotonic()
     call(folder, "make", "doctor", f"PYTHON={sys.executable}")
@@ -129,7 +129,7 @@ def test_the_wheel_alone_is_a_course(
 ) -> None:
     """Built in the clone, installed into an empty environment away from it: doctor, lab, a lesson."""
     python = str(clone / ".venv" / "bin" / "python")
-    dist, away = clone / "dist", tmp_path_factory.mktemp("away") / "ein Ordner"
+    dist, away = clone / "dist", tmp_path_factory.mktemp("away") / "ein Ort"
     away.mkdir()
     call(clone, python, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-w", str(dist), ".")
     [wheel] = dist.glob("*.whl")
