@@ -271,6 +271,51 @@ def test_dockerfile_copies_what_exists_and_is_not_ignored() -> None:
     assert [name for name in copied if not (PROJECT / name).exists()] == []
 
 
+PRETENDS = """#!/bin/sh
+case "$1 $2" in
+    -c*sys.argv*) exit 0 ;;
+    -c*) exit 1 ;;
+esac
+echo "$PWD $@" >> {log}
+"""
+
+
+@posix
+def test_image_is_made_by_steps_that_find_their_files(tmp_path: Path) -> None:
+    """The COPY and RUN lines in turn, in a folder in place of the image, with a stand-in for Python."""
+    image, log, bin = tmp_path / "image", tmp_path / "log", tmp_path / "bin"
+    bin.mkdir()
+    for name, text in (("python", PRETENDS.format(log=log)), ("useradd", "#!/bin/sh\n")):
+        (bin / name).write_text(text)
+        (bin / name).chmod(0o755)
+    environment = {"PATH": f"{bin}:{os.environ['PATH']}", "TORCH_INDEX": "", "JUPYTERHUB": "5.4.4"}
+    work = image
+    for kind, text in instructions():
+        if kind == "WORKDIR":
+            work = image / text.strip().lstrip("/")
+            work.mkdir(parents=True, exist_ok=True)
+        elif kind == "COPY":
+            *sources, target = text.split()
+            for source in sources:
+                if (PROJECT / source).is_dir():
+                    shutil.copytree(PROJECT / source, work / target, dirs_exist_ok=True)
+                else:
+                    place = work / target / Path(source).name if target.endswith("/") else work / target
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy(PROJECT / source, place)
+        elif kind == "RUN":
+            work.mkdir(parents=True, exist_ok=True)
+            subprocess.run(["sh", "-e", "-c", text], cwd=work, env=environment, check=True, timeout=60)
+    home = image / "srv" / "course"
+    assert log.read_text().splitlines() == [
+        f"{home} -m pip install --quiet --no-deps --require-hashes -r requirements.lock",
+        f"{home} -m pip install jupyterhub==5.4.4",
+        f"{home} -m pip install --no-deps --no-build-isolation -e .",
+    ]
+    assert (home / "notebooks" / Path(LANDING).name).is_file()
+    assert os.access(home / "deploy" / "start", os.X_OK)
+
+
 def test_image_starts_through_a_script_that_it_has() -> None:
     (entry,) = json.loads(dict(instructions())["ENTRYPOINT"])
     home = next(text for kind, text in instructions() if kind == "WORKDIR")

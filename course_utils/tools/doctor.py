@@ -234,6 +234,7 @@ def write_access(project: Path) -> Finding:
                 pass
         except OSError as problem:
             cure = f'chmod u+w "{folder}"' if os.name == "posix" else f'icacls "{folder}" /grant %USERNAME%:F'
+            cure += "; or folders of your own: lab --workspace <folder>, run --build <folder>"
             return Finding(FAIL, "write", f"no file can be made in {folder}: {problem.strerror}", cure)
     return Finding(OK, "write", f"files can be made in {project}")
 

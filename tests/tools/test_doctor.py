@@ -119,6 +119,7 @@ def test_write_access(tmp_path: Path) -> None:
     found = doctor.write_access(tmp_path / "not there")
     assert found.state == FAIL
     assert "not there" in found.cure
+    assert "run --build <folder>" in found.cure, "where the course is somebody else's"
     assert list(tmp_path.iterdir()) == []
 
 
