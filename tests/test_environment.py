@@ -162,8 +162,8 @@ def installed(tmp_path: Path, index: str, there: int, asks: int, sha: str) -> tu
         r"install --quiet --no-deps --no-build-isolation -e \.": "course",
     }
     found = []
-    for line in log.read_text().splitlines():
-        [word] = [word for text, word in words.items() if re.fullmatch(f"-m pip {text}", line)]
+    for asked in log.read_text().splitlines():
+        [word] = [word for text, word in words.items() if re.fullmatch(f"-m pip {text}", asked)]
         found.append(word)
     return done.returncode, found
 
