@@ -13,13 +13,14 @@ FRESH       ?=
 ALLOW_ROOT  ?=
 JOBS        ?= 2
 FRAMEWORKS  ?=
-TORCH       ?= $(shell sed -n 's/^torch==//p' requirements.lock)
+TORCH       ?= $(shell sed -nE 's/^torch==([^ ]+).*/\1/p' requirements.lock)
 
 ifeq ($(OS),Windows_NT)
 BIN := $(VENV)/Scripts
 else
 BIN := $(VENV)/bin
 endif
+LEARN  := $(VENV)/.learner
 STAMP  := $(VENV)/.stamp
 COURSE := $(BIN)/python -m course_utils
 PYTEST := $(BIN)/python -m pytest -q
@@ -27,7 +28,7 @@ NOT_UNIT := --ignore=tests/notebooks --ignore=tests/nightly --ignore=tests/web
 OTHERS := build/frameworks
 CLIENTS := build/clients
 TIERS  := lint types unit structure smoke regression pages
-NIGHTS := test full coverage mutants can-fail answers databases faults template frameworks clients test-web
+NIGHTS := test full coverage mutants can-fail answers databases faults template newcomer frameworks clients test-web
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 test $(TIERS) $(NIGHTS): export OMP_NUM_THREADS := 1
@@ -43,10 +44,10 @@ help:  ## this list
 course: doctor  ## run every lesson at PROFILE and write build/report/index.html
 	@$(COURSE) run --profile $(PROFILE) --workers $(JOBS) $(LESSONS)
 
-lab: $(STAMP)  ## copy the lessons to workspace/ and open JupyterLab there (FRESH=05, ALLOW_ROOT=1)
+lab: $(LEARN)  ## copy the lessons to workspace/ and open JupyterLab there (FRESH=05, ALLOW_ROOT=1)
 	@$(COURSE) lab $(addprefix --fresh ,$(FRESH)) $(if $(ALLOW_ROOT),--allow-root)
 
-doctor: $(STAMP)  ## check Python, packages, kernel, memory, disk, GPU, port, write access
+doctor: $(LEARN)  ## check Python, packages, kernel, memory, disk, GPU, port, write access
 	@$(COURSE) doctor
 
 # $(call each,<targets>): make them one after another, say what each took, fail at the end if one failed.
@@ -64,7 +65,7 @@ endef
 test: $(STAMP)  ## every tier below; says what each took, fails if one failed
 	$(call each,$(TIERS))
 
-nightly: $(STAMP)  ## test, then full, coverage, mutants, can-fail, answers, databases, faults, template, frameworks, clients and test-web
+nightly: $(STAMP)  ## test, then full, coverage, mutants, can-fail, answers, databases, faults, template, newcomer, frameworks, clients and test-web
 	$(call each,$(NIGHTS))
 
 lint: $(STAMP)  ## ruff: rules and format, lessons too; codespell; import-linter: arrows between modules
@@ -119,6 +120,9 @@ faults: $(STAMP)  ## a full disk, a killed kernel, no network, a hostile class t
 template: $(STAMP)  ## a new course made from this one: do its own tests pass?
 	@$(PYTEST) tests/nightly/test_new_course.py
 
+newcomer: $(STAMP)  ## a clone set up from nothing as README says, then the wheel alone; writes build/newcomer.json
+	@$(PYTEST) -s tests/nightly/test_newcomer.py
+
 frameworks:  ## docs/conventions.md against Optax, Flax, Keras and scikit-learn, installed for it in build/
 	@test -d $(OTHERS) || $(PYTHON) -m venv $(OTHERS)
 	@$(OTHERS)/$(notdir $(BIN))/python -m pip install --quiet -r tests/nightly/frameworks.txt
@@ -147,20 +151,15 @@ notebooks: $(STAMP)  ## execute the lessons again in place, outputs normalised (
 report: $(STAMP)  ## write the report again from the records of the last run at PROFILE
 	@$(COURSE) report --profile $(PROFILE)
 
-lock:  ## resolve requirements.lock anew from pyproject.toml (TORCH=2.13.0 pins torch)
-	@mkdir -p build
-	@$(PYTHON) -m venv build/uv && build/uv/bin/python -m pip install --quiet uv
-	@echo "torch==$(TORCH)" > build/constraints.txt
-	@build/uv/bin/uv pip compile --quiet --universal --all-extras --no-annotate --no-header \
-	    --python-version 3.11 --constraint build/constraints.txt pyproject.toml -o build/resolved.txt
-	@grep -vE '^(nvidia-|cuda-|triton)' build/resolved.txt > build/requirements.lock   # torch pins these itself
-	@mv build/requirements.lock requirements.lock
+lock:  ## resolve the three locks anew from pyproject.toml (TORCH=2.13.0 pins torch)
+	@PYTHON="$(PYTHON)" TORCH="$(TORCH)" sh .ci/lock
 
 clean:  ## remove build/ and the caches; .venv/ and workspace/ stay
 	@rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage course_utils.egg-info
 	@find course_utils tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(STAMP): requirements.lock pyproject.toml
+# What the lessons need; then what tests, site and hub need besides.
+$(LEARN): requirements-learner.lock requirements-cuda.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null 2>&1 || \
 	    { echo "No $(PYTHON) here. Install Python 3.11 or later, or name one: make PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -173,8 +172,10 @@ $(STAMP): requirements.lock pyproject.toml
 	    { echo "The environment in $(VENV) does not work. Remove it and try again: rm -rf $(VENV)"; exit 1; }
 	@echo "Setting up $(VENV) (once; a few minutes)"
 	@test -e $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@if [ -n "$(TORCH_INDEX)" ]; then \
-	    $(BIN)/python -m pip install --quiet "torch==$(TORCH)" --index-url "$(TORCH_INDEX)"; fi
-	@$(BIN)/python -m pip install --quiet -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@TORCH_INDEX="$(TORCH_INDEX)" sh .ci/install $(BIN)/python requirements-learner.lock
+	@touch $(LEARN)
+
+$(STAMP): $(LEARN) requirements.lock
+	@echo "Setting up what tests, site and hub need besides (once; a few minutes)"
+	@TORCH_INDEX="$(TORCH_INDEX)" sh .ci/install $(BIN)/python requirements.lock
 	@touch $(STAMP)

@@ -25,131 +25,29 @@ import argparse
 import json
 import os
 import shutil
-import statistics
-import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
-from course_utils import optimizers, recorded
+from course_utils import recorded
 from course_utils._files import write_whole
-
-OPTIMIZERS: dict[str, dict[str, Any]] = {
-    "SGD": {"lr": 1e-4, "momentum": 0.9},
-    "Adagrad": {"lr": 1e-4},
-    "RMSprop": {"lr": 1e-4},
-    "Adam": {"lr": 1e-4},
-    "AdamW": {"lr": 1e-4},
-}
-# Tensors of p's size that one step must at least read and write (p, g and the running means).
-TENSORS_MOVED = {"SGD": 5, "Adagrad": 5, "RMSprop": 5, "Adam": 7, "AdamW": 7}
-
-
-def resnet18(width: int, classes: int) -> list[tuple[int, ...]]:
-    """The shapes of a ResNet-18's 62 parameters; 64 is its usual width."""
-    shapes: list[tuple[int, ...]] = [(width, 3, 7, 7), (width,), (width,)]
-    inputs = width
-    for stage in range(4):
-        outputs = width * 2**stage
-        for unit in range(2):
-            shapes += [(outputs, inputs, 3, 3), (outputs,), (outputs,)]
-            shapes += [(outputs, outputs, 3, 3), (outputs,), (outputs,)]
-            if unit == 0 and stage > 0:
-                shapes += [(outputs, inputs, 1, 1), (outputs,), (outputs,)]
-            inputs = outputs
-    return [*shapes, (classes, inputs), (classes,)]
-
+from course_utils.gpu_benchmark.optimizer_steps import (
+    OPTIMIZERS,
+    contenders,
+    medians,
+    moving,
+    resnet18,
+    tried,
+)
 
 WORKLOADS: dict[str, list[tuple[int, ...]]] = {
     "62 small tensors": resnet18(4, 10),
     "one tensor of ten million": [(10_000_000,)],
     "a ResNet-18": resnet18(64, 1000),
 }
-
-
-def parameters(shapes: list[tuple[int, ...]], device: str) -> list[nn.Parameter]:
-    generator = torch.Generator(device).manual_seed(0)
-    params = [nn.Parameter(0.1 * torch.randn(s, generator=generator, device=device)) for s in shapes]
-    for p in params:
-        p.grad = torch.randn(p.shape, generator=generator, device=device)
-    return params
-
-
-def contenders(name: str, shapes: list[tuple[int, ...]], device: str) -> dict[str, Callable[[], object]]:
-    """One way of stepping each, on parameters of its own."""
-    kwargs, theirs, ours = OPTIMIZERS[name], getattr(torch.optim, name), getattr(optimizers, name)
-    steps: dict[str, Any] = {
-        "default": theirs(parameters(shapes, device), **kwargs).step,
-        "foreach": theirs(parameters(shapes, device), foreach=True, **kwargs).step,
-        "plain": ours(parameters(shapes, device), **kwargs).step,
-        "flat": ours(optimizers.FlatParameters(parameters(shapes, device)).parameters(), **kwargs).step,
-    }
-    if name != "RMSprop":  # which torch has no fused version of
-        steps["fused"] = theirs(parameters(shapes, device), fused=True, **kwargs).step
-    return steps
-
-
-def moving(name: str, shapes: list[tuple[int, ...]], device: str) -> Callable[[], object]:
-    """Copy half of the bytes: as much is then read, and as much written, as by the least possible step."""
-    entries = sum(torch.Size(s).numel() for s in shapes) * TENSORS_MOVED[name] // 2
-    source, target = torch.ones(entries, device=device), torch.zeros(entries, device=device)
-    return lambda: target.copy_(source)
-
-
-def compiled(name: str, shapes: list[tuple[int, ...]], device: str) -> Callable[[], object]:
-    """The same `update`, compiled; t is a tensor in it, so that beta**t is taken once a step.
-
-    As an int, t becomes a symbol, and the compiler takes the power anew for every 16 entries, at five times
-    the cost.
-    """
-    import torch._inductor.config  # slow to import, and only this needs it
-
-    torch.compiler.reset()
-    torch._dynamo.config.capture_scalar_outputs = True  # a tensor may become a number
-    torch._inductor.config.realize_opcount_threshold = 3  # and is computed before the loop, not in it
-    params: list[Any] = list(parameters(shapes, device))
-    if len(params) > 1:  # one shape, so one compilation
-        params = optimizers.FlatParameters(params).parameters()
-    optimizer = getattr(optimizers, name)(params, **OPTIMIZERS[name])
-    optimizer.step()
-    for state in optimizer.state.values():
-        state["step"] = torch.tensor(float(state["step"]), dtype=torch.float64)
-    optimizer.update = torch.compile(optimizer.update)
-    return optimizer.step
-
-
-def medians(steps: dict[str, Callable[[], object]], rounds: int, device: str) -> dict[str, float]:
-    """Median seconds of each, taken in turn."""
-    timed = on_gpu if torch.device(device).type == "cuda" else on_cpu
-    seconds: dict[str, list[float]] = {key: [] for key in steps}
-    for turn in range(rounds + 3):  # three to warm up: state, pages, compilation
-        for key, step in steps.items():
-            taken = timed(step)
-            if turn >= 3:
-                seconds[key].append(taken)
-    return {key: statistics.median(values) for key, values in seconds.items()}
-
-
-def on_cpu(step: Callable[[], object]) -> float:
-    """Seconds by the clock."""
-    start = time.perf_counter()
-    step()
-    return time.perf_counter() - start
-
-
-def on_gpu(step: Callable[[], object]) -> float:
-    """Seconds between two events of the device; waiting for a launch counts, as it does in training."""
-    before, after = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-    torch.cuda.synchronize()
-    before.record()
-    step()
-    after.record()
-    torch.cuda.synchronize()
-    return float(before.elapsed_time(after)) / 1e3
 
 
 def ratios(
@@ -177,19 +75,11 @@ def ratios(
 def ways(name: str, workload: str, device: str, compile: bool) -> dict[str, Callable[[], object]]:
     """All that is timed for one optimizer on one workload."""
     shapes = WORKLOADS[workload]
-    steps = contenders(name, shapes, device)
+    steps = {way: make() for way, make in contenders(name, shapes, device).items()}
     if workload == "one tensor of ten million":
         steps["moving"] = moving(name, shapes, device)
-    if compile:
-        step = compiled(name, shapes, device)
-        try:
-            step()
-        except (
-            Exception
-        ) as problem:  # the compilers of some systems and devices refuse; the rest is worth having
-            print(f"  {name}: compiled skipped, {type(problem).__name__}: {str(problem).splitlines()[:1]}")
-        else:
-            steps["compiled"] = step
+    if compile and (step := tried(name, shapes, device)):
+        steps["compiled"] = step
     return steps
 
 

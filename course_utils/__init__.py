@@ -31,7 +31,7 @@ What the experiments stand on:
     recorded         results measured once, with their provenance; the table of effects
     plotting         one style, alt text, names at the ends of lines
     race             a fair race of methods                                       19
-    gpu_benchmark    what sixteen bits bring on a GPU                             17
+    gpu_benchmark    what a GPU can tell: precisions, the optimizers' step      17, 18, 23
     figures          the lessons' figures, drawn from tested data
 
 What runs the course: `exercises` (check, hint, solution) and `tools` (`python -m course_utils`).

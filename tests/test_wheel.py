@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ PROJECT = Path(__file__).parents[1]
 NAME = f"course_utils-{course_utils.__version__}"
 BUILD = "import sys; from setuptools import build_meta; getattr(build_meta, sys.argv[1])(sys.argv[2])"
 GENERATED = ("PKG-INFO", "setup.cfg", "course_utils.egg-info/")
+LESSON = re.compile(r"notebooks/[0-9].*\.ipynb")
 USES = """
 import course_utils, os
 from course_utils import data, recorded
@@ -42,10 +44,10 @@ def tracked() -> set[str]:
     return {name for name in names if (PROJECT / name).is_file() and not name.endswith(".gitkeep")}
 
 
-def away(line: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+def away(line: list[str], folder: Path, seconds: float = 120) -> subprocess.CompletedProcess[str]:
     """Run a command in a folder that is no checkout, with nothing set that leads to one."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "COURSE_"))}
-    return subprocess.run(line, cwd=folder, env=kept, capture_output=True, text=True, timeout=120)
+    return subprocess.run(line, cwd=folder, env=kept, capture_output=True, text=True, timeout=seconds)
 
 
 @pytest.fixture(scope="module")
@@ -92,8 +94,9 @@ def test_the_sdist_is_what_git_has(dist: Path) -> None:
 
 def test_the_wheel_is_what_git_has_of_the_package(dist: Path) -> None:
     names = zipfile.ZipFile(dist / f"{NAME}-py3-none-any.whl").namelist()
-    assert {name for name in names if not name.startswith(f"{NAME}.dist-info/")} == {
-        name for name in tracked() if name.startswith("course_utils/")
+    lessons = f"{NAME}.data/data/share/course-utils/"
+    assert {name.removeprefix(lessons) for name in names if not name.startswith(f"{NAME}.dist-info/")} == {
+        name for name in tracked() if name.startswith("course_utils/") or LESSON.fullmatch(name)
     }
     assert {f"{NAME}.dist-info/entry_points.txt", f"{NAME}.dist-info/licenses/LICENSE"} <= set(names)
 
@@ -117,9 +120,20 @@ def test_its_command_works_and_the_doctor_finds_nothing_to_cure(commands: Path, 
     assert f"files can be made in {tmp_path}" in done.stdout
 
 
+@pytest.mark.slow
+def test_its_lessons_can_be_copied_and_run(commands: Path, tmp_path: Path) -> None:
+    done = away([str(commands / "course-utils"), "lab", "--copy-only"], tmp_path)
+    assert done.returncode == 0, done.stderr
+    copied = {f"notebooks/{path.name}" for path in (tmp_path / "workspace").glob("*.ipynb")}
+    assert copied == {name for name in tracked() if LESSON.fullmatch(name)}
+    done = away([str(commands / "course-utils"), "run", "04", "--profile", "smoke"], tmp_path, seconds=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "build" / "report" / "index.html").is_file()
+    assert {path.name for path in tmp_path.iterdir()} == {"workspace", "build"}
+
+
 def test_what_needs_a_checkout_says_so_and_writes_nothing(commands: Path, tmp_path: Path) -> None:
-    done = away([str(commands / "course-utils"), "lab"], tmp_path)
+    done = away([str(commands / "course-utils"), "site"], tmp_path)
     assert done.returncode == 1, done.stdout
-    assert "nothing was copied: need lessons" in done.stderr
-    assert f"found none in {tmp_path / 'notebooks'}; run this in a checkout of the course" in done.stderr
+    assert f"need a checkout of the course, got {tmp_path}; run this in a checkout" in done.stderr
     assert list(tmp_path.iterdir()) == []

@@ -10,13 +10,16 @@ import statistics
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from course_utils._checks import require
+from course_utils.diagnostics.step_memory import HeldBytes
 from course_utils.gpu_benchmark.tasks import Task, tasks
 from course_utils.gpu_benchmark.timing import float32_products, free, step_seconds
 from course_utils.mixed_precision import GradScaler
@@ -30,11 +33,12 @@ SCALING: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Precision:
-    """What the matrix products of a run are computed in, and whose scaler it uses."""
+    """What the matrix products of a run are computed in, whose scaler it uses, what it computes twice."""
 
     dtype: torch.dtype | None = None  # of autocast; None is float32
     tf32: bool = False  # whether float32 products may be rounded to tf32
     scaler: Callable[..., Any] | None = None
+    checkpoints: bool = False  # whether the backward pass computes the task's parts once more
 
 
 PRECISIONS: dict[str, Precision] = {
@@ -43,6 +47,7 @@ PRECISIONS: dict[str, Precision] = {
     "fp16": Precision(torch.float16, scaler=GradScaler),
     "fp16 torch": Precision(torch.float16, scaler=torch.amp.GradScaler),
     "bf16": Precision(torch.bfloat16),
+    "bf16 checkpoints": Precision(torch.bfloat16, checkpoints=True),
 }
 
 
@@ -52,6 +57,10 @@ class Trainer:
     def __init__(self, task: Task, precision: Precision, seed: int, device: torch.device) -> None:
         with _seeded(seed, device):
             self.model = task.make().to(device)
+        if precision.checkpoints:
+            for part in self.model.modules():
+                if isinstance(part, task.parts):
+                    part.forward = partial(checkpoint, part.forward, use_reentrant=False)
         self.precision, self.device = precision, device
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=task.lr)
         enabled = precision.scaler is not None
@@ -60,9 +69,16 @@ class Trainer:
 
     def step(self, x: Tensor, y: Tensor) -> None:
         self.optimizer.zero_grad(set_to_none=True)
+        self.finish(self.forward(x, y))
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        """The first half of a step: the loss, which holds what the second half needs."""
         dtype = self.precision.dtype
         with torch.autocast(self.device.type, dtype=dtype, enabled=dtype is not None):
-            loss = F.cross_entropy(self.model(x), y)
+            return F.cross_entropy(self.model(x), y)
+
+    def finish(self, loss: Tensor) -> None:
+        """The second half: gradients, and the optimizer's step unless they overflow."""
         self.scaler.scale(loss).backward()
         self.scaler.step(self.optimizer)
         self.scaler.update()
@@ -96,7 +112,8 @@ def measure(
         seeds: one training run each.
         device: tf32 and peak memory exist on CUDA only: elsewhere that row is left out, and memory is None.
         say: gets a line per row as it is measured.
-    Returns: rows with net, precision, step_ms (median), peak_mib, skipped_share, final_losses, parameters.
+    Returns: rows with net, precision, step_ms (median), peak_mib, kept_mib (by the forward pass, for the
+        backward pass), skipped_share, final_losses, parameters.
     """
     require(min(steps, timed, warm_up, len(seeds)) >= 1, "steps, timed, warm_up and seeds >= 1", steps=steps)
     device = torch.device(device)
@@ -114,7 +131,8 @@ def measure(
             rows.append(row)
             memory = "" if row["peak_mib"] is None else f"{row['peak_mib']:8.0f} MiB"
             mean = statistics.fmean(row["final_losses"])
-            say(f"{task.name:12} {name:11} {row['step_ms']:8.2f} ms{memory}   loss {mean:.4f}")
+            kept = f"{row['kept_mib']:8.1f} MiB kept"
+            say(f"{task.name:12} {name:16} {row['step_ms']:8.2f} ms{memory}{kept}   loss {mean:.4f}")
     return rows
 
 
@@ -128,13 +146,14 @@ def _row(
     seeds: Sequence[int],
     device: torch.device,
 ) -> Row:
-    step_ms, peak, count = _timed(task, precision, timed, warm_up, device)
+    step_ms, peak, kept, count = _timed(task, precision, timed, warm_up, device)
     losses, skipped = zip(*(_train(task, precision, seed, steps, device) for seed in seeds), strict=True)
     return {
         "net": task.name,
         "precision": name,
         "step_ms": step_ms,
         "peak_mib": peak,
+        "kept_mib": kept,
         "skipped_share": sum(skipped) / (steps * len(seeds)),
         "final_losses": list(losses),
         "parameters": count,
@@ -143,8 +162,8 @@ def _row(
 
 def _timed(
     task: Task, precision: Precision, timed: int, warm_up: int, device: torch.device
-) -> tuple[float, float | None, int]:
-    """Median milliseconds of a step, peak MiB of one, and the net's parameters."""
+) -> tuple[float, float | None, float, int]:
+    """Median milliseconds of a step, peak MiB of one, MiB kept by its forward pass, the net's parameters."""
     trainer = Trainer(task, precision, 0, device)
     x, y = task.batch(torch.Generator(device).manual_seed(0))
     for _ in range(warm_up):
@@ -153,7 +172,11 @@ def _timed(
         torch.cuda.reset_peak_memory_stats(device)  # pragma: no cover  (a GPU's)
     seconds = step_seconds(lambda: trainer.step(x, y), timed, device)
     peak = torch.cuda.max_memory_allocated(device) / 2**20 if device.type == "cuda" else None
-    return 1000 * statistics.median(seconds), peak, sum(p.numel() for p in trainer.model.parameters())
+    with HeldBytes() as held:
+        loss = trainer.forward(x, y)
+        kept = held.now / 2**20
+    del loss
+    return 1000 * statistics.median(seconds), peak, kept, sum(p.numel() for p in trainer.model.parameters())
 
 
 def _train(

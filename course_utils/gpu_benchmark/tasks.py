@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from course_utils._checks import require
+from course_utils.models import Transformer, TransformerBlock
 
 Batch = tuple[Tensor, Tensor]
 CLASSES, WORDS, LAG = 10, 32, 3
@@ -21,12 +22,21 @@ CLASSES, WORDS, LAG = 10, 32, 3
 
 @dataclass(frozen=True)
 class Task:
-    """A net, and where its batches come from: `batch(generator)` gives (x, y) on the generator's device."""
+    """A net, and where its batches come from.
+
+    Args:
+        make: a new net, which maps x to logits (n, classes).
+        batch: generator -> (x, y) on the generator's device, y (n,) whole numbers, -100 where nothing counts.
+        lr: Adam's.
+        parts: kinds of modules of the net whose inside is computed again in the backward pass where
+            checkpoints are asked for.
+    """
 
     name: str
     make: Callable[[], nn.Module]
     batch: Callable[[torch.Generator], Batch]
     lr: float = 1e-3
+    parts: tuple[type[nn.Module], ...] = ()
 
 
 def gratings(count: int, size: int, generator: torch.Generator, *, noise: float = 1.5) -> Batch:
@@ -66,6 +76,10 @@ def echoes(count: int, length: int, generator: torch.Generator, *, noise: float 
     return x, y.flatten()
 
 
+class Stage(nn.Sequential):
+    """What a convolutional net does at one resolution."""
+
+
 def convnet(width: int) -> nn.Module:
     """Six 3 x 3 convolutions in three stages of width, 2 width, 2 width; mean over places; ten classes."""
     layers: list[nn.Module] = []
@@ -73,36 +87,24 @@ def convnet(width: int) -> nn.Module:
     for stage, outputs in enumerate((width, 2 * width, 2 * width)):
         if stage > 0:
             layers.append(nn.MaxPool2d(2))
+        unit: list[nn.Module] = []
         for _ in range(2):
-            layers += [
+            unit += [
                 nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
                 nn.BatchNorm2d(outputs),
                 nn.ReLU(),
             ]
             inputs = outputs
+        layers.append(Stage(*unit))
     layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, CLASSES)]
     net: nn.Module = nn.Sequential(*layers)
     return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]  # not in its types
 
 
-class Transformer(nn.Module):
-    """Causal, layers normalised first, learned places: words (N, length) -> logits (N * length, words)."""
-
-    def __init__(self, dim: int, depth: int, length: int) -> None:
-        super().__init__()
-        self.word, self.place = nn.Embedding(WORDS, dim), nn.Embedding(length, dim)
-        layer = nn.TransformerEncoderLayer(
-            dim, max(1, dim // 64), 4 * dim, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
-        )
-        self.body = nn.TransformerEncoder(layer, depth, enable_nested_tensor=False)
-        self.norm, self.head = nn.LayerNorm(dim), nn.Linear(dim, WORDS)
-        self.register_buffer("mask", nn.Transformer.generate_square_subsequent_mask(length), persistent=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        h = self.word(x) + self.place.weight
-        h = self.body(h, mask=self.mask, is_causal=True)
-        logits: Tensor = self.head(self.norm(h)).flatten(0, 1)
-        return logits
+def transformer(dim: int, depth: int, length: int) -> nn.Module:
+    """Lesson 23's net, as the tasks want it: words (N, length) -> logits (N * length, words)."""
+    net = Transformer(WORDS, length, d=dim, heads=max(1, dim // 64), blocks=depth)
+    return nn.Sequential(net, nn.Flatten(0, 1))
 
 
 # name -> (width, size, batch) of the convolutional net; (dim, depth, length, batch) of the transformer
@@ -118,11 +120,12 @@ def tasks(size: str) -> list[Task]:
     require(size in SIZES, f"a size among {', '.join(SIZES)}", size=size)
     (width, pixels, images), (dim, depth, length, texts) = SIZES[size]
     return [
-        Task("convnet", lambda: convnet(width), lambda g: gratings(images, pixels, g)),
+        Task("convnet", lambda: convnet(width), lambda g: gratings(images, pixels, g), parts=(Stage,)),
         Task(
             "transformer",
-            lambda: Transformer(dim, depth, length),
+            lambda: transformer(dim, depth, length),
             lambda g: echoes(texts, length, g),
             lr=5e-4,
+            parts=(TransformerBlock,),
         ),
     ]

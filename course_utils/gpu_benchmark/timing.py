@@ -44,7 +44,7 @@ def float32_products(*, tf32: bool) -> Iterator[None]:
 
 
 def free(device: torch.device) -> None:
-    """Give back what nothing refers to, so that a peak is of what runs now."""
-    gc.collect()
-    if device.type == "cuda":
-        torch.cuda.empty_cache()  # pragma: no cover  (a GPU's)
+    """Give a GPU's memory back that nothing refers to, so that a peak is of what runs now."""
+    if device.type == "cuda":  # pragma: no cover  (a GPU's)
+        gc.collect()
+        torch.cuda.empty_cache()

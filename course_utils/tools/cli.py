@@ -14,9 +14,9 @@ import click
 from click.core import ParameterSource
 
 from course_utils.tools import lessons
-from course_utils.tools.doctor import PROJECT, is_checkout
+from course_utils.tools.doctor import PROJECT, folder_of_lessons, is_checkout
 
-NOTEBOOKS = PROJECT / "notebooks"
+NOTEBOOKS = folder_of_lessons()
 BUILD = PROJECT / "build"
 
 
@@ -246,7 +246,9 @@ def site(notebooks: Path, build: Path, strict: bool) -> None:
     except lessons.LessonError as problem:
         raise click.ClickException(str(problem)) from None
     except ModuleNotFoundError as problem:
-        raise click.ClickException(f"{problem}: python -m pip install -r requirements.lock") from None
+        raise click.ClickException(
+            f"{problem}: python -m pip install --no-deps -r requirements.lock"
+        ) from None
     click.echo(
         build / "site" / "index.html" if status == 0 else "the site was built with warnings, see above"
     )

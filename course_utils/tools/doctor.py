@@ -12,10 +12,12 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import re
 import shutil
 import socket
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -31,11 +33,20 @@ def is_checkout(folder: Path) -> bool:
 
 # Installed from a wheel, the package lies among others and writes nothing beside them.
 PROJECT = HERE if is_checkout(HERE) else Path.cwd()
+INSTALLED = Path(sysconfig.get_path("data")) / "share" / "course-utils" / "notebooks"
+
+
+def folder_of_lessons(project: Path = PROJECT, installed: Path = INSTALLED) -> Path:
+    """Where the lessons lie: in a checkout, or else where the wheel has put them."""
+    return installed if installed.is_dir() and not (project / "notebooks").is_dir() else project / "notebooks"
+
+
 PIP = f'"{sys.executable}" -m pip install'
+LOCK = "requirements-learner.lock"  # what reading and running the lessons needs
 BARE = (
     sys.prefix == sys.base_prefix and "CONDA_PREFIX" not in os.environ
 )  # no environment of the course's own
-INSTALL = "make doctor" if BARE and os.name == "posix" else f"{PIP} -r requirements.lock"
+INSTALL = "make doctor" if BARE and os.name == "posix" else f"{PIP} --no-deps -r {LOCK}"
 if not is_checkout(HERE):
     INSTALL = f"{PIP} <the wheel of course-utils>"
 LINK = "make doctor" if BARE and os.name == "posix" else f"{PIP} --no-deps --no-build-isolation -e ."
@@ -64,12 +75,12 @@ def examine(project: Path = PROJECT, *, kernel: bool = True) -> Iterator[Finding
     """Check one thing after another; each finding comes as soon as it is known.
 
     Args:
-        project: the folder of requirements.lock, which build/ and workspace/ are written to.
+        project: the folder of the lock, which build/ and workspace/ are written to.
         kernel: whether to start a kernel, which takes a few seconds.
     """
     checks: list[tuple[str, Callable[[], Finding]]] = [
         ("python", python),
-        ("packages", lambda: packages(project / "requirements.lock")),
+        ("packages", lambda: packages(project / LOCK)),
         ("course", course),
         ("kernel", start_kernel),
         ("memory", memory),
@@ -106,18 +117,22 @@ def python(
 def packages(lock: Path) -> Finding:
     """Every package that this platform needs is there: as in the lock, or as the installed wheel asks."""
     if not lock.exists() and is_checkout(HERE):
-        return Finding(FAIL, "packages", f"no {lock.name} in {lock.parent}", "git checkout requirements.lock")
+        return Finding(FAIL, "packages", f"no {lock.name} in {lock.parent}", f"git checkout {lock.name}")
     try:
         from packaging.requirements import Requirement
         from packaging.version import Version
     except ImportError:
         return Finding(FAIL, "packages", "not installed yet (the package `packaging` is missing)", INSTALL)
     if lock.exists():
-        source, lines = lock.name, lock.read_text(encoding="utf-8").splitlines()
+        # a package is a line; below it, indented, are the hashes of its files
+        source, lines = (
+            lock.name,
+            re.findall(r"^[^\s#].*?(?= *\\?$)", lock.read_text(encoding="utf-8"), re.MULTILINE),
+        )
     else:
         source, lines = "the wheel's metadata", importlib.metadata.requires("course-utils") or []
     missing, other = [], []
-    requirements = [Requirement(line) for line in map(str.strip, lines) if line and not line.startswith("#")]
+    requirements = [Requirement(line) for line in lines]
     requirements = [one for one in requirements if one.marker is None or one.marker.evaluate({"extra": ""})]
     for one in requirements:
         try:
@@ -219,6 +234,7 @@ def write_access(project: Path) -> Finding:
                 pass
         except OSError as problem:
             cure = f'chmod u+w "{folder}"' if os.name == "posix" else f'icacls "{folder}" /grant %USERNAME%:F'
+            cure += "; or folders of your own: lab --workspace <folder>, run --build <folder>"
             return Finding(FAIL, "write", f"no file can be made in {folder}: {problem.strerror}", cure)
     return Finding(OK, "write", f"files can be made in {project}")
 

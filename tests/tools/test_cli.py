@@ -68,7 +68,11 @@ SAID: dict[str, tuple[Any, str, list[tuple[Any, int, str]]]] = {
             (0, 0, "index.html"),
             (1, 1, "the site was built with warnings"),
             (LessonError("no lesson"), 1, "no lesson"),
-            (ModuleNotFoundError("No module named 'sphinx'"), 1, "pip install -r requirements.lock"),
+            (
+                ModuleNotFoundError("No module named 'sphinx'"),
+                1,
+                "pip install --no-deps -r requirements.lock",
+            ),
         ],
     ),
     "new-lesson 20_topic": (

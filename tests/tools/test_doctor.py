@@ -61,6 +61,12 @@ def lock(tmp_path: Path, text: str) -> Path:
         ),
         pytest.param("pytest==0.1\n", WARN, "(wanted ==0.1)", id="another version"),
         pytest.param("# a comment\n\nPyTest>=1\n", OK, "1 as in", id="comments and spelling"),
+        pytest.param(
+            "pytest>=1 ; python_version > '3' \\\n    --hash=sha256:ab \\\n    --hash=sha256:cd\n",
+            OK,
+            "1 as in",
+            id="hashes",
+        ),
     ],
 )
 def test_packages_against_the_lock(tmp_path: Path, text: str, state: str, said: str) -> None:
@@ -73,6 +79,15 @@ def test_local_build_of_torch_is_the_locked_one(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "2.13.0+cpu")
     assert doctor.packages(lock(tmp_path, "torch==2.13.0\n")).state == OK
     assert doctor.packages(lock(tmp_path, "torch==2.14.0\n")).state == WARN
+
+
+def test_lessons_lie_in_the_checkout_or_where_the_wheel_put_them(tmp_path: Path) -> None:
+    here, installed = tmp_path / "here", tmp_path / "installed"
+    assert doctor.folder_of_lessons(here, installed) == here / "notebooks"
+    installed.mkdir()
+    assert doctor.folder_of_lessons(here, installed) == installed
+    (here / "notebooks").mkdir(parents=True)
+    assert doctor.folder_of_lessons(here, installed) == here / "notebooks"
 
 
 def test_no_lock(tmp_path: Path) -> None:
@@ -104,6 +119,7 @@ def test_write_access(tmp_path: Path) -> None:
     found = doctor.write_access(tmp_path / "not there")
     assert found.state == FAIL
     assert "not there" in found.cure
+    assert "run --build <folder>" in found.cure, "where the course is somebody else's"
     assert list(tmp_path.iterdir()) == []
 
 

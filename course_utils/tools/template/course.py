@@ -26,6 +26,7 @@ MODULES = (
 )  # fmt: skip
 FILES = (
     "LICENSE", "LICENSE-text", "CONTRIBUTING.md", "Makefile", "pyproject.toml", "requirements.lock",
+    "requirements-learner.lock", "requirements-cuda.lock",
     "environment.yml", "CITATION.cff", "MANIFEST.in", ".gitignore", ".gitattributes", ".editorconfig",
     ".pre-commit-config.yaml", ".ci/*", ".github/**/*",
     "notebooks/ruff.toml", "docs/claim_failed.md", "docs/conf.py", "docs/_templates/*",
@@ -66,13 +67,14 @@ CHANGES = (
     ("Makefile", r"^coverage:(?s:.*?)\n\n", ""),
     ("Makefile", r"^template:(?s:.*?)\n\n", ""),
     ("Makefile", r"^test-web:(?s:.*?)\n\n", ""),
+    ("Makefile", r"^newcomer:(?s:.*?)\n\n", ""),
     ("Makefile", r"^frameworks:(?s:.*?)\n\n", ""),
     ("Makefile", r"^clients:(?s:.*?)\n\n", ""),
     ("Makefile", r"^databases:(?s:.*?)\n\n", ""),
     ("Makefile", r"^(FRAMEWORKS|OTHERS|CLIENTS) .*\n", ""),
     (".github/workflows/ci.yml", r"^  web:\n(?:(?: {4}.*)?(?:\n|\Z))*", ""),
     (".github/workflows/nightly.yml", r"^# Every night:.*$", "# Every night: what `make nightly` lists."),
-    (".github/workflows/nightly.yml", r"^ +build/coverage/\n", ""),
+    (".github/workflows/nightly.yml", r"^ +build/(?:coverage/|newcomer\.json)\n", ""),
     ("tests/nightly/lesson_mutants.py", r"^MUTANTS = \((?s:.*?)^\)", MUTANT),
     ("docs/conf.py", r'^(project|html_title) = ".*"$', rf'\1 = "{TITLE}"'),
     ("docs/claim_failed.md", r" If a lesson is slow, see the \[FAQ\]\(faq\.md\)\.", ""),

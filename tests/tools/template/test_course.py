@@ -115,7 +115,13 @@ WORDS = re.compile(
     r"|augmentation|mixed.precision|kornia",
     re.IGNORECASE,
 )
-COPIES = ("docs/_static/vendor", "course_utils/tools/editions/vendor", "requirements.lock", "tests")
+COPIES = (
+    "docs/_static/vendor",
+    "course_utils/tools/editions/vendor",
+    "requirements.lock",
+    "requirements-learner.lock",
+    "tests",
+)
 
 
 def _words(text: str) -> list[str]:
