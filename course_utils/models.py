@@ -122,8 +122,8 @@ class Transformer(nn.Module):
         symbols: size of the alphabet.
         length: places of a sequence, at most.
         blocks: >= 1.
-        tied: whether the head's matrix *is* that of the embeddings, as in Press & Wolf (2017). Both then begin
-            at the normal draws of an embedding divided by sqrt(d), so that the first logits are of size 1.
+        tied: whether the head's matrix *is* that of the embeddings, as in Press & Wolf (2017). It begins at
+            normal draws divided by sqrt(d), so that the first logits are of size 1.
         d, heads, dropout, norm_first: as of `TransformerBlock`; dropout acts on the embeddings, too. Where
             norms come last there is none before the head: the last block has it.
     Shape: whole numbers (..., T) with T <= length -> (..., T, symbols).

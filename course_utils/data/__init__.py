@@ -23,7 +23,7 @@ from course_utils.data.datasets import (
     sample_images,
 )
 from course_utils.data.teacher import Teachers, tanh_net
-from course_utils.data.text import Text, language_reference
+from course_utils.data.text import Text, Words, language_reference, words
 
 __all__ = [
     "Dataset",
@@ -33,6 +33,7 @@ __all__ = [
     "Stacked",
     "Teachers",
     "Text",
+    "Words",
     "breast_cancer",
     "daily_temperature",
     "diabetes",
@@ -44,4 +45,5 @@ __all__ = [
     "rare_features",
     "sample_images",
     "tanh_net",
+    "words",
 ]

@@ -1,8 +1,8 @@
-"""Real English text that ships with the course, as whole numbers for a model of the next character.
+"""Real English text that ships with the course, as whole numbers for a model of the next character or word.
 
-    text = language_reference()
-    text.train, text.held_out          two strings that share no paragraph
-    text.encode(text.held_out)         whole numbers, (characters,)
+language_reference().held_out      a string that shares no paragraph with .train
+text.encode(text.held_out)         whole numbers, (characters,)
+words(text, 1024)                  both parts as words, the commonest first
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from __future__ import annotations
 import functools
 import gzip
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -23,6 +25,7 @@ _FILE = Path(__file__).parent / "files" / "language_reference.txt.gz"
 BLOCK = 4000  # characters, at least, of the blocks of which every tenth is held out
 TENTH = 10
 PLAIN = str.maketrans({"“": '"', "”": '"', "‘": "'", "’": "'", "–": "-", "—": "-", "…": "..."})
+WORD = re.compile(r" ?[A-Za-z]+|[^A-Za-z]")  # a word with the blank before it, or one other character
 RULER = re.compile(r"([-=*~^+|])\1{3,}")  # lines drawn under titles and around tables
 
 
@@ -61,6 +64,33 @@ class Text:
         inside = all(0 <= k < len(self.symbols) for k in chosen)
         require(inside, f"numbers from 0 to {len(self.symbols) - 1}", numbers=chosen[:20])
         return "".join(self.symbols[k] for k in chosen)
+
+
+class Words(NamedTuple):
+    """A text as whole numbers of words, and the words that they stand for, the commonest first."""
+
+    train: Tensor
+    held_out: Tensor
+    names: list[str]
+
+
+def words(text: Text, size: int) -> Words:
+    """Both parts as words, with the `size` - 1 commonest of the training part and one name for all others.
+
+    A word is a run of letters with the blank before it, if there is one, or any other single character.
+    Number k is the k-th commonest of `names`, counted from 0; the others' name is "…", wherever it ranks.
+
+    Args: size: how many names, >= 2.
+    Raises: ValueError where the training part has not so many words.
+    """
+    parts = [WORD.findall(part) for part in (text.train, text.held_out)]
+    counts = Counter(parts[0]).most_common()
+    require(2 <= size <= len(counts), f"2 <= size <= {len(counts)}", size=size)
+    rest = sum(count for _, count in counts[size - 1 :])
+    ranked = sorted([*counts[: size - 1], ("…", rest)], key=lambda row: -row[1])
+    number = {name: k for k, (name, _) in enumerate(ranked)}
+    train, held_out = (torch.tensor([number.get(word, number["…"]) for word in part]) for part in parts)
+    return Words(train, held_out, [name for name, _ in ranked])
 
 
 @functools.cache

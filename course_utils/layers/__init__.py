@@ -5,8 +5,9 @@ normalization   BatchNorm1d BatchNorm2d BatchNormByHand      lesson 14
                 LayerNorm GroupNorm RMSNorm
 attention       causal_weights causal_attention              lesson 23
 
-Each class is a subclass of torch's layer of its name, with its constructor, parameters, buffers and checkpoints,
-so that tools that look for a class find it (`update_bn`, `convert_sync_batchnorm`, weight decay by class).
+Each class is a subclass of torch's layer of its name, with its constructor, parameters, buffers and
+checkpoints, so that tools that look for a class find it (`update_bn`, `convert_sync_batchnorm`, weight decay
+by class).
 Each is one graph of `torch.compile` and `torch.export` and one node of `torch.fx`; TorchScript, which torch
 has retired, runs it as Python and cannot save it. A `Dropout` with a generator of its own is no one graph.
 """

@@ -18,7 +18,7 @@ from tests.mutants import mistakes
 
 SHA256 = "7c23e8caf104a42698f72bdae1b9505b4f9ab8492b2c6339235dda6a600c6888"
 TOPICS = {
-    "second": 'A  “title”\n*********\n\nIt is\n   one - line…\n\n\nShared by\n  both.\n',
+    "second": "A  “title”\n*********\n\nIt is\n   one - line…\n\n\nShared by\n  both.\n",
     "first": "Shared   by both.\n\n====\n\n   x ::= a | b\n\nIt costs 1° – or naïve.\n",
 }
 
@@ -80,7 +80,30 @@ def check_numbers(module: Any) -> None:
     assert text.encode("").shape == (0,)
 
 
-CHECKS: tuple[Callable[[Any], None], ...] = (check_parts, check_split, check_freeze, check_numbers)
+def check_words(module: Any) -> None:
+    text = module.Text("a cat, a cat a dog.", "a dog! a cat")
+    found = module.words(text, 4)
+    # " cat" and " a" twice, "a" once; the others are "," " dog" and "."
+    assert found.names == ["…", " cat", " a", "a"]
+    assert found.train.tolist() == [3, 1, 0, 2, 1, 2, 0, 0]
+    assert found.held_out.tolist() == [3, 0, 0, 2, 1]
+    real = module.words(module.language_reference(), 400)
+    counts = torch.bincount(real.train, minlength=400)
+    assert len(real.names) == len(set(real.names)) == 400
+    assert bool((counts.diff() <= 0).all())
+    assert int(counts.sum()) == len(module.WORD.findall(module.language_reference().train))
+    assert (
+        "".join(module.WORD.findall(module.language_reference().train)) == module.language_reference().train
+    )
+
+
+CHECKS: tuple[Callable[[Any], None], ...] = (
+    check_parts,
+    check_split,
+    check_freeze,
+    check_numbers,
+    check_words,
+)
 
 
 @pytest.mark.parametrize("check", CHECKS)
@@ -97,6 +120,8 @@ BAD = [
     (lambda: module.Text("ab", "a").encode("abcd"), "got='cd'; leave them out"),
     (lambda: module.Text("ab", "a").decode([0, 2]), "need numbers from 0 to 1, got numbers=[0, 2]"),
     (lambda: module.Text("ab", "a").decode([-1]), "need numbers from 0 to 1"),
+    (lambda: module.words(module.Text("a b", "a"), 1), "need 2 <= size <= 2, got size=1"),
+    (lambda: module.words(module.Text("a b", "a"), 3), "need 2 <= size <= 2, got size=3"),
     (lambda: module.split("one\ntwo\n", block=2, every=3), "need 3 blocks or more, got blocks=2"),
     (lambda: module.split("one\ntwo\n", block=2, every=1), "need 1 blocks or more"),
 ]
@@ -119,7 +144,14 @@ MUTANTS = {
     "one-long-tail": ("blocks[every - 1 :: every]", "blocks[-len(blocks) // every :]", check_parts),
     "length-kept": ("            length = 0\n", "", check_split),
     "only-of-train": ("set(self.train + self.held_out)", "set(self.train)", check_numbers),
-    "as-they-come": ("sorted(set(self.train", "set(set(self.train", check_numbers),
+    "others-last": ("key=lambda row: -row[1]", "key=lambda row: row[0] == '…'", check_words),
+    "others-lost": ("for _, count in counts[size - 1 :]", "for _, count in counts[:0]", check_words),
+    "blank-apart": ('r" ?[A-Za-z]+|[^A-Za-z]"', 'r"[A-Za-z]+|[^A-Za-z]"', check_words),
+    "as-they-come": (
+        "sorted(set(self.train + self.held_out))",
+        "dict.fromkeys(self.train + self.held_out)",
+        check_numbers,
+    ),
 }
 
 test_mistakes_are_caught = mistakes("course_utils.data.text", MUTANTS, also=(KeyError, ValueError))
