@@ -9,7 +9,7 @@ says otherwise:
               the training loss of the last tenth
     race      each at its best rate, on other seeds
     words     the same for momentum and Adam, for the next of 1,024 words
-    long      Adam for four times as many steps: bits per character, and samples of what it writes
+    long      Adam for five times as many steps: bits per character, and samples of what it writes
     spike     at a quarter of the steps one loss is 1,000 times too large; not cut, unless it says so
     warmup    warm-up and cutting on and off, at the best rate and at four times that
 
@@ -38,8 +38,8 @@ from course_utils.optimizers import SGD, AdamW, Muon, Optimizer
 from course_utils.regularizers import clip_grad_norm_
 
 PLACES, SEQUENCES, WORDS = 32, 16, 1024
-STEPS = {"race": 1000, "words": 600, "long": 4000, "spike": 600, "warmup": 300}
-SEEDS = {"race": 4, "words": 4, "spike": 4, "warmup": 3}
+STEPS = {"race": 600, "words": 400, "long": 3000, "spike": 400, "warmup": 200}
+SEEDS = {"race": 4, "words": 4, "spike": 3, "warmup": 3}
 RATES = {"momentum": 0.5, "Adam": 0.02, "AdamW": 0.02, "Muon": 0.04}  # the middle of each grid
 TUNING_SEED = 1000
 DECAY = 0.1  # of AdamW

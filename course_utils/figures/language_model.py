@@ -1,8 +1,9 @@
-"""The figures of lesson 23, and the data behind them."""
+"""The figures of lesson 23, and the small computations behind them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -11,40 +12,287 @@ from numpy.typing import ArrayLike, NDArray
 from course_utils import plotting
 from course_utils._checks import require
 
+Rows = Sequence[Mapping[str, Any]]
+COLOURS = {
+    "momentum": plotting.ORANGE, "Adam": plotting.BLUE, "AdamW": plotting.GREEN, "Muon": plotting.PURPLE,
+}  # fmt: skip
 
-def variance_of_means(
-    counts: Sequence[int], repeats: int, *, rng: np.random.Generator
-) -> NDArray[np.float64]:
-    """The variance, over `repeats` means, of the mean of n standard normal draws, for each n of `counts`.
+# What each figure shows, in words.
+ZIPF = (
+    "Share of each word of the text against its rank, both logarithmic: the dots fall along a thin line of a "
+    "tenth over the rank, over three powers of ten, and below it at the end."
+)
+TIMES = (
+    "Steps until a row of the table has a tenth of its first loss, against the share of its word, both "
+    "logarithmic, two panels. Left, words as in the text: momentum's dots rise steeply towards rare words "
+    "along a thin falling line, Adam's lie level. Right, all words equally frequent: both lie level."
+)
+CLASSES = (
+    "Loss above the lowest after 100 steps against the rank of the next word, logarithmic: momentum's dots "
+    "rise from the commonest to the rarest next words, Adam's stay far below."
+)
+RATES = (
+    "Training loss at the end against the rate, both recorded, one valley for each method: momentum's at the "
+    "highest rates, Adam's and AdamW's near one another at the lowest."
+)
+RACE = (
+    "Left, training loss against the step for the four methods, recorded. Right, held-out loss, one row of "
+    "dots for each method: Muon lowest, then AdamW and Adam, momentum highest."
+)
+BANDS = (
+    "Momentum's held-out loss less Adam's, for four bands from common to rare, for characters and for words: "
+    "one dot for each seed."
+)
+CRUTCHES = (
+    "Held-out loss with warm-up and cutting on or off, recorded, for momentum and Adam, at their best rates "
+    "and at four times these; crosses mark runs that were lost."
+)
+SPIKE = (
+    "Training loss against the step, recorded, logarithmic, with one loss a thousand times too large: with "
+    "β₂ = 0.95 the loss jumps and comes back, with β₂ = 0.999 it stays behind, and with a cut gradient "
+    "nothing is to be seen."
+)
+AFTER_SPIKE = (
+    "Length of Adam's step in units of the rate against the steps after a spike: at first longer than one, "
+    "then far below one for hundreds of steps, and back at one in the end."
+)
+BITS = (
+    "Bits per held-out character, one bar each: single characters highest, then pairs, the compressors, the "
+    "transformer, and tables of counts of up to five characters."
+)
 
-    Args:
-        counts: numbers of draws, each >= 1.
-        repeats: means to draw for each n, >= 2.
-    Shape: (len(counts),), float64.
-    Raises: ValueError where a count or `repeats` is too small.
-    """
-    require(bool(counts) and min(counts) >= 1, "counts of 1 or more", counts=counts)
-    require(repeats >= 2, "repeats >= 2", repeats=repeats)
-    means = [rng.standard_normal((repeats, n)).mean(1) for n in counts]
-    return np.array([m.var(ddof=1) for m in means])
+
+# --- the table of words ----------------------------------------------------------------------------
 
 
-def falling(counts: Sequence[int], variance: ArrayLike, *, at: int | None = None) -> Figure:
-    """Variance of the mean against n, with the theory 1/n; `at` marks one n of `counts`.
-
-    Raises: ValueError where `at` is none of `counts`.
-    """
-    require(at is None or at in counts, "a mark among the counts", at=at, counts=counts)
-    n: NDArray[np.float64] = np.asarray(counts, float)
-    v: NDArray[np.float64] = np.asarray(variance, float)
-    figure, axes = plotting.subplots()
-    plotting.measured(axes, n, v, label="measured", color=plotting.BLUE)
-    plotting.theory(axes, n, 1 / n, label="1/n")
+def zipf(shares: ArrayLike) -> Figure:
+    """Shares of words (V,), sorted, against their ranks, with the line 0.1 / rank."""
+    figure, axes = plotting.subplots(size=(6.6, 3.7))
+    y: NDArray[np.float64] = np.asarray(shares, float)
+    rank = np.arange(1, len(y) + 1)
     plotting.log_ticks(axes)
-    axes.set_xticks(n, [str(count) for count in counts])
-    if at is not None:
-        axes.axvline(at, color=plotting.INK, linewidth=0.8)
-        axes.text(at, v.max(), f" variance {v[list(counts).index(at)]:.3g}", va="top")
-    title = "The variance of a mean falls as 1/n"
-    plotting.finish(axes, title=title, x="draws n", y="variance of their mean")
+    plotting.measured(axes, rank, y, label="_words", color=plotting.BLUE)
+    plotting.theory(axes, rank, 0.1 / rank, label="_line")
+    axes.text(30, 0.0055, "a tenth over the rank", va="bottom")
+    title = "A few words are everywhere, and most are rare"
+    plotting.finish(axes, title=title, x="rank of the word", y="share of the text", names=False)
+    return figure
+
+
+def slope(x: ArrayLike, y: ArrayLike) -> float:
+    """The exponent a of the best fit y = c * x**a, by least squares of the logarithms.
+
+    Raises: ValueError where a number is not above zero and finite, or x has one value alone.
+    """
+    a, b = (np.asarray(values, float) for values in (x, y))
+    fits = bool(np.isfinite(a).all() and np.isfinite(b).all() and (a > 0).all() and (b > 0).all())
+    require(fits and np.ptp(a) > 0, "numbers > 0, and two values of x", n=len(a))
+    return float(np.polyfit(np.log(a), np.log(b), 1)[0])
+
+
+def times(panels: Mapping[str, tuple[ArrayLike, Mapping[str, ArrayLike]]]) -> Figure:
+    """Steps of each row against the share of its word; title -> (shares, method -> steps)."""
+    figure, every = plotting.subplots(1, len(panels), size=(9.6, 4.1), sharey=True)
+    for axes, (title, (shares, found)) in zip(np.atleast_1d(every), panels.items(), strict=True):
+        x: NDArray[np.float64] = np.asarray(shares, float)
+        plotting.log_ticks(axes)
+        for k, (name, steps) in enumerate(found.items()):
+            y = np.asarray(steps, float)
+            even = np.ptp(x) < 1e-9 * x.max()
+            at = x * np.geomspace(0.5, 2, len(x)) if even else x  # spread, so that one sees them
+            plotting.measured(axes, at, y, label="_rows", color=COLOURS[name])
+            axes.text(0.97, 0.95 - 0.09 * k, name, transform=axes.transAxes, ha="right", color=COLOURS[name])
+            if not even and name == "momentum":
+                middle = np.exp(np.log(x * y).mean())
+                line = np.array([x.min(), x.max()])
+                plotting.theory(axes, line, middle / line, label="_line")
+        plotting.finish(axes, title=title, x="share of the word", y="steps to a tenth", names=False)
+    return figure
+
+
+def classes(ranks: ArrayLike, losses: Mapping[str, ArrayLike]) -> Figure:
+    """Loss above the lowest for each next word; method -> (V,), by rank."""
+    figure, axes = plotting.subplots(size=(6.8, 3.9))
+    plotting.log_ticks(axes, "x")
+    for name, values in losses.items():
+        plotting.measured(axes, ranks, np.asarray(values, float), label=f"_{name}", color=COLOURS[name])
+    for k, name in enumerate(losses):
+        axes.text(0.04, 0.92 - 0.09 * k, name, transform=axes.transAxes, color=COLOURS[name])
+    title = "Momentum is late with rare next words, too"
+    plotting.finish(axes, title=title, x="rank of the next word", y="loss above the lowest", names=False)
+    return figure
+
+
+# --- the recorded runs -----------------------------------------------------------------------------
+
+
+def chosen(rows: Rows, **wanted: Any) -> list[Mapping[str, Any]]:
+    """The rows that have these values, in their order.
+
+    Raises: ValueError where there is none.
+    """
+    found = [row for row in rows if all(row.get(name) == value for name, value in wanted.items())]
+    require(bool(found), "a recorded run like this", **wanted)
+    return found
+
+
+def values(rows: Rows, name: str = "held_out", **wanted: Any) -> NDArray[np.float64]:
+    """One number of each chosen run, by seed; NaN for one that was lost."""
+    found = sorted(chosen(rows, **wanted), key=lambda row: row["seed"])
+    return np.array([np.nan if row[name] is None else row[name] for row in found], float)
+
+
+def rates(rows: Rows) -> Figure:
+    """The loss at the end of training against the rate, for each method."""
+    figure, axes = plotting.subplots(size=(7.0, 4.0))
+    plotting.log_ticks(axes, "x")
+    for name, color in COLOURS.items():
+        found = sorted(chosen(rows, part="rates", method=name), key=lambda row: row["lr"])
+        ends = [np.nan if row["late"] is None else row["late"] for row in found]
+        axes.plot([row["lr"] for row in found], ends, "o-", markersize=5, color=color, label=f"_{name}")
+        axes.annotate(name, (found[0]["lr"], ends[0]), (-4, 8), textcoords="offset points", color=color)
+    title = "Each method has its own valley of rates"
+    plotting.finish(axes, title=title, x="rate η", y="training loss at the end, nats", names=False)
+    return figure
+
+
+def race(rows: Rows, every: int) -> Figure:
+    """Curves of the four methods (means over seeds), and where each seed ended."""
+    figure, (left, right) = plotting.subplots(1, 2, size=(9.6, 4.1), width_ratios=(1.25, 1))
+    for k, (name, color) in enumerate(COLOURS.items()):
+        curve = np.mean([row["curve"] for row in chosen(rows, part="race", method=name)], 0)
+        left.plot(every * (np.arange(len(curve)) + 0.5), curve, color=color, linewidth=1.6)
+        left.text(0.95, 0.93 - 0.085 * k, name, transform=left.transAxes, ha="right", color=color)
+        ends = values(rows, part="race", method=name)
+        plotting.measured(right, ends, np.full(len(ends), -k), label=f"_{name}", color=color)
+    left.set_ylim(top=3.5)
+    right.set_yticks(-np.arange(len(COLOURS)), list(COLOURS))
+    right.set_ylim(0.5 - len(COLOURS), 0.5)
+    plotting.finish(left, title="The four while they train", x="step", y="training loss, nats", names=False)
+    plotting.finish(right, title="Where they end", x="held-out loss, nats", y="", names=False)
+    return figure
+
+
+def bands(rows: Rows, kinds: Mapping[str, str], names: Sequence[str]) -> Figure:
+    """Momentum's held-out loss less Adam's in each band of frequency; panel -> part of the record."""
+    figure, every = plotting.subplots(1, len(kinds), size=(9.6, 3.9), sharey=True)
+    for axes, (title, part) in zip(np.atleast_1d(every), kinds.items(), strict=True):
+        found = gaps(rows, part)
+        for k in range(found.shape[1]):
+            plotting.measured(
+                axes, np.full(len(found), k), found[:, k], label="_gap", color=plotting.VERMILION
+            )
+        axes.axhline(0, color=plotting.GREY, linewidth=0.8)
+        axes.set_xticks(range(len(names)), names)
+        axes.set_xlim(-0.5, len(names) - 0.5)
+        plotting.finish(axes, title=title, x="how frequent", y="momentum − Adam, nats", names=False)
+    return figure
+
+
+def gaps(rows: Rows, part: str) -> NDArray[np.float64]:
+    """Momentum's loss less Adam's (seeds, bands), seed by seed."""
+    both = [
+        [row["bands"] for row in sorted(chosen(rows, part=part, method=name), key=lambda row: row["seed"])]
+        for name in ("momentum", "Adam")
+    ]
+    return np.array(both[0], float) - np.array(both[1], float)
+
+
+def crutches(rows: Rows, best: Mapping[str, float], warmup: int) -> Figure:
+    """Held-out losses with and without warm-up and cutting, at the best rate and at four times that."""
+    figure, every = plotting.subplots(2, 2, size=(9.6, 5.4), sharex="col", sharey=True)
+    ways = {(0, None): "neither", (0, 1.0): "cut", (warmup, None): "warm-up", (warmup, 1.0): "both"}
+    for column, (name, rate) in enumerate(best.items()):
+        for row, factor in enumerate((1, 4)):
+            axes = every[row][column]
+            for k, (warm, clip) in enumerate(ways):
+                found = values(rows, part="warmup", method=name, lr=factor * rate, warmup=warm, clip=clip)
+                lost = np.isnan(found) | (found > 4)
+                plotting.measured(
+                    axes, found[~lost], np.full((~lost).sum(), -k), label="_", color=COLOURS[name]
+                )
+                axes.plot(np.full(lost.sum(), 3.95), np.full(lost.sum(), -k), "x", color=COLOURS[name])
+            axes.set_yticks(-np.arange(4), list(ways.values()))
+            axes.set_ylim(-3.5, 0.5)
+            axes.set_xlim(2.3, 4.05)
+            title = f"{name}, {'best rate' if factor == 1 else 'four times that'}"
+            plotting.finish(axes, title=title, x="held-out loss" if row else "", y="", names=False)
+    return figure
+
+
+def spike(rows: Rows, every: int) -> Figure:
+    """Training curves of runs with a spike, means over seeds, beside those without."""
+    figure, axes = plotting.subplots(size=(7.4, 4.0))
+    kinds = {
+        "β₂ = 0.999": (0.999, None, plotting.VERMILION), "β₂ = 0.95": (0.95, None, plotting.BLUE),
+        "β₂ = 0.999, cut": (0.999, 1.0, plotting.GREEN),
+    }  # fmt: skip
+    for name, (beta2, clip, color) in kinds.items():
+        for spiked in (False, True):
+            found = chosen(rows, part="spike", beta2=beta2, clip=clip, spike=spiked)
+            curve = np.mean([row["curve"] for row in found], 0)
+            x = every * (np.arange(len(curve)) + 0.5)
+            label = name if spiked else f"_{name}"
+            axes.plot(
+                x,
+                curve,
+                color=color,
+                linewidth=1.8 if spiked else 0.8,
+                alpha=1 if spiked else 0.5,
+                label=label,
+            )
+    axes.set_ylim(2.3, 4)
+    title = "One loss a thousand times too large, and what it leaves behind"
+    plotting.finish(axes, title=title, x="step", y="training loss, nats")
+    return figure
+
+
+# --- after a spike ---------------------------------------------------------------------------------
+
+
+def steps_after(beta2: float, size: float, steps: int, beta1: float = 0.9) -> NDArray[np.float64]:
+    """Adam's steps, in units of the rate, from the one that has the spike on; ε = 0.
+
+    Gradients were 1 for ever, one is `size`, then they are 1 again, and both averages are full:
+
+        m_k = 1 + (1 - beta1) (size - 1) beta1**k,    v_k = 1 + (1 - beta2) (size**2 - 1) beta2**k
+
+    Returns: m_k / sqrt(v_k) for k = 0 .. steps - 1.
+    """
+    require(0 <= beta1 < 1 and 0 <= beta2 < 1, "betas in [0, 1)", beta1=beta1, beta2=beta2)
+    k = np.arange(steps)
+    m = 1 + (1 - beta1) * (size - 1) * beta1**k
+    v = 1 + (1 - beta2) * (size**2 - 1) * beta2**k
+    found: NDArray[np.float64] = m / np.sqrt(v)
+    return found
+
+
+def after_spike(beta2: float, spike: float) -> Figure:
+    """The length of Adam's steps after one gradient that was `spike` times too large."""
+    figure, axes = plotting.subplots(size=(7.0, 3.9))
+    plotting.log_ticks(axes, "y")
+    steps = steps_after(beta2, spike, 1000)
+    axes.plot(steps, color=plotting.BLUE)
+    axes.axhline(1, **plotting.THEORY)
+    axes.set_ylim(0.005, 12)
+    title = f"β₂ = {beta2:g}, one gradient {spike:g} times as large"
+    plotting.finish(axes, title=title, x="steps after the spike", y="length of a step, in η", names=False)
+    return figure
+
+
+# --- bits ------------------------------------------------------------------------------------------
+
+
+def bits(found: Mapping[str, float]) -> Figure:
+    """Bits per character, one bar for each predictor, sorted."""
+    figure, axes = plotting.subplots(size=(7.4, 0.5 + 0.42 * len(found)))
+    names = sorted(found, key=lambda name: -found[name])
+    for k, name in enumerate(names):
+        color = plotting.BLUE if "transformer" in name else plotting.LIGHT
+        axes.barh(-k, found[name], color=color, height=0.7)
+        axes.text(found[name] + 0.05, -k, f"{found[name]:.2f}", va="center")
+    axes.set_yticks(-np.arange(len(names)), names)
+    axes.set_xlim(0, 1.12 * max(found.values()))
+    title = "Short contexts, counted, beat our small net"
+    plotting.finish(axes, title=title, x="bits per held-out character", y="", names=False)
     return figure
