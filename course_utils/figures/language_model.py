@@ -20,16 +20,12 @@ COLOURS = {
 # What each figure shows, in words.
 ZIPF = (
     "Share of each word of the text against its rank, both logarithmic: the dots fall along a thin line of a "
-    "tenth over the rank, over three powers of ten, and below it at the end."
+    "tenth over the rank, over three powers of ten."
 )
 TIMES = (
     "Steps until a row of the table has a tenth of its first loss, against the share of its word, both "
     "logarithmic, two panels. Left, words as in the text: momentum's dots rise steeply towards rare words "
-    "along a thin falling line, Adam's lie level. Right, all words equally frequent: both lie level."
-)
-CLASSES = (
-    "Loss above the lowest after 100 steps against the rank of the next word, logarithmic: momentum's dots "
-    "rise from the commonest to the rarest next words, Adam's stay far below."
+    "along a thin line, Adam's lie level. Right, the same rows made equally frequent: both lie level."
 )
 RATES = (
     "Training loss at the end against the rate, both recorded, one valley for each method: momentum's at the "
@@ -90,36 +86,28 @@ def slope(x: ArrayLike, y: ArrayLike) -> float:
     return float(np.polyfit(np.log(a), np.log(b), 1)[0])
 
 
-def times(panels: Mapping[str, tuple[ArrayLike, Mapping[str, ArrayLike]]]) -> Figure:
-    """Steps of each row against the share of its word; title -> (shares, method -> steps)."""
+def times(shares: ArrayLike, panels: Mapping[str, Mapping[str, ArrayLike]]) -> Figure:
+    """Steps of each row against the share (V,) of its word in the text; title -> method -> steps (V,).
+
+    In the first panel momentum's dots have the line of one over the share.
+    """
     figure, every = plotting.subplots(1, len(panels), size=(9.6, 4.1), sharey=True)
-    for axes, (title, (shares, found)) in zip(np.atleast_1d(every), panels.items(), strict=True):
-        x: NDArray[np.float64] = np.asarray(shares, float)
+    x: NDArray[np.float64] = np.asarray(shares, float)
+    for column, (title, found) in enumerate(panels.items()):
+        axes = np.atleast_1d(every)[column]
         plotting.log_ticks(axes)
         for k, (name, steps) in enumerate(found.items()):
             y = np.asarray(steps, float)
-            even = np.ptp(x) < 1e-9 * x.max()
-            at = x * np.geomspace(0.5, 2, len(x)) if even else x  # spread, so that one sees them
-            plotting.measured(axes, at, y, label="_rows", color=COLOURS[name])
+            plotting.measured(axes, x, y, label="_rows", color=COLOURS[name])
             axes.text(0.97, 0.95 - 0.09 * k, name, transform=axes.transAxes, ha="right", color=COLOURS[name])
-            if not even and name == "momentum":
-                middle = np.exp(np.log(x * y).mean())
-                line = np.array([x.min(), x.max()])
+            if column == 0 and name == "momentum":
+                rare = x <= np.quantile(x, 0.75)
+                middle = np.exp(np.log(x[rare] * y[rare]).mean())
+                line = np.array([x.min(), middle / y.min()])
                 plotting.theory(axes, line, middle / line, label="_line")
-        plotting.finish(axes, title=title, x="share of the word", y="steps to a tenth", names=False)
-    return figure
-
-
-def classes(ranks: ArrayLike, losses: Mapping[str, ArrayLike]) -> Figure:
-    """Loss above the lowest for each next word; method -> (V,), by rank."""
-    figure, axes = plotting.subplots(size=(6.8, 3.9))
-    plotting.log_ticks(axes, "x")
-    for name, values in losses.items():
-        plotting.measured(axes, ranks, np.asarray(values, float), label=f"_{name}", color=COLOURS[name])
-    for k, name in enumerate(losses):
-        axes.text(0.04, 0.92 - 0.09 * k, name, transform=axes.transAxes, color=COLOURS[name])
-    title = "Momentum is late with rare next words, too"
-    plotting.finish(axes, title=title, x="rank of the next word", y="loss above the lowest", names=False)
+        plotting.finish(
+            axes, title=title, x="share of the word in the text", y="steps to a tenth", names=False
+        )
     return figure
 
 
@@ -146,11 +134,11 @@ def rates(rows: Rows) -> Figure:
     """The loss at the end of training against the rate, for each method."""
     figure, axes = plotting.subplots(size=(7.0, 4.0))
     plotting.log_ticks(axes, "x")
-    for name, color in COLOURS.items():
+    for k, (name, color) in enumerate(COLOURS.items()):
         found = sorted(chosen(rows, part="rates", method=name), key=lambda row: row["lr"])
         ends = [np.nan if row["late"] is None else row["late"] for row in found]
         axes.plot([row["lr"] for row in found], ends, "o-", markersize=5, color=color, label=f"_{name}")
-        axes.annotate(name, (found[0]["lr"], ends[0]), (-4, 8), textcoords="offset points", color=color)
+        axes.text(0.03, 0.33 - 0.085 * k, name, transform=axes.transAxes, color=color)
     title = "Each method has its own valley of rates"
     plotting.finish(axes, title=title, x="rate η", y="training loss at the end, nats", names=False)
     return figure
