@@ -52,6 +52,19 @@ def test_muon_has_the_matrices_within_blocks_and_adam_the_rest(benchmark: Module
     assert not inner & rest
 
 
+def test_one_v_is_momentum_on_gradients_with_one_unit_a_tensor(benchmark: ModuleType) -> None:
+    draw = torch.Generator().manual_seed(0)
+    p, m, v = torch.zeros(3, 2, dtype=torch.float64, requires_grad=True), torch.zeros(3, 2), 0.0
+    rule, wanted = benchmark.OneV([p], lr=0.1, betas=(0.9, 0.99)), torch.zeros(3, 2)
+    for t in range(1, 6):
+        g = torch.randn(3, 2, generator=draw, dtype=torch.float64)
+        p.grad = g.clone()
+        rule.step()
+        m, v = 0.9 * m + 0.1 * g, 0.99 * v + 0.01 * float(g.square().mean())
+        wanted = wanted - 0.1 * m / (1 - 0.9**t) / ((v / (1 - 0.99**t)) ** 0.5 + 1e-8)
+        torch.testing.assert_close(p.detach(), wanted, rtol=1e-12, atol=1e-14)
+
+
 def test_held_out_losses_are_those_of_the_second_halves(benchmark: ModuleType) -> None:
     torch.manual_seed(0)
     net = models.Transformer(5, benchmark.PLACES, d=8, heads=2)

@@ -20,7 +20,8 @@ def _draw(*shape: int, seed: int, size: float = 1.0) -> Tensor:
 def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     scores = q @ k.mT / q.shape[-1] ** 0.5
     later = torch.ones(q.shape[-2], q.shape[-2], dtype=torch.bool).triu(1)
-    return scores.masked_fill(later, -torch.inf).softmax(-1) @ v
+    weights: Tensor = scores.masked_fill(later, -torch.inf).softmax(-1)
+    return weights @ v
 
 
 def _variant(

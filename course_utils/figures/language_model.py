@@ -15,6 +15,7 @@ from course_utils._checks import require
 Rows = Sequence[Mapping[str, Any]]
 COLOURS = {
     "momentum": plotting.ORANGE, "Adam": plotting.BLUE, "AdamW": plotting.GREEN, "Muon": plotting.PURPLE,
+    "Adam, one v a tensor": plotting.GREY,
 }  # fmt: skip
 
 # What each figure shows, in words.
@@ -28,12 +29,13 @@ TIMES = (
     "along a thin line, Adam's lie level. Right, the same rows made equally frequent: both lie level."
 )
 RATES = (
-    "Training loss at the end against the rate, both recorded, one valley for each method: momentum's at the "
-    "highest rates, Adam's and AdamW's near one another at the lowest."
+    "Training loss at the end against the rate, recorded, one valley for each method: momentum's at the "
+    "highest rates, Muon's the lowest."
 )
 RACE = (
-    "Left, training loss against the step for the four methods, recorded. Right, held-out loss, one row of "
-    "dots for each method: Muon lowest, then AdamW and Adam, momentum highest."
+    "Left, training loss against the step, recorded: the curves fall together at first and then part. Right, "
+    "held-out loss, one row of dots for each method: Muon lowest, momentum highest, the three kinds of Adam "
+    "between them."
 )
 BANDS = (
     "Momentum's held-out loss less Adam's, for four bands from common to rare, for characters and for words: "
@@ -145,7 +147,7 @@ def rates(rows: Rows) -> Figure:
 
 
 def race(rows: Rows, every: int) -> Figure:
-    """Curves of the four methods (means over seeds), and where each seed ended."""
+    """Curves of all methods (means over seeds), and where each seed ended."""
     figure, (left, right) = plotting.subplots(1, 2, size=(9.6, 4.1), width_ratios=(1.25, 1))
     for k, (name, color) in enumerate(COLOURS.items()):
         curve = np.mean([row["curve"] for row in chosen(rows, part="race", method=name)], 0)
@@ -156,7 +158,7 @@ def race(rows: Rows, every: int) -> Figure:
     left.set_ylim(top=3.5)
     right.set_yticks(-np.arange(len(COLOURS)), list(COLOURS))
     right.set_ylim(0.5 - len(COLOURS), 0.5)
-    plotting.finish(left, title="The four while they train", x="step", y="training loss, nats", names=False)
+    plotting.finish(left, title="While they train", x="step", y="training loss, nats", names=False)
     plotting.finish(right, title="Where they end", x="held-out loss, nats", y="", names=False)
     return figure
 
@@ -183,7 +185,8 @@ def gaps(rows: Rows, part: str) -> NDArray[np.float64]:
         [row["bands"] for row in sorted(chosen(rows, part=part, method=name), key=lambda row: row["seed"])]
         for name in ("momentum", "Adam")
     ]
-    return np.array(both[0], float) - np.array(both[1], float)
+    found: NDArray[np.float64] = np.array(both[0], float) - np.array(both[1], float)
+    return found
 
 
 def crutches(rows: Rows, best: Mapping[str, float], warmup: int) -> Figure:
