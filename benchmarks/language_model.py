@@ -41,7 +41,7 @@ from course_utils.regularizers import clip_grad_norm_
 ONE_V = "Adam, one v a tensor"
 PLACES, SEQUENCES, WORDS = 32, 16, 1024
 STEPS = {"race": 400, "words": 200, "long": 1600, "spike": 200, "warmup": 150}
-SEEDS = {"race": 5, "words": 3, "spike": 3, "warmup": 1}
+SEEDS = {"race": 5, "words": 3, "spike": 3, "warmup": 3}
 RATES = {"momentum": 0.5, "Adam": 0.02, "AdamW": 0.02, "Muon": 0.04, ONE_V: 0.02}  # the middle of each grid
 TUNING_SEED = 1000
 DECAY = 0.1  # of AdamW

@@ -17,7 +17,7 @@ def _draw(*shape: int, seed: int, size: float = 1.0) -> Tensor:
 # --- 1 · attention that looks back -----------------------------------------------------------------
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     scores = q @ k.mT / q.shape[-1] ** 0.5
     later = torch.ones(q.shape[-2], q.shape[-2], dtype=torch.bool).triu(1)
     weights: Tensor = scores.masked_fill(later, -torch.inf).softmax(-1)
@@ -28,7 +28,7 @@ def _variant(
     q: Tensor, k: Tensor, v: Tensor, *, scale: float | None = None, shift: int = 1, axis: int = -1,
     fill: float = -torch.inf, after: bool = False,
 ) -> Tensor:  # fmt: skip
-    """`attend` with one thing otherwise; a row without anything to read is zeros."""
+    """`attention` with one thing otherwise; a row without anything to read is zeros."""
     scores = q @ k.mT / (q.shape[-1] ** 0.5 if scale is None else scale)
     later = torch.ones(q.shape[-2], q.shape[-2], dtype=torch.bool).triu(shift)
     if after:
@@ -323,14 +323,14 @@ def _without_momentum(beta2: float, size: float) -> int:
 
 EXERCISES = (
     Exercise(
-        "23.attend",
+        "23.attention",
         title="Attention that looks back",
         prompt="Return what each place reads: the mean of the values v up to its own place, weighted by the softmax of q·k / √d "
         "over these places. q, k are float64 tensors (..., T, d), v is (..., T, n); leave them as they are.",
         kind="core",
         minutes=8,
         inputs=_heads,
-        solution=attend,
+        solution=attention,
         wrong=(
             Wrong(
                 _one_ahead, "Each place reads the next one, too. That is the answer that it is to predict."
@@ -358,7 +358,7 @@ EXERCISES = (
             "torch.ones(T, T, dtype=torch.bool).triu(1) is True where the read place is later than the reading one.",
             "return scores.masked_fill(later, -torch.inf).softmax(-1) @ v",
         ),
-        stub='''def attend(q, k, v):
+        stub='''def attention(q, k, v):
     """What each place reads, (..., T, n); q, k: (..., T, d), v: (..., T, n), float64."""
     ...
 ''',
