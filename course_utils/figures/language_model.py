@@ -20,11 +20,11 @@ COLOURS = {
 
 # What each figure shows, in words.
 ZIPF = (
-    "Share of each word of the text against its rank, both logarithmic: the dots fall along a thin line of a "
-    "tenth over the rank, over three powers of ten."
+    "Share of each word of the text against its rank, both logarithmic: the dots fall along a thin line, "
+    "one over the rank times a constant."
 )
 TIMES = (
-    "Steps until a row of the table has a tenth of its first loss, against the share of its word, both "
+    "Steps until a row of the table has a small part of its first loss, against the share of its word, both "
     "logarithmic, two panels. Left, words as in the text: momentum's dots rise steeply towards rare words "
     "along a thin line, Adam's lie level. Right, the same rows made equally frequent: both lie level."
 )
@@ -46,7 +46,7 @@ CRUTCHES = (
     "and at four times these; crosses mark runs that were lost."
 )
 SPIKE = (
-    "Training loss against the step, recorded, with one loss a thousand times too large: with β₂ = 0.95 the "
+    "Training loss against the step, recorded, with one loss far too large: with β₂ = 0.95 the "
     "loss jumps and comes back part of the way, with β₂ = 0.999 it stays farther behind, and with a cut "
     "gradient it follows the runs without a spike."
 )
@@ -175,7 +175,9 @@ def bands(rows: Rows, kinds: Mapping[str, str], names: Sequence[str]) -> Figure:
         axes.axhline(0, color=plotting.GREY, linewidth=0.8)
         axes.set_xticks(range(len(names)), names)
         axes.set_xlim(-0.5, len(names) - 0.5)
-        plotting.finish(axes, title=title, x="how frequent", y="momentum − Adam, nats", names=False)
+        plotting.finish(
+            axes, title=title.capitalize(), x="how frequent", y="momentum − Adam, nats", names=False
+        )
     return figure
 
 
@@ -233,7 +235,7 @@ def spike(rows: Rows, every: int) -> Figure:
                 label=label,
             )
     axes.set_ylim(2.3, 4)
-    title = "One loss a thousand times too large, and what it leaves behind"
+    title = "One loss far too large, and what it leaves behind"
     plotting.finish(axes, title=title, x="step", y="training loss, nats")
     return figure
 
@@ -266,7 +268,7 @@ def after_spike(beta2: float, spike: float) -> Figure:
     axes.plot(steps, color=plotting.BLUE)
     axes.axhline(1, **plotting.THEORY)
     axes.set_ylim(0.005, 12)
-    title = f"β₂ = {beta2:g}, one gradient {spike:g} times as large"
+    title = f"β₂ = {beta2:g}, one gradient of {spike:g} where all are 1"
     plotting.finish(axes, title=title, x="steps after the spike", y="length of a step, in η", names=False)
     return figure
 
