@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from course_utils._checks import require
-from course_utils.layers import Dropout
+from course_utils.layers import Dropout, causal_weights
 
 HIDDEN = 64
 
@@ -108,10 +108,8 @@ class TransformerBlock(nn.Module):
         q, k, v = (
             part.unflatten(-1, (self.heads, -1)).transpose(-2, -3) for part in self.qkv(x).chunk(3, -1)
         )
-        places = torch.arange(x.shape[-2], device=x.device)
-        scores = q @ k.mT / q.shape[-1] ** 0.5
-        weights = scores.masked_fill(places > places[:, None], -torch.inf).softmax(-1)
-        seen: Tensor = self.out((self.on_weights(weights) @ v).transpose(-2, -3).flatten(-2))
+        weights = self.on_weights(causal_weights(q, k))
+        seen: Tensor = self.out((weights @ v).transpose(-2, -3).flatten(-2))
         return seen
 
 
@@ -122,12 +120,14 @@ class Transformer(nn.Module):
 
     Args:
         symbols: size of the alphabet.
-        length: places of a sequence.
+        length: places of a sequence, at most.
         blocks: >= 1.
+        tied: whether the head's matrix *is* that of the embeddings, as in Press & Wolf (2017). It begins at
+            normal draws divided by sqrt(d), so that the first logits are of size 1.
         d, heads, dropout, norm_first: as of `TransformerBlock`; dropout acts on the embeddings, too. Where
             norms come last there is none before the head: the last block has it.
-    Shape: whole numbers (..., length) -> (..., length, symbols).
-    Raises: ValueError where there is no block.
+    Shape: whole numbers (..., T) with T <= length -> (..., T, symbols).
+    Raises: ValueError where there is no block, or a sequence is longer than `length`.
     Source: Vaswani et al. (2017).
     """
 
@@ -141,6 +141,7 @@ class Transformer(nn.Module):
         blocks: int = 1,
         dropout: float = 0.0,
         norm_first: bool = True,
+        tied: bool = False,
     ) -> None:
         super().__init__()
         require(blocks >= 1, "blocks >= 1", blocks=blocks)
@@ -151,7 +152,14 @@ class Transformer(nn.Module):
         )
         self.norm = nn.LayerNorm(d) if norm_first else nn.Identity()
         self.head = nn.Linear(d, symbols)
+        if tied:
+            with torch.no_grad():
+                self.symbols.weight.div_(d**0.5)
+            self.head.weight = self.symbols.weight
 
     def forward(self, s: Tensor) -> Tensor:
-        logits: Tensor = self.head(self.norm(self.blocks(self.drop(self.symbols(s) + self.places))))
+        here, most = s.shape[-1], len(self.places)
+        require(here <= most, f"sequences of at most {most}", cure="cut off their beginning", length=here)
+        x = self.drop(self.symbols(s) + self.places[:here])
+        logits: Tensor = self.head(self.norm(self.blocks(x)))
         return logits

@@ -103,8 +103,31 @@ def check_places(module: Any) -> None:
     assert not same[:, 3:].any()
 
 
+def check_shorter(module: Any) -> None:
+    """What comes later changes nothing, so the beginning of a sequence has the logits of the beginning."""
+    torch.manual_seed(4)
+    net = module.Transformer(6, 7, d=8, heads=2, blocks=2)
+    s = torch.randint(6, (3, 7))
+    torch.testing.assert_close(net(s[:, :4]), net(s)[:, :4])
+
+
+def check_tied(module: Any) -> None:
+    """One matrix for both, counted once, with the gradients of both, and logits of size 1 at the start."""
+    torch.manual_seed(5)
+    s = torch.randint(50, (20, 6))
+    tied, free = (module.Transformer(50, 6, d=32, heads=2, tied=tied) for tied in (True, False))
+    assert sum(p.numel() for p in free.parameters()) - sum(p.numel() for p in tied.parameters()) == 50 * 32
+    assert float(tied(s).detach().std()) == pytest.approx(1, rel=0.3)
+    tied(s)[..., 3].sum().backward()
+    grad = tied.symbols.weight.grad
+    read = torch.tensor([k in s for k in range(50)])
+    assert bool((grad[read].abs().sum(1) > 0).all())  # as embeddings, and number 3 in the head
+
+
 def test_the_block_is_torchs() -> None:
     check_block(models)
+    check_shorter(models)
+    check_tied(models)
     check_places(models)
     check_blocks(models)
 
@@ -114,14 +137,14 @@ def test_heads_that_do_not_divide() -> None:
         models.TransformerBlock(8, heads=3)
     with pytest.raises(ValueError, match="blocks >= 1, got blocks=0"):
         models.Transformer(6, 5, d=8, heads=2, blocks=0)
+    with pytest.raises(ValueError, match="at most 5, got length=6; cut off their beginning"):
+        models.Transformer(6, 5, d=8, heads=2)(torch.zeros(1, 6, dtype=torch.int64))
 
 
 MUTANTS = {
     "gain-forgotten": ("linear.weight.mul_(gain)", "linear.weight.mul_(1.0)", check_weights),
     "biases-kept": ("        nn.init.zeros_(linear.bias)\n", "", check_weights),
-    "sees-itself-not": ("places > places[:, None]", "places >= places[:, None]", check_block),
-    "sees-ahead": ("places > places[:, None]", "places < 0", check_block),
-    "not-scaled": ("q @ k.mT / q.shape[-1] ** 0.5", "q @ k.mT", check_block),
+    "keys-ask": ("causal_weights(q, k)", "causal_weights(k, q)", check_block),
     "norm-last": ("self.mlp(self.norm2(x))", "self.norm2(self.mlp(x))", check_block),
     "norm-of-the-branch": (
         "self.norm1(x + self.on_branch(self._attend(x)))",
@@ -135,12 +158,19 @@ MUTANTS = {
     ),
     "one-block": ("for _ in range(blocks)", "for _ in range(1)", check_blocks),
     "heads-mixed": (".transpose(-2, -3).flatten(-2)", ".flatten(-2)", check_block),
-    "no-dropout-of-weights": ("(self.on_weights(weights) @ v)", "(weights @ v)", check_places),
+    "no-dropout-of-weights": ("self.on_weights(causal_weights(q, k))", "causal_weights(q, k)", check_places),
     "embeddings-kept": (
-        "self.drop(self.symbols(s) + self.places)",
-        "self.symbols(s) + self.places",
+        "self.drop(self.symbols(s) + self.places[:here])",
+        "self.symbols(s) + self.places[:here]",
         check_places,
     ),
+    "last-places": ("self.places[:here]", "self.places[-here:]", check_shorter),
+    "copied-not-tied": (
+        "self.head.weight = self.symbols.weight",
+        "self.head.weight.data.copy_(self.symbols.weight)",
+        check_tied,
+    ),
+    "tied-too-large": ("self.symbols.weight.div_(d**0.5)", "self.symbols.weight.div_(1)", check_tied),
 }
 
 

@@ -3,6 +3,7 @@
 datasets       small real data and synthetic sets, all offline; `Dataset.split` and `splits`
 downloads      Fashion-MNIST and CIFAR-10, fetched when asked for
 teacher        a random net that labels examples without end
+text           Python's language reference, for language models
 """
 
 from course_utils.data.datasets import (
@@ -22,6 +23,7 @@ from course_utils.data.datasets import (
     sample_images,
 )
 from course_utils.data.teacher import Teachers, tanh_net
+from course_utils.data.text import Text, Words, language_reference, words
 
 __all__ = [
     "Dataset",
@@ -30,14 +32,18 @@ __all__ = [
     "Splits",
     "Stacked",
     "Teachers",
+    "Text",
+    "Words",
     "breast_cancer",
     "daily_temperature",
     "diabetes",
     "digits",
+    "language_reference",
     "markov_chains",
     "mnist1d",
     "noisy_labels",
     "rare_features",
     "sample_images",
     "tanh_net",
+    "words",
 ]

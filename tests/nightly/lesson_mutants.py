@@ -90,6 +90,7 @@ MUTANTS = (
     Mutant("SAM that climbs by the gradient, not by its direction", "18", "optimizers/sam.py", "(rho / norm)", "(rho * norm)"),
     Mutant("Schedule-Free with equal weights", "18", "optimizers/schedule_free.py", 'state["x"].lerp_(z, lr_t**2 / state["weight_sum"])', 'state["x"].lerp_(z, 0.5)'),
     Mutant("sharpness: the smallest eigenvalue", "20", "diagnostics/curvature.py", "[:, -1], torch.nan)", "[:, 0], torch.nan)"),
+    Mutant("attention without the root of d", "23", "layers/attention.py", "q @ k.mT / q.shape[-1] ** 0.5", "q @ k.mT"),
     Mutant("ring: kept where it is added", "24", "distributed/ring.py", "(rank - step - 1) % size, True", "(rank - step - 1) % size, False"),
     Mutant("shares: state shared out a stage late", "24", "theory/many_devices.py", "stage > k else", "stage > k + 1 else"),
     Mutant("local steps: averaged a step late", "24", "distributed/local_steps.py", "enumerate(drawn, 1)", "enumerate(drawn)"),
