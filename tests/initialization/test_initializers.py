@@ -35,9 +35,7 @@ def check_torch(module: Any) -> None:
         for dtype in (torch.float32, torch.float64):
             for name, options in CASES:
                 ours, theirs = torch.empty(shape, dtype=dtype), torch.empty(shape, dtype=dtype)
-                result = getattr(module, name)(
-                    ours, **options, generator=torch.Generator().manual_seed(3)
-                )
+                result = getattr(module, name)(ours, **options, generator=torch.Generator().manual_seed(3))
                 getattr(nn.init, name)(theirs, **options, generator=torch.Generator().manual_seed(3))
                 assert result is ours
                 torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=0)
