@@ -17,23 +17,23 @@ GUESS = 0.5  # the squared error, halved, of who answers zero
 
 # What each figure shows, in words.
 DEPTH = (
-    "Mean square against the layer, logarithmic, for ReLU nets with half of He's weights, with He's, and with "
-    "twice He's. Left, of the sums on the way forward; right, of the gradients on the way back. With He's both "
-    "stay level, with half they fade and with twice they explode by the same factor in each layer."
+    "Mean square against the layer, logarithmic, for ReLU nets with half of He's weights, with He's, and "
+    "with twice He's. Left, of the sums on the way forward; right, of the gradients on the way back. With "
+    "He's both stay level, with half they fade and with twice they grow by one factor in each layer."
 )
 SIGNALS = (
-    "Mean square per layer, logarithmic, in three panels for linear, ReLU and tanh. Dots for each net lie along "
-    "thin lines of theory. For linear and ReLU both ways are level; for tanh the way forward is level and the "
-    "gradients grow on the way back."
+    "Mean square per layer, logarithmic, in three panels for linear, ReLU and tanh. Dots for each net lie "
+    "along thin lines of theory. For linear and ReLU both ways are level; for tanh the way forward is level "
+    "and the gradients grow on the way back."
 )
 SPREAD = (
     "Spread of the logarithm of the mean square over nets, against layers over width, logarithmic. Dots for "
     "linear and ReLU nets of several widths rise along two thin lines of theory, as a square root."
 )
 DEEP = (
-    "Loss at the best of the rates against the factor on He's weights, logarithmic, three rows of dots joined "
-    "by lines. The plain net learns with He's weights and not with half or twice. With layer norm it learns at "
-    "all factors, with residual branches at all but the largest."
+    "Loss at the best of the rates against the factor on He's weights, logarithmic, three rows of dots "
+    "joined by lines. The plain net learns with He's weights and mostly not with half or twice. With layer "
+    "norm it learns at all factors, with residual branches at all but the largest."
 )
 ALIKE = (
     "Left, the distance between two units that began alike, against the step: at zero throughout for small "
@@ -41,14 +41,14 @@ ALIKE = (
     "after training or at the start: it grows with the rate and with the weights."
 )
 CURVES = (
-    "Loss at the end against the rate, one curve for each of six widths, in four panels. In the standard form "
-    "the lowest points move to lower rates as the net is made wider, for Adam more than for SGD. Under μP the "
-    "lowest points of the wider nets stand above one another."
+    "Loss at the end against the rate, one curve for each of six widths, in four panels. In the standard "
+    "form the lowest points move to lower rates as the net is made wider. Under μP the lowest points of the "
+    "wider nets stand above one another."
 )
 UPDATES = (
     "How far the last hidden units and the outputs move in the first step, against the width, logarithmic, "
-    "in two panels. In the standard form they grow along lines of theory, for Adam steeper than for SGD. Under "
-    "μP they stay level."
+    "in two panels. In the standard form they come to grow along lines of theory, for Adam steeper than for "
+    "SGD. Under μP they stay level."
 )
 SLIDE = (
     "Loss at the end against the rate times a power of the width, one curve for each of six widths. At the "
@@ -71,7 +71,7 @@ def shade(index: int, count: int) -> str:
 
 
 def relu_depth(factor: float, *, width: int = 128, layers: int = 30) -> tuple[Tensor, Tensor]:
-    """Mean squares per layer of a ReLU net with `factor` times He's weights: of the sums, and their gradients.
+    """Mean squares per layer of a ReLU net with `factor` times He's weights: of sums, and of gradients.
 
     Shape: (layers,) each; the gradients over those at the last layer.
     """
@@ -125,8 +125,9 @@ def signals(
             plotting.theory(axes, layer, line, label="_theory")
         plotting.finish(axes, title=name, x="layer", y="", names=False)
     panels[0].set_ylabel("mean square")
-    panels[-1].text(29, 0.35, "forward", color=plotting.BLUE, ha="right", va="top")
-    panels[-1].text(29, 12, "back", color=plotting.ORANGE, ha="right", va="bottom")
+    forward, back = (float(one[-1].mean()) for one in list(measured.values())[-1])
+    panels[-1].text(12, 2.2 * forward, "forward", color=plotting.BLUE, ha="left", va="bottom")
+    panels[-1].text(20, 30 * back, "back", color=plotting.ORANGE, ha="left", va="bottom")
     return figure
 
 
@@ -141,7 +142,11 @@ def spread(ratio: Tensor, found: Mapping[str, Tensor], factor: Mapping[str, floa
     for (name, values), color in zip(found.items(), colours, strict=False):
         plotting.measured(axes, ratio, values, label="_measured", color=color)
         plotting.theory(axes, ratio, (factor[name] * ratio) ** 0.5, label=f"_{name}")
-        axes.text(float(ratio[-1]), float(values[-1]) * 1.16, name, color=color, ha="center", va="bottom")
+        x, y = float(ratio[1]), 0.87 * (factor[name] * float(ratio[1])) ** 0.5
+        axes.text(x, y, name, color=color, ha="left", va="top")
+    axes.set_ylim(0.3, 2.6)
+    axes.set_yticks([0.5, 1, 2], ["0.5", "1", "2"])
+    axes.set_xticks(ratio.tolist(), [f"{one:.2g}" for one in ratio])
     title = "A deep, narrow net has luck of its own"
     plotting.finish(axes, title=title, x="layers / width", y="spread of ln(mean square)", names=False)
     return figure
@@ -187,6 +192,8 @@ def alike(apart: Mapping[str, Tensor], lost: Mapping[str, tuple[Sequence[float],
     for (name, (factors, share)), color in zip(lost.items(), (plotting.ORANGE, plotting.SKY), strict=False):
         right.plot(factors, share, "o-", color=color, label=name)
     right.set_ylim(-0.03, 1.03)
+    factors = next(iter(lost.values()))[0]
+    right.set_xticks(list(factors), [f"{factor:g}" for factor in factors])
     plotting.finish(right, title="Units that are lost", x="multiple of the usual", y="share of units")
     return figure
 
@@ -262,12 +269,13 @@ def updates(
                 continue
             marker = "o" if form == "standard" else "s"
             axes.plot(n, values, marker, markersize=6, alpha=0.65, color=colours[what], label="_dots")
-            line = (n / n[0]) ** powers[of, form, what]
-            plotting.theory(axes, n, line, label="_theory")
+            # of very wide nets: drawn through the widest
+            line = float(values[-1]) * (n / n[-1]) ** powers[of, form, what]
+            plotting.theory(axes, n[-3:], line[-3:], label="_theory")
             if form == "standard":
-                axes.text(n[-2], 1.5 * line[-2], what, color=colours[what], ha="right", va="bottom")
+                axes.text(n[-2], 1.4 * float(values[-2]), what, color=colours[what], ha="right", va="bottom")
         axes.text(n[-1], 0.55, "μP, both", ha="right", va="top")
-        axes.set_ylim(0.25, 400)
+        axes.set_ylim(0.25, 150)
         axes.set_xticks(widths, [str(width) for width in widths])
         plotting.finish(axes, title=f"{name}: the first step", x="width", y="", names=False)
     panels[0].set_ylabel(f"how far, over that at width {widths[0]}")
@@ -279,11 +287,13 @@ def best_rates(widths: Sequence[int], found: Mapping[str, Tensor]) -> Figure:
     figure, axes = plotting.subplots(size=(6.8, 3.8))
     plotting.log_ticks(axes)
     axes.set_xscale("log", base=2)
+    axes.set_yscale("log", base=2)
     for (name, values), color in zip(found.items(), (plotting.BLUE, plotting.ORANGE), strict=False):
         x = np.repeat(np.asarray(widths), values.shape[1])
         plotting.measured(axes, x, 2.0 ** values.flatten(), label="_dots", color=color)
         axes.plot(widths, 2.0 ** values.mean(1), color=color, label=name)
     axes.set_xticks(list(widths), [str(width) for width in widths])
-    title = "Under cross-entropy SGD's best rate does not fall"
+    axes.set_yticks([1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2], ["1/32", "1/16", "1/8", "1/4", "1/2"])
+    title = "Under cross-entropy SGD's best rate does not fall as under the squared error"
     plotting.finish(axes, title=title, x="width", y="best rate of SGD")
     return figure

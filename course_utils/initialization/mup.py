@@ -75,7 +75,7 @@ def mup_scales(model: nn.Module, base: nn.Module, *, optimizer: str) -> dict[str
 
 @torch.no_grad()
 def scale_init_(model: nn.Module, scales: Mapping[str, Scales]) -> None:
-    """Multiply the first weights, drawn in the standard way, by their factors, in place. Once, at the start."""
+    """Multiply first weights, drawn in the standard way, by their factors, in place. Once, at the start."""
     for name, p in model.named_parameters():
         p.mul_(scales[name].std)
 

@@ -118,7 +118,7 @@ MUTANTS = {
     "mode-ignored": ('fans(tensor)[mode == "fan_out"]', "fans(tensor)[0]", check_torch),
     "one-fan-for-both": ("math.sqrt(2 / sum(fans(tensor)))", "math.sqrt(1 / fans(tensor)[0])", check_torch),
     "deviation-as-bound": ("math.sqrt(3) * std", "std", check_torch),
-    "another-generator": ("tensor.normal_(0, std, generator=generator)", "tensor.normal_(0, std)", check_torch),
+    "another-generator": ("normal_(0, std, generator=generator)", "normal_(0, std)", check_torch),
     "not-centred": ("uniform_(-bound, bound,", "uniform_(0, bound,", check_torch),
 }  # fmt: skip
 

@@ -86,7 +86,7 @@ def check_steps(module: Any) -> None:
 
 
 def check_widths(module: Any) -> None:
-    """After a few steps outputs have moved as far at any width, forty times apart; in the standard form not."""
+    """Outputs have moved as far at widths forty times apart; in the standard form not."""
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(20, 6, generator=generator, dtype=torch.float64)
     y = torch.randint(0, 3, (20,), generator=generator)
