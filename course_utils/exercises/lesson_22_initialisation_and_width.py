@@ -178,6 +178,7 @@ def _traces() -> Inputs:
         # two units wide: a square is larger than the variance
         trace([2, 4, 8], he, 1.0, 0.9),
         trace([2, 2, 3], squared, 1.0, 1.0),
+        trace([3, 3, 3, 3], squared, 1.0),
         # wide: the differences of small numbers say nothing
         trace([3, 3, 300, 300], no_gain, 1.9, 1.0, 1.0),
         trace([10, 10, 10, 10], bound, 2.6, 1.1, 1.0),
@@ -318,6 +319,10 @@ def _reports() -> Inputs:
         report([32, 256], good, better),
         report([32, 256], good, shifted),  # a factor of two is near
         report([32, 128], good, better),  # too small a span
+        report([32, 240], good, better),  # nearly
+        report([32, 256], good, [0.4, 0.2, 0.3, 0.9]),  # nothing diverged
+        report([16, 256], [0.5, 0.4, 0.35, 0.3], [0.4, 0.3, 0.25, 0.2]),  # both at the upper edge
+        report([16, 256], [0.5, 0.4, 0.3, 0.35], [0.4, 0.3, 0.2, 0.25]),  # both beside it
         report([32, 64, 256], good, [0.3, 0.28, 0.29, nan], better),
         report([32, 256], [0.5, 0.4, 0.35, 0.3], better),  # the narrow one at an edge
         report([32, 256], good, [0.1, 0.2, 0.3, nan]),  # the wide one at the other
@@ -590,7 +595,7 @@ EXERCISES = (
     """True or False; report: a dict with widths (ints), rates (rising), losses (a list for each width)."""
     ...
 ''',
-        note="Point (d) is the cheapest alarm of a wrong parametrisation: at the right one, wider was better at each rate that we tried.",
+        note="Point (d) is the cheapest alarm of a wrong parametrisation: under μP, Adam's wider nets were better at each rate that we tried.",
     ),
     Exercise(
         "22.branch_scale",
@@ -648,7 +653,7 @@ EXERCISES = (
 QUIZZES = (
     Quiz(
         "22.wider",
-        "You tuned Adam's rate on a net with 40 units in each hidden layer. Now the layers get 320 units; the first weights are again those of "
+        "You tuned Adam's rate on a net with 32 units in each hidden layer. Now the layers get 256 units; the first weights are again those of "
         "He. Where is the best rate of the wide net?",
         (
             (

@@ -142,7 +142,7 @@ def spread(ratio: Tensor, found: Mapping[str, Tensor], factor: Mapping[str, floa
     for (name, values), color in zip(found.items(), colours, strict=False):
         plotting.measured(axes, ratio, values, label="_measured", color=color)
         plotting.theory(axes, ratio, (factor[name] * ratio) ** 0.5, label=f"_{name}")
-        x, y = float(ratio[1]), 0.87 * (factor[name] * float(ratio[1])) ** 0.5
+        x, y = 1.05 * float(ratio[1]), 0.87 * (factor[name] * float(ratio[1])) ** 0.5
         axes.text(x, y, name, color=color, ha="left", va="top")
     axes.set_ylim(0.3, 2.6)
     axes.set_yticks([0.5, 1, 2], ["0.5", "1", "2"])
@@ -167,7 +167,7 @@ def deep(factors: Sequence[float], losses: Mapping[str, Tensor], guess: float = 
     axes.text(min(factors), guess * 1.03, "a guess", va="bottom")
     axes.set_ylim(0, top)
     axes.set_xticks(list(factors), [f"{factor:g}" for factor in factors])
-    title = "30 layers: the plain net needs He's weights, the others do not"
+    title = "30 layers: the plain net needs He's weights, the others bear more"
     x_name = "weights, as a multiple of He's"
     plotting.finish(axes, title=title, x=x_name, y="loss over that of a guess (cut above)")
     return figure
@@ -186,7 +186,7 @@ def alike(apart: Mapping[str, Tensor], lost: Mapping[str, tuple[Sequence[float],
         style = ("-", "--", ":", "-")[k % 4]
         axes_label = name if float(values[-1]) > 0 else f"_{name}"
         left.plot(np.arange(len(values)), values, style, color=color, linewidth=2, label=axes_label)
-    left.text(0, 0.04 * left.get_ylim()[1], ", ".join(n for n, v in apart.items() if float(v[-1]) == 0))
+    left.text(2, 0.04 * left.get_ylim()[1], ", ".join(n for n, v in apart.items() if float(v[-1]) == 0))
     plotting.finish(left, title="Alike they stay alike; dropout parts them", x="step", y="distance")
     plotting.log_ticks(right, "x")
     for (name, (factors, share)), color in zip(lost.items(), (plotting.ORANGE, plotting.SKY), strict=False):
@@ -194,7 +194,12 @@ def alike(apart: Mapping[str, Tensor], lost: Mapping[str, tuple[Sequence[float],
     right.set_ylim(-0.03, 1.03)
     factors = next(iter(lost.values()))[0]
     right.set_xticks(list(factors), [f"{factor:g}" for factor in factors])
-    plotting.finish(right, title="Units that are lost", x="multiple of the usual", y="share of units")
+    plotting.finish(
+        right,
+        title="Units that are lost",
+        x="factor on the rate (dead), on the weights (saturated)",
+        y="share of units",
+    )
     return figure
 
 

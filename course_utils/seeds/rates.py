@@ -243,37 +243,6 @@ def best_and_failing(lrs: Sequence[float] | Tensor, losses: Tensor, *, below: fl
     return float(lrs[best]), float(failing[0]) if len(failing) else math.inf
 
 
-def best_lrs(lrs: Sequence[float] | Tensor, losses: Tensor) -> Tensor:
-    """The best rate of each seed, read between the points of the grid.
-
-        the vertex of the parabola of ln(loss) over ln(rate) through the lowest point and its neighbours
-
-    Where the lowest point is at an edge of the grid, or beside a run that failed, it is that point itself.
-
-    Args:
-        lrs: (R,), three or more, rising by one factor.
-        losses: (S, R), > 0; NaN and infinity are runs that failed.
-    Returns: (S,), float64.
-    Raises: ValueError for another grid, or a loss that is not positive.
-    """
-    x = torch.as_tensor(lrs, dtype=torch.float64).log()
-    steps = x.diff()
-    even = (
-        x.ndim == 1 and len(x) >= 3 and bool((steps > 0).all() and (steps / steps[0] - 1).abs().max() < 1e-6)
-    )
-    require(even, "three rates or more that rise by one factor", lrs=x.exp().tolist())
-    require(
-        losses.ndim == 2 and losses.shape[1] == len(x), "losses (seeds, rates)", shape=tuple(losses.shape)
-    )
-    require(not bool((losses <= 0).any()), "losses > 0", lowest=float(losses.min()))
-    y = losses.double().log().nan_to_num(torch.inf, torch.inf)
-    k = y.argmin(1).clamp(1, len(x) - 2)
-    low, mid, high = (y.gather(1, (k + side)[:, None])[:, 0] for side in (-1, 0, 1))
-    shift = (low - high) / (2 * (low - 2 * mid + high))
-    inside = (mid <= torch.minimum(low, high)) & shift.isfinite()
-    return torch.where(inside, x[k] + shift * steps[0], x[y.argmin(1)]).exp()
-
-
 def for_each(count: int, examples: Stacked) -> Stacked:
     """The examples of all seeds, `count` times: run i * S + s is that of learning rate i and seed s."""
     return Stacked(*(part.repeat(count, *[1] * (part.ndim - 1)) for part in examples))

@@ -38,7 +38,7 @@ def signal(activation: Callable[[Tensor], Tensor], gain: float, layers: int) -> 
         gain: > 0, times 1 / sqrt(fan_in) the weights' standard deviation.
         layers: >= 1.
     Raises: ValueError if a number is out of range.
-    Source: Poole et al. (2016), equation 3, and Schoenholz et al. (2017), equation 8; no biases.
+    Source: Poole et al. (2016) forward, Schoenholz et al. (2017) back; here without biases.
 
     >>> signal(torch.relu, 2**0.5, 3).forward
     tensor([2., 2., 2.], dtype=torch.float64)

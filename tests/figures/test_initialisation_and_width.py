@@ -56,13 +56,13 @@ def curves() -> dict[tuple[str, str], dict[int, torch.Tensor]]:
 
 
 RATES = [2.0**k for k in range(-8, -1)]
-ROW = 1 + torch.arange(6.0)
-MOVES = {(name, form, what): ROW for name, form in curves() for what in ("hidden", "outputs")}
+ROWS = {"hidden": 2 ** (0.5 * torch.arange(6.0)), "outputs": 2 ** torch.arange(6.0)}
+MOVES = {(name, form, what): ROWS[what] for name, form in curves() for what in ROWS}
 
 DRAWN: dict[str, Callable[[], Figure]] = {
     "depth": lambda: figures.depth({"half of He's weights": 0.5, "He's": 1.0, "twice He's": 2.0}),
     "signals": lambda: figures.signals(
-        {name: (1 + draw(30, 4), 1 + draw(30, 4)) for name in ("linear", "ReLU", "tanh")},
+        {name: (1 + draw(30, 4), 200 ** draw(30, 4)) for name in ("linear", "ReLU", "tanh")},
         {name: (1 + draw(30), 1 + draw(30)) for name in ("linear", "ReLU", "tanh")},
     ),
     "spread": lambda: figures.spread(
