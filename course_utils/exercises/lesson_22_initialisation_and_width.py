@@ -257,7 +257,7 @@ def carries_over(report: Report) -> bool:
         best.append(k)
     lowest = [row[k] for row, k in zip(losses, best, strict=True)]
     falls = lowest[widths.index(max(widths))] < lowest[widths.index(min(widths))]
-    return rates[max(best)] <= 2 * rates[min(best)] and falls
+    return bool(rates[max(best)] <= 2 * rates[min(best)] and falls)
 
 
 def _believed(
