@@ -9,6 +9,7 @@ What a learner reads:
     schedules        step -> multiplier of the learning rate                     09, 10
     regularizers     penalties, proximal step, clipping, decay groups            08, 12, 18
     layers           dropout and normalisation                                   13, 14
+    initialization   first weights; rates as a net is made wider (μP)            22
     augmentation     changes to images, one draw per example; mixup, CutMix      15
     early_stopping   when to stop, and what to keep                              16
     mixed_precision  number formats, loss scaling, what to compute in sixteen bits   17
