@@ -352,6 +352,8 @@ def _machines() -> Inputs:
         ([(2, 3)], 20, 35),
         ([(50_000, 64)], 100_000, 1e9),
         ([(256, 256)], 4096, 1.2e6),
+        ([(8, 8)], 64, 384),  # it just fits
+        ([(3, 3)], 16, 60),  # as many operations as are allowed
     )
 
 

@@ -21,8 +21,8 @@ KINDS = {"minimum": "#BFD9EA", "saddle": "#E3A98C", "maximum": "#8F8F8F", "nowhe
 
 # What each figure shows, in words.
 THREE_PATHS = (
-    "Contours of one valley, left along the axes, right turned by 45 degrees, with three paths from one "
-    "start. Left the diagonal rule and Newton's step both reach the bottom at once, and the gradient "
+    "Contours of one valley, left along the axes, right turned halfway between them, with three paths from "
+    "one start. Left the diagonal rule and Newton's step both reach the bottom at once, and the gradient "
     "zigzags. Right only Newton's step does; the diagonal rule goes the gradient's way."
 )
 ENDINGS = (
@@ -42,7 +42,7 @@ COORDINATES = (
     "rate."
 )
 VALLEYS = (
-    "Steps to a millionth of the first loss, logarithmic, in three panels: a valley along the axes, one "
+    "Steps to the bottom, logarithmic, in three panels: a valley along the axes, one "
     "whose rows and columns are turned, and one turned as a whole; a row of dots for each method. AdaGrad is "
     "fast in the first alone, Shampoo in the first two, the full matrix in all three, gradient descent in "
     "none."
@@ -240,6 +240,6 @@ def damped(
     axes.set(xlim=(-5, 5), ylim=(-5, 5))
     axes.set_aspect("equal")
     fall = float(f(start) - f(start - steps[damping]))
-    title = f"Damping {damping:g}: the loss {'falls' if fall > 0 else 'rises'} by {abs(fall):.0f}"
+    title = f"Damping {damping:g}: the loss {'falls' if fall > 0 else 'rises'}"
     plotting.finish(axes, title=title, x="weight 1", y="weight 2", names=False)
     return figure
