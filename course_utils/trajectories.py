@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from torch.optim import Optimizer
 from course_utils._checks import require
 
 MakeOptimizer = Callable[[list[Tensor]], Optimizer]
+Rule = Callable[[Tensor, dict[str, Any], int], Tensor]
 
 
 def trajectory(
@@ -40,6 +42,36 @@ def trajectory(
         p.grad = grad(p.detach())
         rule.step()
         visited.append(p.detach().clone())
+    return torch.stack(visited)
+
+
+def follow(
+    rule: Rule,
+    grad: Callable[[Tensor], Tensor],
+    start: Tensor,
+    lr: Tensor | float,
+    steps: int,
+    *,
+    schedule: Callable[[int], float] = lambda t: 1.0,
+) -> Tensor:
+    """The points that a step written as a function visits, the start first.
+
+        p <- p - lr * schedule(t - 1) * rule(grad(p), state, t)        t = 1, ..., steps
+
+    Args:
+        rule: (g, state, t) -> what is subtracted, times the rate; `state` is a dictionary, empty at first.
+        grad: point -> gradient, of the same shape.
+        start: any shape; with (R, ...) and rates `lr` of shape (R, 1, ...) it is R runs at once.
+        steps: >= 1.
+        schedule: step from 0 on -> a factor, as those of `schedules`.
+    Returns: (steps + 1, *start.shape).
+    """
+    require(steps >= 1, "steps >= 1", steps=steps)
+    p, state = start.detach().clone(), dict[str, Any]()
+    visited = [p]
+    for t in range(1, steps + 1):
+        p = p - lr * schedule(t - 1) * rule(grad(p), state, t)
+        visited.append(p)
     return torch.stack(visited)
 
 

@@ -89,3 +89,27 @@ MUTANTS: dict[str, tuple[str, str, Any]] = {
 
 
 test_mistakes_are_caught = mistakes("course_utils.trajectories", MUTANTS)
+
+
+def test_a_step_written_as_a_function_goes_where_the_optimizer_does() -> None:
+    def momentum(g: Tensor, state: dict[str, Any], t: int) -> Tensor:
+        state["m"] = 0.9 * state.get("m", 0) + g
+        return torch.as_tensor(state["m"])
+
+    start = torch.tensor([[1.0, -2.0], [1.0, -2.0]], dtype=torch.float64)
+    rates = torch.tensor([[0.1], [0.3]], dtype=torch.float64)
+    halves = trajectories.follow(momentum, lambda p: p**3, start, rates, 6, schedule=lambda t: 0.5**t)
+    for run, lr in enumerate((0.1, 0.3)):
+
+        def fade(optimizer: torch.optim.Optimizer, step: int, lr: float = lr) -> None:
+            optimizer.param_groups[0]["lr"] = lr * 0.5**step
+
+        path = trajectories.trajectory(
+            lambda p: p**3, start[0], lambda p: torch.optim.SGD(p, 0.1, momentum=0.9), 6, schedule=fade
+        )
+        torch.testing.assert_close(halves[:, run], path, rtol=1e-12, atol=1e-12)
+    counted: list[int] = []
+    trajectories.follow(lambda g, state, t: counted.append(t) or g, lambda p: p, start, 0.1, 3)
+    assert counted == [1, 2, 3]
+    with pytest.raises(ValueError, match="need steps >= 1"):
+        trajectories.follow(momentum, lambda p: p, start, 0.1, 0)

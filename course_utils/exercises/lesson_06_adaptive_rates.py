@@ -638,7 +638,7 @@ EXERCISES = (
     ...
 ''',
         note="Turn the valley: the number stays. A d × d matrix is too large for a net; Shampoo keeps a small one per "
-        "dimension of each weight (lesson 18).",
+        "dimension of each weight (lesson 21).",
     ),
 )
 

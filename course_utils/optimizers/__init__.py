@@ -7,6 +7,7 @@ In teaching order:
     Adam, AdamW                         both, and decay done right            adam.py adamw.py
     Lion                                the sign alone                        lion.py
     Muon                                a matrix as a matrix                  muon.py
+    Shampoo, SOAP                       a valley across the coordinates       shampoo.py soap.py
     SAM                                 flat minima                           sam.py
     ScheduleFreeSGD, ScheduleFreeAdamW  averaging instead of a schedule       schedule_free.py
     FlatParameters                      one buffer for all, to step fast      flat.py
@@ -27,10 +28,13 @@ from course_utils.optimizers.rmsprop import RMSprop
 from course_utils.optimizers.sam import SAM
 from course_utils.optimizers.schedule_free import ScheduleFreeAdamW, ScheduleFreeSGD
 from course_utils.optimizers.sgd import SGD
+from course_utils.optimizers.shampoo import Shampoo
+from course_utils.optimizers.soap import SOAP
 
 __all__ = [
     "SAM",
     "SGD",
+    "SOAP",
     "Adadelta",
     "Adagrad",
     "Adam",
@@ -42,5 +46,6 @@ __all__ = [
     "RMSprop",
     "ScheduleFreeAdamW",
     "ScheduleFreeSGD",
+    "Shampoo",
     "newton_schulz",
 ]

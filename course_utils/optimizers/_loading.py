@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 # By these a state_dict of another optimizer, ours or torch's, is known.
 HYPERPARAMETERS = {
     *("adaptive", "adjust_lr_fn", "alpha", "amsgrad", "beta2_decay", "betas", "centered", "d", "dampening"),
-    *("eps", "etas", "initial_accumulator_value", "lambd", "lr_decay", "momentum", "momentum_decay"),
+    *("eps", "etas", "initial_accumulator_value", "lambd", "lr_decay", "max_precond_dim", "momentum"),
+    *("momentum_decay", "precondition_1d", "precondition_frequency", "update_freq"),
     *("nesterov", "ns_coefficients", "ns_steps", "rho", "step_sizes", "t0", "train_mode", "warmup_steps"),
 }
 
@@ -61,7 +62,7 @@ def as_ours(state: State) -> None:
 
 @torch.no_grad()
 def _check_state(optimizer: Optimizer, p: Tensor, state: State, group: Group) -> None:
-    expected = optimizer.init_state(p, group)
+    expected, owner = optimizer.init_state(p, group), "the parameter's "
     expected |= {name: optimizer.init_optional(p) for name in optimizer.chosen(group)}
     t = state.get("step")
     counted = isinstance(t, Real) or (isinstance(t, Tensor) and t.numel() == 1)
@@ -73,8 +74,9 @@ def _check_state(optimizer: Optimizer, p: Tensor, state: State, group: Group) ->
         got = state[name]
         if isinstance(begun, Tensor) or isinstance(got, Tensor):
             shape = tuple(got.shape) if isinstance(got, Tensor) else type(got).__name__
-            rule = f"{name} of the parameter's shape {tuple(p.shape)}"
-            require(shape == tuple(p.shape), rule, cure="load the state of the same model", **{name: shape})
+            wanted = tuple(begun.shape if isinstance(begun, Tensor) else p.shape)
+            rule = f"{name} of {owner if wanted == tuple(p.shape) else ''}shape {wanted}"
+            require(shape == wanted, rule, cure="load the state of the same model", **{name: shape})
 
 
 def _refuse(optimizer: Optimizer, **problems: list[str]) -> None:

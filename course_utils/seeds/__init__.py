@@ -9,9 +9,11 @@ decay          grids of learning rate and weight decay, for L2 and for AdamW
 l2             a strength of weight decay for each run, in the same way
 averages       averaged weights beside the runs
 zeros          share_of_zeros(), cut_smallest_(): the smallest weights of each seed set to zero
+autoencoders   train_autoencoders(): nets stepped by a rule that a lesson wrote as a function
 sam, muon      SAMPerSeed, MuonPerSeed: optimizers that would mix the seeds, written for stacks
 """
 
+from course_utils.seeds.autoencoders import train_autoencoders
 from course_utils.seeds.decay import sweep_decay
 from course_utils.seeds.muon import MuonPerSeed
 from course_utils.seeds.plateau import PlateauPerRun
@@ -27,5 +29,6 @@ __all__ = [
     "cut_smallest_",
     "share_of_zeros",
     "sweep_decay",
+    "train_autoencoders",
     "train_seeds",
 ]

@@ -7,6 +7,7 @@ R; a step size for each coordinate does.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,6 +20,7 @@ SHARE = 1e-6  # of the first height: where a run has arrived
 PATIENCE = 8  # most steps, in units of the condition number
 
 Move = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+Rule = Callable[[Tensor, dict[str, Any], int], Tensor]
 
 
 def plane_turns(degrees: Sequence[float]) -> Tensor:
@@ -34,6 +36,57 @@ def random_turns(count: int, dim: int, generator: torch.Generator) -> Tensor:
     # with the signs of r's diagonal fixed, q has no preferred direction
     signed: Tensor = q * r.diagonal(dim1=-2, dim2=-1).sign()[..., None, :]
     return signed
+
+
+def layer_valleys(one: Tensor, count: int, generator: torch.Generator, *, turned: str) -> Tensor:
+    """Hessians of valleys over matrices (d, d) of weights, whose curvatures are one[i] * one[j].
+
+        H = T diag(one[i] * one[j]) T^T,    T = I  |  left (x) right  |  any rotation of all d * d weights
+
+    Args:
+        one: (d,), > 0.
+        turned: "no", "sides" (rows by one rotation, columns by another) or "all"; drawn for each valley.
+    Returns: (count, d * d, d * d), for weights flattened row by row.
+    Raises: ValueError for another `turned`, or a curvature that is not above zero.
+    """
+    require(turned in ("no", "sides", "all"), "turned 'no', 'sides' or 'all'", turned=turned)
+    require(bool((one > 0).all()), "curvatures > 0", lowest=float(one.min()))
+    d = len(one)
+    turn = torch.eye(d * d, dtype=torch.float64).expand(count, -1, -1)
+    if turned == "sides":
+        left, right = (random_turns(count, d, generator)[0] for _ in range(2))
+        turn = torch.einsum("sab,scd->sacbd", left, right).reshape(count, d * d, d * d)
+    elif turned == "all":
+        turn = random_turns(count, d * d, generator)[0]
+    valleys: Tensor = turn @ torch.outer(one, one).flatten().diag() @ turn.mT
+    return valleys
+
+
+def steps_down(rule: Rule, valleys: Tensor, starts: Tensor, rates: Sequence[float], *, most: int) -> Tensor:
+    """Steps to a millionth of the first height, for each rate and valley, all at once; `most` if not arrived.
+
+        p <- p - rate * rule(H p, state, t)        t = 1, 2, 3, ...
+
+    Args:
+        rule: (g, state, t) -> what is subtracted, times the rate; g: (R * S, ...); `state`: a dict.
+        valleys: (S, P, P), positive. starts: (S, ...), of P numbers each. rates: (R,).
+    Returns: (R, S), float64.
+    """
+    matrix, p = valleys.repeat(len(rates), 1, 1), starts.repeat(len(rates), *[1] * (starts.ndim - 1))
+    lr = torch.tensor(rates).to(p).repeat_interleave(len(starts)).view(-1, *[1] * (p.ndim - 1))
+    state: dict[str, Any] = {}
+    steps, going, first = torch.zeros(len(p)).to(p), torch.ones(len(p), dtype=torch.bool), torch.zeros(0)
+    for t in range(1, most + 1):
+        g = (matrix @ p.flatten(1)[..., None]).view_as(p)
+        height = (g * p).flatten(1).sum(1)
+        first = height if t == 1 else first
+        going = going & (height > first * SHARE)
+        if not bool(going.any()):
+            break
+        steps += going
+        # a run that is lost must not stop the others
+        p = (p - lr * rule(g, state, t)).nan_to_num(1e9).clamp(-1e9, 1e9)
+    return steps.view(len(rates), -1)
 
 
 def adagrad_share(curvatures: Tensor, turns: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:

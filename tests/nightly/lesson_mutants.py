@@ -90,6 +90,8 @@ MUTANTS = (
     Mutant("SAM that climbs by the gradient, not by its direction", "18", "optimizers/sam.py", "(rho / norm)", "(rho * norm)"),
     Mutant("Schedule-Free with equal weights", "18", "optimizers/schedule_free.py", 'state["x"].lerp_(z, lr_t**2 / state["weight_sum"])', 'state["x"].lerp_(z, 0.5)'),
     Mutant("sharpness: the smallest eigenvalue", "20", "diagnostics/curvature.py", "[:, -1], torch.nan)", "[:, 0], torch.nan)"),
+    Mutant("Shampoo with -1/2 on both sides", "21", "optimizers/shampoo.py", "2 * g.ndim, floor", "g.ndim, floor"),
+    Mutant("SOAP that measures sizes in the old coordinates", "21", "optimizers/soap.py", "addcmul_(h, h", "addcmul_(g, g"),
     Mutant("He's weights with the fans exchanged", "22", "initialization/initializers.py", 'fans(tensor)[mode == "fan_out"]', 'fans(tensor)[mode == "fan_in"]'),
     Mutant("muP without Adam's rate divided", "22", "initialization/mup.py", '== "sgd" else 1 / m_in', '== "sgd" else 1.0'),
     Mutant("muP with the last weights as usual", "22", "initialization/mup.py", "std = math.sqrt(min(1.0, m_out / m_in))", "std = 1.0"),

@@ -16,6 +16,7 @@ from course_utils import optimizers
 from course_utils.optimizers import (
     SAM,
     SGD,
+    SOAP,
     Adagrad,
     Adam,
     AdamW,
@@ -25,6 +26,7 @@ from course_utils.optimizers import (
     RMSprop,
     ScheduleFreeAdamW,
     ScheduleFreeSGD,
+    Shampoo,
 )
 
 SHARED = ["SGD", "Adagrad", "RMSprop", "Adadelta", "Adam", "AdamW", "Muon"]
@@ -50,6 +52,8 @@ def test_the_order_of_those_that_torch_lacks_is_their_authors() -> None:
     assert Lion(params(), 0.1, (0.5, 0.6), 0.7).defaults["weight_decay"] == 0.7
     assert ScheduleFreeSGD(params(), 0.1, 0.5, 0.2, 3).defaults["warmup_steps"] == 3
     assert ScheduleFreeAdamW(params(), 0.1, (0.5, 0.6), 1e-3, 0.2, 3).defaults["warmup_steps"] == 3
+    assert Shampoo(params(), 0.1, 0.5, 0.2, 1e-3, 4).defaults["update_freq"] == 4
+    assert SOAP(params(), 0.1, (0.5, 0.6)).defaults["betas"] == (0.5, 0.6)
     sam = SAM(params(), SGD, 0.3, True, lr=0.1, momentum=0.9)
     assert [sam.defaults[name] for name in ("rho", "adaptive", "momentum")] == [0.3, True, 0.9]
     for p in params():
@@ -123,6 +127,11 @@ WRONG: list[tuple[type[Optimizer], dict[str, Any], str]] = [
     (Muon, {"ns_coefficients": (1.0, 2.0)}, r"need 3 plain numbers as ns_coefficients"),
     (ScheduleFreeSGD, {"momentum": "0.9"}, r"need plain numbers"),
     (ScheduleFreeAdamW, {"warmup_steps": None}, r"need plain numbers"),
+    (Shampoo, {"update_freq": "2"}, r"need plain numbers"),
+    (Shampoo, {"eps": torch.tensor(1e-4)}, r"need plain numbers"),
+    (SOAP, {"betas": (0.9,)}, r"need 2 plain numbers as betas"),
+    (SOAP, {"precondition_frequency": True}, r"need a whole number precondition_frequency >= 1"),
+    (SOAP, {"precondition_1d": "no"}, r"need precondition_1d True or False"),
 ]
 
 
@@ -198,7 +207,18 @@ def test_steps_with_sparse_gradients_are_torch_s(cls: type[Optimizer], kwargs: d
 
 
 def test_sparse_gradients_are_refused_where_zeros_move_something() -> None:
-    for cls in (RMSprop, optimizers.Adadelta, Adam, AdamW, Lion, Muon, ScheduleFreeSGD, ScheduleFreeAdamW):
+    for cls in (
+        RMSprop,
+        optimizers.Adadelta,
+        Adam,
+        AdamW,
+        Lion,
+        Muon,
+        ScheduleFreeSGD,
+        ScheduleFreeAdamW,
+        Shampoo,
+        SOAP,
+    ):
         p = nn.Parameter(torch.ones(2, 2))
         p.grad = torch.eye(2).to_sparse()
         message = r"need dense gradients, got layout=torch\.sparse_coo; use sparse=False"

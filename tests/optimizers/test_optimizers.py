@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from course_utils.optimizers import (
     SAM,
     SGD,
+    SOAP,
     Adadelta,
     Adagrad,
     Adam,
@@ -24,18 +25,24 @@ from course_utils.optimizers import (
     RMSprop,
     ScheduleFreeAdamW,
     ScheduleFreeSGD,
+    Shampoo,
     newton_schulz,
 )
+from course_utils.optimizers.shampoo import inverse_root
 from tests.optimizers import reference_optimizers as paper
 
 Make = Callable[..., torch.optim.Optimizer]
 STEPS = 25
 
 
-def parameters(dtype: torch.dtype = torch.float64) -> list[nn.Parameter]:
+SHAPES: tuple[tuple[int, ...], ...] = ((4, 3), (3, 5), (7,))
+
+
+def parameters(
+    dtype: torch.dtype = torch.float64, shapes: tuple[tuple[int, ...], ...] = SHAPES
+) -> list[nn.Parameter]:
     """Two matrices and a vector; their gradients are near 1, near 1e-4 and near 1e-8, where epsilon shows."""
     generator = torch.Generator().manual_seed(1)
-    shapes = [(4, 3), (3, 5), (7,)]
     return [nn.Parameter(torch.randn(s, generator=generator, dtype=torch.float64).to(dtype)) for s in shapes]
 
 
@@ -49,7 +56,9 @@ def gradients(params: list[nn.Parameter], step: int) -> None:
 
 def check_trajectory(ours: Make, reference: Make, kwargs: dict[str, Any], *, exact: bool = False) -> None:
     """The parity check: equal parameters after each of 25 steps, whose rate also changes half way."""
-    a, b = parameters(), parameters()
+    # where one gradient is singular, a part of SOAP's first basis is any
+    shapes = ((4, 4), (3, 3), (7,)) if reference is paper.SOAP else SHAPES
+    a, b = parameters(shapes=shapes), parameters(shapes=shapes)
     if reference is torch.optim.Muon:
         a, b = a[:2], b[:2]
     optimizer, expected = ours(a, **kwargs), reference(b, **kwargs)
@@ -140,6 +149,28 @@ PAPERS = [
         {"lr": 0.01, "betas": (0.8, 0.9), "eps": 1e-2, "weight_decay": 0.2, "warmup_steps": 7},
         id="sf-adamw-warmup",
     ),
+    pytest.param(Shampoo, paper.Shampoo, {}, id="shampoo"),
+    pytest.param(
+        Shampoo,
+        paper.Shampoo,
+        {"lr": 0.3, "momentum": 0.8, "weight_decay": 0.2, "eps": 1e-2, "update_freq": 4},
+        id="shampoo-all",
+    ),
+    pytest.param(SOAP, paper.SOAP, {}, id="soap"),
+    pytest.param(
+        SOAP,
+        paper.SOAP,
+        {
+            "lr": 0.02,
+            "betas": (0.8, 0.9),
+            "eps": 1e-2,
+            "weight_decay": 0.3,
+            "precondition_frequency": 3,
+            "max_precond_dim": 3,
+        },
+        id="soap-all",
+    ),
+    pytest.param(SOAP, paper.SOAP, {"precondition_frequency": 1, "betas": (0.9, 0.7)}, id="soap-each-step"),
 ]
 
 # Untyped: each has arguments of its own.
@@ -154,12 +185,16 @@ EVERY: list[Any] = [
     Muon,
     ScheduleFreeSGD,
     ScheduleFreeAdamW,
+    Shampoo,
+    SOAP,
 ]
 RICH: dict[type, dict[str, Any]] = {  # the configuration that keeps the most state
     SGD: {"lr": 0.1, "momentum": 0.9},
     RMSprop: {"momentum": 0.9, "centered": True},
     Adam: {"amsgrad": True},
     AdamW: {"amsgrad": True},
+    Shampoo: {"momentum": 0.9},
+    SOAP: {"precondition_1d": True},
 }
 
 
@@ -240,6 +275,31 @@ VALID = st.one_of(
         st.just((ScheduleFreeAdamW, paper.ScheduleFreeAdamW)),
         st.fixed_dictionaries(
             {"lr": size, "betas": st.tuples(unit, unit), "eps": size, "weight_decay": strength}
+        ),
+    ),
+    st.tuples(
+        st.just((Shampoo, paper.Shampoo)),
+        st.fixed_dictionaries(
+            {
+                "lr": size,
+                "momentum": unit,
+                "weight_decay": strength,
+                "eps": size,
+                "update_freq": st.integers(1, 6),
+            }
+        ),
+    ),
+    st.tuples(
+        st.just((SOAP, paper.SOAP)),
+        st.fixed_dictionaries(
+            {
+                "lr": size,
+                "betas": st.tuples(unit, unit),
+                "eps": size,
+                "weight_decay": strength,
+                "precondition_frequency": st.integers(1, 6),
+                "max_precond_dim": st.integers(0, 5),
+            }
         ),
     ),
 )
@@ -556,6 +616,22 @@ BAD = [
     pytest.param(Muon, {"adjust_lr_fn": "best"}, r"need adjust_lr_fn in .*'original'", id="muon-adjust"),
     pytest.param(ScheduleFreeSGD, {"momentum": 1.1}, r"need 0 <= momentum <= 1", id="sf-momentum"),
     pytest.param(ScheduleFreeAdamW, {"warmup_steps": -1}, r"need warmup_steps >= 0", id="sf-warmup"),
+    pytest.param(Shampoo, {"eps": 0.0}, r"need eps > 0, got eps=0.0; a root of a singular", id="shampoo-eps"),
+    pytest.param(Shampoo, {"lr": -1.0}, r"need lr >= 0", id="shampoo-rate"),
+    pytest.param(Shampoo, {"momentum": 1.0}, r"need 0 <= momentum < 1", id="shampoo-momentum"),
+    pytest.param(
+        Shampoo, {"update_freq": 0}, r"need a whole number update_freq >= 1, got", id="shampoo-freq"
+    ),
+    pytest.param(Shampoo, {"weight_decay": NAN}, r"need weight_decay >= 0", id="shampoo-decay"),
+    pytest.param(SOAP, {"betas": (0.9, 1.0)}, r"need 0 <= betas < 1", id="soap-betas"),
+    pytest.param(
+        SOAP,
+        {"precondition_frequency": 2.5},
+        r"need a whole number precondition_frequency >= 1",
+        id="soap-freq",
+    ),
+    pytest.param(SOAP, {"max_precond_dim": -1}, r"need max_precond_dim >= 0", id="soap-widest"),
+    pytest.param(SOAP, {"eps": -1e-8}, r"need eps >= 0", id="soap-eps"),
 ]
 
 
@@ -608,6 +684,114 @@ def test_muon_steps_filters_as_the_matrix_out_by_all_the_rest(
         ours.step()
         for p in filters:
             torch.testing.assert_close(p.detach().flatten(1), flat.detach(), rtol=0, atol=0)
+
+
+# --------------------------------------------------------------------------------------------- Shampoo, SOAP
+
+
+def wide_parameters() -> list[nn.Parameter]:
+    generator = torch.Generator().manual_seed(3)
+    shapes = [(2, 3, 4), (2, 1, 3, 2), (5,), ()]
+    return [nn.Parameter(torch.randn(s, generator=generator, dtype=torch.float64)) for s in shapes]
+
+
+def test_shampoo_of_more_dimensions_is_the_papers_second_algorithm() -> None:
+    a, b = wide_parameters()[:3], wide_parameters()[:3]
+    ours, expected = Shampoo(a, eps=1e-2), paper.Shampoo(b, eps=1e-2)
+    for step in range(10):
+        gradients(a, step)
+        gradients(b, step)
+        ours.step()
+        expected.step()
+        for p, q in zip(a, b, strict=True):
+            torch.testing.assert_close(p, q, rtol=1e-12, atol=1e-12)
+
+
+def test_shampoo_of_a_vector_is_adagrad_with_its_full_matrix_and_of_a_number_is_adagrad() -> None:
+    vector, number = wide_parameters()[2:]
+    start, expected = vector.detach().clone(), vector.detach().clone()
+    twin = nn.Parameter(number.detach().clone())
+    ours = Shampoo([vector, number], 0.2, eps=1e-8)
+    theirs = torch.optim.Adagrad([twin], 0.2, initial_accumulator_value=1e-8, eps=0.0)
+    total = 1e-8 * torch.eye(5, dtype=torch.float64)
+    for step in range(8):
+        gradients([vector, number], step)
+        assert vector.grad is not None
+        assert number.grad is not None
+        twin.grad = number.grad.clone()
+        total = total + torch.outer(vector.grad, vector.grad)
+        expected = expected - 0.2 * paper.power(total, -0.5) @ vector.grad
+        ours.step()
+        theirs.step()
+    torch.testing.assert_close(vector.detach(), expected, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(number, twin, rtol=1e-12, atol=1e-12)
+    assert not torch.equal(vector.detach(), start)
+
+
+@pytest.mark.parametrize("shape", [(6, 6), (4, 9), (9, 4)])
+def test_shampoo_of_one_gradient_is_the_orthogonal_step(shape: tuple[int, int]) -> None:
+    g = torch.randn(shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    u, s, vt = torch.linalg.svd(g, full_matrices=False)
+    p = nn.Parameter(torch.zeros_like(g))
+    # of a singular gradient only the directions that it has, and rounding / sqrt(eps) in the others
+    for rank, tolerance in ((min(shape), 1e-11), (2, 1e-8)):
+        p.grad = u[:, :rank] @ torch.diag(s[:rank]) @ vt[:rank]
+        with torch.no_grad():
+            p.zero_()
+        Shampoo([p], 1.0, eps=1e-14).step()
+        torch.testing.assert_close(-p.detach(), u[:, :rank] @ vt[:rank], rtol=0, atol=tolerance)
+
+
+def test_inverse_root_is_torch_s_inverse_and_refuses_what_has_none() -> None:
+    x = torch.randn(3, 5, 5, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    matrix = x @ x.mT + 0.1 * torch.eye(5, dtype=torch.float64)
+    for root in (1, 2, 4, 6):
+        powers = torch.linalg.matrix_power(inverse_root(matrix, root), root)
+        torch.testing.assert_close(powers, torch.linalg.inv(matrix), rtol=1e-10, atol=1e-10)
+    singular = torch.diag(torch.tensor([4.0, 0.0]))
+    assert bool(inverse_root(singular, 2).isinf().any() | inverse_root(singular, 2).isnan().any())
+    torch.testing.assert_close(inverse_root(singular, 2, floor=0.25), torch.diag(torch.tensor([0.5, 2.0])))
+    assert inverse_root(matrix.bfloat16(), 4).dtype == torch.bfloat16
+    with pytest.raises(ValueError, match=r"need square matrices, got shape=\(2, 3\)"):
+        inverse_root(torch.zeros(2, 3), 2)
+    for wrong in (0, 2.5, True):
+        with pytest.raises(ValueError, match="need a whole number root >= 1"):
+            inverse_root(torch.eye(2), wrong)  # type: ignore[arg-type]
+
+
+def test_soap_of_what_is_not_turned_is_adamw() -> None:
+    a, b = parameters() + wide_parameters(), parameters() + wide_parameters()
+    ours = SOAP(a, 0.01, (0.9, 0.99), max_precond_dim=0)
+    theirs = torch.optim.AdamW(b, 0.01, (0.9, 0.99))
+    for step in range(8):
+        gradients(a, step)
+        gradients(b, step)
+        ours.step()
+        theirs.step()
+    for p, q in zip(a[:3], b[:3], strict=True):
+        torch.testing.assert_close(p, q, rtol=1e-12, atol=1e-12)
+
+
+def test_soap_does_not_move_a_matrix_at_first_and_turns_with_the_problem() -> None:
+    """The steps on a turned matrix problem are the turned steps, once the turn is in the first basis."""
+    generator = torch.Generator().manual_seed(0)
+    start, target, left, right = (
+        torch.randn(4, 4, generator=generator, dtype=torch.float64) for _ in range(4)
+    )
+    turn_left, turn_right = (torch.linalg.qr(x)[0] for x in (left, right))
+    plain = nn.Parameter(start.clone())
+    turned = nn.Parameter(turn_left @ start @ turn_right)
+    back = [lambda x: x, lambda x: turn_left.T @ x @ turn_right.T]
+    one, two = (SOAP([p], 0.05, eps=0.01, weight_decay=0.0) for p in (plain, turned))
+    for step in range(30):
+        for p, optimizer, way in ((plain, one, back[0]), (turned, two, back[1])):
+            optimizer.zero_grad()
+            ((way(p) - target) ** 4).sum().backward()
+            optimizer.step()
+        if step == 0:
+            assert torch.equal(plain.detach(), start)
+    assert not torch.allclose(plain.detach(), start, atol=0.1)
+    torch.testing.assert_close(back[1](turned.detach()), plain.detach(), rtol=1e-9, atol=1e-9)
 
 
 # ----------------------------------------------------------------------------------- Muon, SAM, schedule-free

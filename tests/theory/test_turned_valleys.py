@@ -13,7 +13,7 @@ from torch import Tensor
 
 from course_utils.optimizers import SGD, Adagrad
 from course_utils.theory import quadratics, turned_valleys
-from course_utils.trajectories import trajectory
+from course_utils.trajectories import follow, trajectory
 from tests.mutants import mistakes
 
 CURVATURES = torch.tensor([0.1, 1.0], dtype=torch.float64)
@@ -105,3 +105,105 @@ BAD = [
 def test_what_is_out_of_range_is_refused(curvatures: Tensor, points: Tensor, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         turned_valleys.adagrad_share(curvatures, turned_valleys.plane_turns([0.0]), points)
+
+
+ONE = torch.tensor([0.5, 1.0, 3.0], dtype=torch.float64)
+
+
+def check_layer_valleys(module: ModuleType) -> None:
+    for turned in ("no", "sides", "all"):
+        generator, again = (torch.Generator().manual_seed(2) for _ in range(2))
+        valleys = module.layer_valleys(ONE, 4, generator, turned=turned)
+        values = torch.outer(ONE, ONE).flatten().sort().values
+        torch.testing.assert_close(
+            torch.linalg.eigvalsh(valleys), values.expand(4, 9), rtol=1e-12, atol=1e-12
+        )
+        if turned == "no":
+            torch.testing.assert_close(valleys[1], torch.outer(ONE, ONE).flatten().diag())
+        if turned == "sides":
+            left, right = (module.random_turns(4, 3, again)[0] for _ in range(2))
+            product = [
+                torch.kron(a @ ONE.diag() @ a.T, b @ ONE.diag() @ b.T)
+                for a, b in zip(left, right, strict=True)
+            ]
+            torch.testing.assert_close(valleys, torch.stack(product))
+        # a Kronecker product, rearranged, has rank one
+        flat = valleys.view(4, 3, 3, 3, 3).transpose(2, 3).reshape(4, 9, 9)
+        assert bool((torch.linalg.matrix_rank(flat, rtol=1e-9) == 1).all()) == (turned != "all")
+        if turned != "no":
+            assert float((valleys[0] - valleys[1]).abs().max()) > 0.1
+
+
+def test_layer_valleys_have_the_curvatures_and_the_product_that_they_should() -> None:
+    check_layer_valleys(turned_valleys)
+    with pytest.raises(ValueError, match="need turned 'no', 'sides' or 'all', got turned='rows'"):
+        turned_valleys.layer_valleys(ONE, 1, torch.Generator(), turned="rows")
+    with pytest.raises(ValueError, match="need curvatures > 0"):
+        turned_valleys.layer_valleys(-ONE, 1, torch.Generator(), turned="no")
+
+
+test_a_mistake_in_layer_valleys_is_caught = mistakes(
+    "course_utils.theory.turned_valleys",
+    {
+        "the turn on one side": (".diag() @ turn.mT\n    return valleys", ".diag()\n    return valleys"),
+        "sides mixed": ('"sab,scd->sacbd"', '"sab,scd->sabcd"'),
+        "one turn for all": (
+            "turn = random_turns(count, d * d, generator)[0]",
+            "turn = random_turns(1, d * d, generator)[0].expand(count, -1, -1)",
+        ),
+        "sums of curvatures": ("torch.outer(one, one).flatten()", "(one[:, None] + one).flatten()"),
+    },
+    check=check_layer_valleys,
+)
+
+
+def check_steps_down(module: ModuleType) -> None:
+    valleys = turned_valleys.layer_valleys(ONE, 3, torch.Generator().manual_seed(1), turned="sides")
+    starts = torch.randn(3, 3, 3, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+
+    def adagrad(g: Tensor, state: dict[str, Any], t: int) -> Tensor:
+        state["v"] = state.get("v", 0) + g**2
+        return g / (torch.as_tensor(state["v"]).sqrt() + 1e-10)
+
+    found = module.steps_down(adagrad, valleys, starts, (0.1, 1.0), most=79)
+    expected = [
+        [steps(H, p.flatten(), Adagrad, lr) for H, p in zip(valleys, starts, strict=True)]
+        for lr in (0.1, 1.0)
+    ]
+    assert found.tolist() == [[min(n, 79) for n in row] for row in expected]
+    plain = module.steps_down(lambda g, state, t: g, valleys, starts, (0.1, 1e3), most=60)
+    assert plain[1].tolist() == [60.0] * 3
+    assert plain[0].tolist() == [
+        min(60, steps(H, p.flatten(), SGD, 0.1)) for H, p in zip(valleys, starts, strict=True)
+    ]
+
+    def heavy(g: Tensor, state: dict[str, Any], t: int) -> Tensor:
+        state["m"] = 0.95 * state.get("m", 0) + g
+        return torch.as_tensor(state["m"])
+
+    # it swings back above the height at which it has arrived; a slow run beside it goes on
+    once = module.steps_down(heavy, valleys[:1], starts[:1], (0.1, 1e-4), most=400)[0].tolist()
+    path = follow(heavy, lambda p: (valleys[0] @ p.flatten()).view(3, 3), starts[0], 0.1, 400).flatten(1)
+    above = torch.einsum("ti,ij,tj->t", path, valleys[0], path)
+    above = above > 1e-6 * above[0]
+    assert once == [int(above.long().cumprod(0).sum())]
+    assert int(above.sum()) > once[0]
+
+
+def test_steps_down_are_those_of_one_run_at_a_time() -> None:
+    check_steps_down(turned_valleys)
+
+
+test_a_mistake_in_steps_down_is_caught = mistakes(
+    "course_utils.theory.turned_valleys",
+    {
+        "a start too many": (
+            "going = going & (height > first * SHARE)",
+            "going = going & (height > first * SHARE / 9)",
+        ),
+        "rates and valleys swapped": (".repeat_interleave(len(starts))", ".repeat(len(starts))"),
+        "a step that forgets": ("rule(g, state, t)).nan_to_num", "rule(g, {}, t)).nan_to_num"),
+        "comes back": ("going = going & (height", "going = (height"),
+    },
+    check=check_steps_down,
+)
