@@ -25,7 +25,7 @@ import torch
 from course_utils import plotting
 from course_utils._sliders import Canvas
 from course_utils.tools import lessons
-from course_utils.tools.explored import cells_with_sliders, explored
+from course_utils.tools.site.explored import cells_with_sliders, explored
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 LIMIT = 100.0  # milliseconds of one processor

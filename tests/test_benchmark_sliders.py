@@ -12,7 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from course_utils import plotting
-from course_utils.tools.explored import Explored
+from course_utils.tools.site.explored import Explored
 
 PATH = Path(__file__).parents[1] / "benchmarks" / "sliders.py"
 SLIDERS = {"rate": [1, 2, 3, 4], "beta": [0.0, 0.5]}

@@ -264,13 +264,14 @@ def draw_states(notebooks: Path, build: Path, workers: int) -> None:
 
     What stands there already is not drawn again. `site` shows what it finds.
     """
-    from course_utils.tools import explored
+    from course_utils.tools.site import build as builder
+    from course_utils.tools.site.explored import FOLDER
     from course_utils.tools.site.lesson_page import LIVE
 
     _need_checkout()
     computed = {path.stem for path in (PROJECT / "docs" / LIVE).glob("*.js")}
-    drawn = explored.render_all(lessons.find(notebooks), build, computed=computed, workers=workers)
-    folder = build / explored.FOLDER
+    drawn = builder.draw_states(lessons.find(notebooks), build, computed=computed, workers=workers)
+    folder = build / FOLDER
     size = sum(path.stat().st_size for path in folder.rglob("*.webp")) / 1e6
     click.echo(f"{drawn} states drawn; {folder} holds {size:.1f} MB")
 

@@ -13,7 +13,7 @@
 // follows from a slider that is moved (`change(values, moved)`); it may offer `presets`. A slider may `show` its value in its own way, let it be
 // `heard` in another, and have `keys`; it may stand in a named `group`, and only where it is `needed(values)`. One with
 // `options`, [[value, words], ...], is a list to choose from. With `link` a figure's state is kept in an address.
-// A figure that needs Python is a picture for each state (`live.pictured`): course_utils/tools/explored.py draws them.
+// A figure that needs Python is a picture for each state (`live.pictured`): course_utils/tools/site/explored.py draws them.
 // The lines that have a label can be held against the lines of the Python figure that have it. For kinds of marks see
 // MARKS.
 "use strict";

@@ -25,9 +25,9 @@ from PIL import Image
 from course_utils.figures import adam, learning_rate_decay, momentum
 from course_utils.theory import noisy_quadratic
 from course_utils.tools import lessons
-from course_utils.tools.explored import cells_with_sliders as explored_cells
 from course_utils.tools.lesson import Lesson
 from course_utils.tools.site import lesson_page
+from course_utils.tools.site.explored import cells_with_sliders as explored_cells
 from tests.figures.reading import lines, texts
 from tests.web.conftest import PROJECT, Open, audit
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Collection, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from course_utils._files import write_whole
-from course_utils.tools import explored
 from course_utils.tools import lessons as course
 from course_utils.tools.doctor import PROJECT
 from course_utils.tools.lesson import Lesson
-from course_utils.tools.site import api, claims_page, lesson_map, lesson_page, pages
+from course_utils.tools.site import api, claims_page, explored, lesson_map, lesson_page, pages
 
 NOT_COPIED = ("conf.py", "_build", "_templates", "__pycache__", ".ipynb_checkpoints")
 
@@ -100,3 +102,20 @@ def anchors(app: Any, doctree: Any) -> None:
             id = node.get("cell_metadata", {}).get("course_cell")
             if id:
                 node["ids"].append(f"cell-{id}")
+
+
+def draw_states(paths: Sequence[Path], build: Path, *, computed: Collection[str], workers: int = 2) -> int:
+    """Draw the states of every cell with sliders but those that a script computes; how many were drawn.
+
+    Args:
+        computed: the names of these scripts, as of `lesson_page.live_name`.
+    """
+    jobs = [
+        (lesson.path, cell.id, build)
+        for lesson in map(Lesson, paths)
+        for cell in lesson.notebook.cells
+        if cell.id in explored.cells_with_sliders(lesson.path)
+        and lesson_page.live_name(lesson, cell) not in computed
+    ]
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        return sum(pool.map(explored.render, *zip(*jobs, strict=True))) if jobs else 0

@@ -22,16 +22,16 @@ import nbformat
 
 from course_utils import claim_lines
 from course_utils._files import write_whole
-from course_utils.tools import explored, lessons
+from course_utils.tools import lessons
 from course_utils.tools.lesson import Lesson, attachments, picture, with_attachments
 from course_utils.tools.lesson_exercises import asked_in, exercises_by_id
 from course_utils.tools.page_markup import raw
-from course_utils.tools.site import folds, links
+from course_utils.tools.site import explored, folds, links
 
 FIGURES = "_static/figures"
 NOTEBOOKS = "_static/notebooks"
 LIVE = "_static/live"  # a script for each figure that moves, docs/_static/live.js says how
-DRAWN = "_static/explored"  # a folder for each figure whose states have been drawn, see tools/explored.py
+DRAWN = "_static/explored"  # a folder for each figure whose states have been drawn, see explored.py
 STANDS = "In the notebook this figure has sliders; here it stands at their first values."
 STANDS_STILL = "With scripts this figure moves with its sliders; here it stands at their first values."
 _OPENING = re.compile(

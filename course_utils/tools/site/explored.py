@@ -16,11 +16,9 @@ import itertools
 import json
 import os
 import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -143,22 +141,3 @@ def render(path: Path, cell_id: str, build: Path) -> int:
     write_whole(folder / SCRIPT, f'"use strict";\n\n{call}')
     write_whole(folder / MARK, fingerprint(path, {}))
     return len(alts)
-
-
-def render_all(paths: Sequence[Path], build: Path, *, computed: Collection[str], workers: int = 2) -> int:
-    """Draw the states of every cell with sliders but those that a script computes; how many were drawn.
-
-    Args:
-        computed: the names of these scripts, as of `lesson_page.live_name`.
-    """
-    from course_utils.tools.lesson import Lesson
-    from course_utils.tools.site.lesson_page import live_name
-
-    jobs = [
-        (path, cell.id, build)
-        for path in paths
-        for cell in Lesson(path).notebook.cells
-        if cell.id in cells_with_sliders(path) and live_name(Lesson(path), cell) not in computed
-    ]
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        return sum(pool.map(render, *zip(*jobs, strict=True))) if jobs else 0

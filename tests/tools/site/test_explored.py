@@ -15,9 +15,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from PIL import Image
 
 from course_utils import plotting
-from course_utils.tools import explored
 from course_utils.tools.lesson import Lesson
-from course_utils.tools.site import lesson_page
+from course_utils.tools.site import build, explored, lesson_page
 
 ALT = "A line that rises from nought to the height that was chosen."
 SIZES = "measured = [1.0, 2.0]\nlessons_own = 3"
@@ -26,7 +25,7 @@ FREE = f"""plotting.explore(
     start={{"rate": 2, "beta": 0.5}}, alt={ALT!r},
 )"""
 BOUND = f'plotting.explore(lambda k: line(measured[k]), {{"k": [0, 1]}}, start={{"k": 1}}, alt={ALT!r})'
-IMPORTS = "from course_utils import plotting\nfrom tests.tools.test_explored import line"
+IMPORTS = "from course_utils import plotting\nfrom tests.tools.site.test_explored import line"
 
 
 def line(height: float) -> Any:
@@ -135,7 +134,7 @@ def test_nothing_is_drawn_twice_and_a_change_is_drawn(path: Path, tmp_path: Path
 def test_what_a_script_computes_is_not_drawn(path: Path, tmp_path: Path) -> None:
     text = path.read_text(encoding="utf-8").replace("lambda k: line(measured[k])", "figures.line")
     path.write_text(text, encoding="utf-8")
-    assert explored.render_all([path], tmp_path, computed=["42_line"], workers=1) == 6
+    assert build.draw_states([path], tmp_path, computed=["42_line"], workers=1) == 6
     assert sorted(folder.name for folder in (tmp_path / "explored").iterdir()) == ["42_free"]
 
 
