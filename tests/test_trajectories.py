@@ -109,7 +109,12 @@ def test_a_step_written_as_a_function_goes_where_the_optimizer_does() -> None:
         )
         torch.testing.assert_close(halves[:, run], path, rtol=1e-12, atol=1e-12)
     counted: list[int] = []
-    trajectories.follow(lambda g, state, t: counted.append(t) or g, lambda p: p, start, 0.1, 3)
+
+    def counting(g: Tensor, state: dict[str, Tensor], t: int) -> Tensor:
+        counted.append(t)
+        return g
+
+    trajectories.follow(counting, lambda p: p, start, 0.1, 3)
     assert counted == [1, 2, 3]
     with pytest.raises(ValueError, match="need steps >= 1"):
         trajectories.follow(momentum, lambda p: p, start, 0.1, 0)

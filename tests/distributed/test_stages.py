@@ -47,7 +47,7 @@ def one_process(first: list[Tensor], x: Tensor, y: Tensor) -> list[Tensor]:
 
 def _train(module_changes: tuple[str, str] | None, stage: int, *given: Any) -> tuple[list[Tensor], int]:
     module = mutant("course_utils.distributed.stages", *module_changes) if module_changes else stages
-    return module.train_stage(*given, stage, steps=STEPS)  # type: ignore[no-any-return]
+    return module.train_stage(*given, stage, steps=STEPS)
 
 
 def ends(workers: Workers, stage: int, changes: tuple[str, str] | None = None) -> float:
@@ -81,7 +81,7 @@ def _fully_shard(first: list[Tensor], x: Tensor, y: Tensor) -> list[Tensor]:
     net = nn.Sequential(*(nn.Linear(D, D, bias=False, dtype=torch.float64) for _ in first))
     with torch.no_grad():
         for layer, w in zip(net, first, strict=True):
-            layer.weight.copy_(w.T)  # type: ignore[operator]
+            layer.weight.copy_(w.T)
     mesh = init_device_mesh("cpu", (n,))
     for layer in net:
         fully_shard(layer, mesh=mesh)

@@ -199,4 +199,4 @@ BAD = {
 @pytest.mark.parametrize(("arguments", "message"), BAD.values(), ids=BAD)
 def test_bad_input(arguments: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Workers(**arguments)  # type: ignore[arg-type]
+        Workers(**arguments)

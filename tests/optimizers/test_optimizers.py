@@ -756,7 +756,7 @@ def test_inverse_root_is_torch_s_inverse_and_refuses_what_has_none() -> None:
         inverse_root(torch.zeros(2, 3), 2)
     for wrong in (0, 2.5, True):
         with pytest.raises(ValueError, match="need a whole number root >= 1"):
-            inverse_root(torch.eye(2), wrong)  # type: ignore[arg-type]
+            inverse_root(torch.eye(2), wrong)
 
 
 def test_soap_of_what_is_not_turned_is_adamw() -> None:

@@ -62,7 +62,7 @@ def test_formulas(check: Any) -> None:
 
 BAD = {
     "no worker": (lambda: many_devices.ring_share(0), "workers >= 1, got workers=0"),
-    "half a worker": (lambda: many_devices.bytes_per_parameter(1.5, 0), "whole number of workers"),  # type: ignore[arg-type]
+    "half a worker": (lambda: many_devices.bytes_per_parameter(1.5, 0), "whole number of workers"),
     "stage 4": (lambda: many_devices.bytes_per_parameter(2, 4), "stage of 0, 1, 2 or 3, got stage=4"),
     "sent at stage -1": (lambda: many_devices.bytes_sent(2, -1), "stage of 0, 1, 2 or 3"),
     "negative bytes": (lambda: many_devices.bytes_per_parameter(2, 1, state=-1), "bytes >= 0"),

@@ -47,7 +47,7 @@ def path(tmp_path: Path) -> Path:
         new_code_cell(BOUND, id="bound"),
     ]
     written = tmp_path / "42_rising.ipynb"
-    nbformat.write(new_notebook(cells=cells), written)  # type: ignore[no-untyped-call]
+    nbformat.write(new_notebook(cells=cells), written)
     return written
 
 
@@ -76,9 +76,9 @@ def test_cells_are_found_and_only_what_they_need_is_run(
 
 
 def test_the_profile_is_the_one_asked_for(path: Path) -> None:
-    notebook = nbformat.read(path, 4)  # type: ignore[no-untyped-call]
+    notebook = nbformat.read(path, 4)
     notebook.cells[3].source = 'measured = [1.0, 2.0 if PROFILE == "smoke" else 3.0]'
-    nbformat.write(notebook, path)  # type: ignore[no-untyped-call]
+    nbformat.write(notebook, path)
     for profile, height in (("smoke", 2), ("standard", 3)):
         figure = explored.explored(path, "bound", profile).draw(k=1)
         assert figure.axes[0].get_lines()[0].get_ydata()[-1] == height
@@ -91,9 +91,9 @@ def test_all_is_as_before_after_it(path: Path) -> None:
 
 
 def test_a_cell_that_is_not_reached_is_an_error(path: Path) -> None:
-    notebook = nbformat.read(path, 4)  # type: ignore[no-untyped-call]
+    notebook = nbformat.read(path, 4)
     notebook.cells[3].source = "del nothing"
-    nbformat.write(notebook, path)  # type: ignore[no-untyped-call]
+    nbformat.write(notebook, path)
     with pytest.raises(ValueError, match="42_rising, cell bound, does not come to its sliders"):
         explored.explored(path, "bound")
 
