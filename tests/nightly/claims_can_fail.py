@@ -53,7 +53,7 @@ ARGUED: dict[str, str] = {
     "`make mutants` changes the package's, and it turns red",
     "01.repaired": "says that nothing is left, to 0.035, and noise of the size of what is left is as small; "
     "without T the same measure lies outside: `01.too-sure`",
-    "05.best-validation": "says that two losses are level, to 0.04, and noise of their difference's size is, too; "
+    "05.best-validation": "says that two losses are level, to 0.04, and noise of their gap's size is, too; "
     "at another step they are 0.1 or more apart: `05.best-costs`",
 }
 
