@@ -112,6 +112,22 @@ def standing(path: Path, cell_id: str, build: Path) -> Path | None:
     return folder if mark.exists() and mark.read_text() == fingerprint(path, {}) else None
 
 
+@contextlib.contextmanager
+def _no_reader() -> Iterator[None]:
+    """A lesson runs on its own: no bars, and a claim that fails does not end it."""
+    names = ("COURSE_HEADLESS", "COURSE_COLLECT_CLAIMS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
 def render(path: Path, cell_id: str, build: Path) -> int:
     """Draw all states of a cell; 0 where they stand already, else how many were drawn."""
     from PIL import Image
@@ -120,8 +136,9 @@ def render(path: Path, cell_id: str, build: Path) -> int:
 
     if standing(path, cell_id, build):
         return 0
-    os.environ |= {"COURSE_HEADLESS": "1", "COURSE_COLLECT_CLAIMS": "1"}
-    found, canvas = explored(path, cell_id), Canvas(plotting._STYLE)
+    with _no_reader():
+        found = explored(path, cell_id)
+    canvas = Canvas(plotting._STYLE)
     folder = build / FOLDER / key(path, cell_id)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

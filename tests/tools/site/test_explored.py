@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,19 @@ def test_every_state_is_drawn_once_with_its_words(path: Path, tmp_path: Path) ->
         assert abs(got - want).mean() < 3  # of 255: another state's line and title differ by more
         pictures.append(got)
     assert all(abs(one - other).mean() > 0.2 for one, other in pairwise(pictures))
+
+
+@pytest.mark.parametrize("before", [None, "0"])
+def test_the_environment_is_left_as_it_was(
+    before: str | None, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("COURSE_HEADLESS", "COURSE_COLLECT_CLAIMS"):
+        monkeypatch.delenv(name, raising=False)
+        if before is not None:
+            monkeypatch.setenv(name, before)
+    kept = dict(os.environ)
+    assert explored.render(path, "bound", tmp_path) == 2
+    assert dict(os.environ) == kept
 
 
 def test_nothing_is_drawn_twice_and_a_change_is_drawn(path: Path, tmp_path: Path) -> None:
