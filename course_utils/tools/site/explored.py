@@ -20,12 +20,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from course_utils._files import write_whole
 from course_utils._sliders import Canvas, described
 from course_utils.tools import lessons
 from course_utils.tools.running.fingerprints import fingerprint
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 FOLDER = "explored"  # below build/
 SCRIPT = "states.js"
@@ -112,6 +115,17 @@ def standing(path: Path, cell_id: str, build: Path) -> Path | None:
     return folder if mark.exists() and mark.read_text() == fingerprint(path, {}) else None
 
 
+def _small(picture: Image) -> bytes:
+    """A picture as WebP: in 64 colours without loss, or with some where that is smaller (photographs)."""
+    written = []
+    plain = picture.convert("RGB")
+    for ready, options in ((plain.quantize(64).convert("RGB"), {"lossless": True}), (plain, {"quality": 80})):
+        buffer = io.BytesIO()
+        ready.save(buffer, "WEBP", method=4, **options)
+        written.append(buffer.getvalue())
+    return min(written, key=len)
+
+
 @contextlib.contextmanager
 def _no_reader() -> Iterator[None]:
     """A lesson runs on its own: no bars, and a claim that fails does not end it."""
@@ -130,7 +144,7 @@ def _no_reader() -> Iterator[None]:
 
 def render(path: Path, cell_id: str, build: Path) -> int:
     """Draw all states of a cell; 0 where they stand already, else how many were drawn."""
-    from PIL import Image
+    from PIL.Image import open as opened
 
     from course_utils import plotting
 
@@ -145,9 +159,9 @@ def render(path: Path, cell_id: str, build: Path) -> int:
     alts, size = [], (0, 0)
     for k, state in enumerate(found.states()):
         png, figure = canvas.png(partial(found.draw, **state))
-        picture = Image.open(io.BytesIO(png))
+        picture = opened(io.BytesIO(png))
         size = picture.size
-        picture.save(folder / f"{k}.webp", lossless=True, method=2)
+        (folder / f"{k}.webp").write_bytes(_small(picture))
         alts.append(described(state, found.start, found.alt, plotting.titles(figure)))
     sliders = {
         name: {"name": name, "values": list(values), "start": found.start[name]}
