@@ -80,7 +80,7 @@ def page(
     # course.progress.js fills it
     cells.append(_raw("progress", '<div class="course-progress" hidden></div>'))
     if moving:
-        cells.append(_raw("live", scripts(moving, drawn)))
+        cells.append(_raw("live-scripts", scripts(moving, drawn)))
     notebook.cells = cells
     return notebook
 

@@ -201,7 +201,7 @@ def test_a_figure_moves_where_a_script_for_it_exists(lesson: Lesson) -> None:
     assert wrapped.startswith('<div class="course-live" data-live="42_falls"><figure')
     assert f'alt="{ALT}"' in wrapped  # the fallback
     assert lesson_page.STANDS not in wrapped
-    assert still.cells[-1].id != "live"
+    assert still.cells[-1].id != "live-scripts"
     scripts = re.findall(r'<script defer src="([^"]+)"></script>', moving.cells[-1].source)
     assert scripts == ["../_static/live.js", "../_static/live/42_falls.js"]
 
