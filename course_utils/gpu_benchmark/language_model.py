@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_utils._checks import require
+from course_utils.data import language_reference
 from course_utils.models import Transformer
 from course_utils.optimizers import SGD, Adam, AdamW, Muon
 
@@ -55,16 +56,11 @@ RATES = {"momentum": 0.1, "Adam": 1e-3, "AdamW": 1e-3, "Muon": 0.02}
 
 
 def reference() -> Corpus:
-    """Python's own language reference, as this Python carries it; the last tenth is held out."""
-    from pydoc_data.topics import topics
-
-    text = "".join(topics[name] for name in sorted(topics)).encode("ascii", "ignore")
-    kinds = sorted(set(text))
-    number = torch.zeros(256, dtype=torch.int64)
-    number[torch.tensor(kinds)] = torch.arange(len(kinds))
-    codes = number[torch.frombuffer(bytearray(text), dtype=torch.uint8).long()]
+    """Python's own language reference, as lesson 23 has it; the last tenth is held out."""
+    text = language_reference()
+    codes = text.encode(text.train + text.held_out)
     cut = 9 * len(codes) // 10
-    return Corpus(codes[:cut], codes[cut:], len(kinds))
+    return Corpus(codes[:cut], codes[cut:], len(text.symbols))
 
 
 def optimizer(name: str, net: nn.Module, lr: float) -> list[torch.optim.Optimizer]:

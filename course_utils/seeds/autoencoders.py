@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from course_utils._checks import require
+from course_utils.trajectories import Rule
 
 WIDTHS = (64, 32, 8, 32, 64)
 CLIP = 1e3  # a run that is lost must not stop the others
-
-# (g, state, t) -> what is subtracted, times the rate; g: (runs, rows, columns), t = 1, 2, 3, ...
-Rule = Callable[[Tensor, dict[str, Any], int], Tensor]
 
 
 def shapes(widths: Sequence[int] = WIDTHS) -> list[tuple[int, int]]:
@@ -49,7 +47,8 @@ def train_autoencoders(
     A seed has the same first weights, drawn with variance 1 / inputs, and the same batches at each rate.
 
     Args:
-        rule: must not mix the runs, the first dimension of `g`. `state` is a layer's own dictionary.
+        rule: as for `trajectories.follow`, with g (runs, rows, columns); it must not mix the runs. Each layer
+            has a `state` of its own.
         rates: (R,). images: (S, n, widths[0]), examples of their own for each seed.
         seeds: (S,), of which the first makes the draws.
         batch_size: examples a step, drawn anew at each, 1 <= batch_size <= n.

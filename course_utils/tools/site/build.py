@@ -110,12 +110,10 @@ def draw_states(paths: Sequence[Path], build: Path, *, computed: Collection[str]
     Args:
         computed: the names of these scripts, as of `lesson_page.live_name`.
     """
-    jobs = [
-        (lesson.path, cell.id, build)
-        for lesson in map(Lesson, paths)
-        for cell in lesson.notebook.cells
-        if cell.id in explored.cells_with_sliders(lesson.path)
-        and lesson_page.live_name(lesson, cell) not in computed
-    ]
+    jobs = []
+    for lesson in map(Lesson, paths):
+        names = {cell.id: lesson_page.live_name(lesson, cell) for cell in lesson.notebook.cells}
+        with_sliders = explored.cells_with_sliders(lesson.path)
+        jobs += [(lesson.path, id, build) for id in with_sliders if names[id] not in computed]
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         return sum(pool.map(explored.render, *zip(*jobs, strict=True))) if jobs else 0

@@ -34,9 +34,8 @@ LIVE = "_static/live"  # a script for each figure that moves, docs/_static/live.
 DRAWN = "_static/explored"  # a folder for each figure whose states have been drawn, see explored.py
 STANDS = "In the notebook this figure has sliders; here it stands at their first values."
 STANDS_STILL = "With scripts this figure moves with its sliders; here it stands at their first values."
-_OPENING = re.compile(
-    r"\*\*([^*]+\?|\d · [^*]+)\*\* (?=\S)"
-)  # **Is it noise?** / **2 · Repair it** (5 minutes)
+# **Is it noise?** and **2 · Repair it** (5 minutes)
+_OPENING = re.compile(r"\*\*([^*]+\?|\d · [^*]+)\*\* (?=\S)")
 _EXPLORED = re.compile(r"explore\(\s*figures\.(\w+)")
 
 
