@@ -168,6 +168,25 @@ def test_a_name_does_not_leave_the_canvas() -> None:
     check_a_name_does_not_leave_the_canvas(_sliders)
 
 
+def check_a_line_s_name_does_not_leave_the_canvas(module: Any) -> None:
+    """Another state's lines may have longer names, or end further to the right."""
+
+    def named(name: str) -> Any:
+        figure, axes = plotting.subplots(size=(4, 3))
+        axes.plot([0, 1], [0, 1], label=name)
+        plotting.finish(axes, title="One line", x="x", y="y")
+        return figure
+
+    canvas = module.Canvas(plotting._STYLE)
+    for name in ("a", "a much longer name", "a"):
+        _, figure = canvas.png(lambda name=name: named(name))
+        assert plotting.clashes(figure) == []
+
+
+def test_a_line_s_name_does_not_leave_the_canvas() -> None:
+    check_a_line_s_name_does_not_leave_the_canvas(_sliders)
+
+
 def test_figures_of_another_size_have_a_canvas_of_their_own() -> None:
     canvas = _sliders.Canvas(plotting._STYLE)
     draws = [functools.partial(plotting.subplots, size=size) for size in ((4, 3), (5, 3), (4, 3))]
@@ -287,6 +306,10 @@ MUTANTS = {
     "one-arrangement-for-all": (
         'lines = tuple(text.count("\\n") + 1 if text else 0 for text in texts)', "lines = ()",
         check_another_shape_is_arranged_anew,
+    ),
+    "names-of-lines-may-leave": (
+        "axes.yaxis.label, *axes.texts)]", "axes.yaxis.label)]",
+        check_a_line_s_name_does_not_leave_the_canvas,
     ),
     "names-may-leave": (
         "if known is not None and _leaves(figure, renderer):", "if False:",

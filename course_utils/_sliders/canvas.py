@@ -106,9 +106,9 @@ def _join_minor_ticks(figure: Figure) -> None:
 
 
 def _leaves(figure: Figure, renderer: RendererAgg) -> bool:
-    """Whether the name of an axis, which stands beside its numbers, is cut off at the edge."""
-    labels = [axis.label for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)]
-    boxes = [label.get_window_extent(renderer) for label in labels if label.get_text()]
+    """Whether the name of an axis, which stands beside its numbers, or of a line is cut off at the edge."""
+    texts = [text for axes in figure.axes for text in (axes.xaxis.label, axes.yaxis.label, *axes.texts)]
+    boxes = [text.get_window_extent(renderer) for text in texts if text.get_text()]
     whole = figure.bbox
     return any(
         box.x0 < whole.x0 or box.x1 > whole.x1 or box.y0 < whole.y0 or box.y1 > whole.y1 for box in boxes

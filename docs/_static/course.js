@@ -43,7 +43,7 @@ reveal();
 
 // What scrolls sideways can be reached with the keyboard.
 const reachable = () => {
-  for (const node of document.querySelectorAll("pre, .pst-scrollable-table-container, div.math, mjx-container, .course-figure"))
+  for (const node of document.querySelectorAll("pre, .pst-scrollable-table-container, div.math, mjx-container, .course-figure, .live-panels"))
     if (node.scrollWidth > node.clientWidth) node.tabIndex = 0;
 };
 window.addEventListener("load", reachable);
