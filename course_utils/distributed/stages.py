@@ -10,6 +10,7 @@ All of it runs in each worker, with `torch.distributed` ready.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -30,14 +31,23 @@ def gather(own: Tensor) -> Tensor:
     """The shares of all workers, (share,) each, end to end."""
     whole = torch.empty(dist.get_world_size() * len(own), dtype=own.dtype)
     dist.all_gather_into_tensor(whole, own.detach())
-    return whole
+    return _let_go(whole)
 
 
 def scatter_mean(whole: Tensor) -> Tensor:
     """This worker's share of the mean of `whole` over the workers; its entries are a multiple of n."""
     own = torch.empty(whole.numel() // dist.get_world_size(), dtype=whole.dtype)
-    dist.reduce_scatter_tensor(own, whole.flatten())
+    whole = whole.flatten()
+    dist.reduce_scatter_tensor(own, whole)
+    _let_go(whole)
     return own / dist.get_world_size()
+
+
+def _let_go(passed: Tensor) -> Tensor:
+    """Wait until gloo's thread, which may hold for a moment longer what it has passed on, has let go of it."""
+    while passed._use_count() > 1:  # type: ignore[attr-defined]  # torch has it, its stubs do not
+        time.sleep(0.001)
+    return passed
 
 
 class Sharded(torch.autograd.Function):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -102,6 +103,24 @@ def test_stage_3_is_torchs_fully_shard(workers: Workers) -> None:
     torchs = workers.run(_fully_shard, *problem())[0]
     for a, b in zip(ours, torchs, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-12)
+
+
+def test_what_is_passed_counts_until_the_other_thread_has_let_go() -> None:
+    """Gloo's thread may hold a buffer after the call has returned: its bytes were counted, in one run of 70."""
+    passed = torch.ones(4)
+    held = [torch.ones(4, requires_grad=True) * passed]  # the graph holds it, as gloo's thread does
+    events = []
+
+    def release() -> None:
+        events.append("held")
+        held.clear()
+
+    timer = threading.Timer(0.05, release)
+    timer.start()
+    assert stages._let_go(passed) is passed
+    events.append("returned")
+    timer.join()
+    assert events == ["held", "returned"]
 
 
 def test_bad_input() -> None:

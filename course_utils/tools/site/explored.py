@@ -116,7 +116,7 @@ def standing(path: Path, cell_id: str, build: Path) -> Path | None:
 
 
 def _small(picture: Image) -> bytes:
-    """A picture as WebP: in 64 colours without loss, or with some where that is smaller (photographs)."""
+    """A picture as WebP: in 64 colours, each pixel kept; or as a photograph where that is smaller."""
     written = []
     plain = picture.convert("RGB")
     for ready, options in ((plain.quantize(64).convert("RGB"), {"lossless": True}), (plain, {"quality": 80})):
@@ -161,7 +161,7 @@ def render(path: Path, cell_id: str, build: Path) -> int:
         png, figure = canvas.png(partial(found.draw, **state))
         picture = opened(io.BytesIO(png))
         size = picture.size
-        (folder / f"{k}.webp").write_bytes(_small(picture))
+        write_whole(folder / f"{k}.webp", _small(picture))
         alts.append(described(state, found.start, found.alt, plotting.titles(figure)))
     sliders = {
         name: {"name": name, "values": list(values), "start": found.start[name]}
