@@ -44,7 +44,7 @@ def scatter_mean(whole: Tensor) -> Tensor:
 
 
 def _let_go(passed: Tensor) -> Tensor:
-    """Wait until gloo's thread, which may hold for a moment longer what it has passed on, has let go of it."""
+    """Wait until gloo's thread, which may hold what it has passed on for a moment longer, has let go."""
     while passed._use_count() > 1:  # type: ignore[attr-defined]  # torch has it, its stubs do not
         time.sleep(0.001)
     return passed

@@ -106,7 +106,7 @@ def test_stage_3_is_torchs_fully_shard(workers: Workers) -> None:
 
 
 def test_what_is_passed_counts_until_the_other_thread_has_let_go() -> None:
-    """Gloo's thread may hold a buffer after the call has returned: its bytes were counted, in one run of 70."""
+    """Gloo's thread may hold a buffer after the call; in one run of 70 its bytes were counted."""
     passed = torch.ones(4)
     held = [torch.ones(4, requires_grad=True) * passed]  # the graph holds it, as gloo's thread does
     events = []
