@@ -12,6 +12,7 @@ from course_utils._checks import require
 from course_utils.distributed import local_steps
 
 WIDTHS = (64, 32, 10)
+MOST_STEPS = 250
 IMAGES, BATCH = 1024, 8  # of each seed; of each worker
 
 
@@ -27,25 +28,45 @@ def loss_after(
 ) -> Tensor:
     """The training loss of the averaged net after SGD with local steps: (seeds, settings), float64.
 
-    Each of four shards holds a quarter of the digits, and each worker draws batches of 8 from its own.
+    Each of four shards holds a quarter of the digits or all, and each worker draws batches of 8 from its own.
 
     Args:
-        kind: "mixed" or "sorted" by label, then cut.
+        kind: "mixed" or "sorted" by label, then cut; "whole": all digits are in every shard.
         every, rates: of each setting, as for `train_local`.
         workers: 1 to 4; the shards of the others are left out.
     Raises: ValueError for another kind or number of workers.
     """
-    require(kind in ("mixed", "sorted"), '"mixed" or "sorted"', kind=kind)
+    require(kind in ("mixed", "sorted", "whole"), '"mixed", "sorted" or "whole"', kind=kind)
     require(1 <= workers <= 4, "one to four workers", workers=workers)
     digits = data.digits().splits(list(seeds), train=IMAGES, validation=1).train
     x, y = digits.x.float(), digits.y
     mixed = torch.rand(y.shape, generator=generator).argsort(1)
     order = y.argsort(dim=1, stable=True) if kind == "sorted" else mixed
-    shards = order.view(len(y), 4, -1)[:, :workers]
+    cut = order[:, None].expand(-1, 4, -1) if kind == "whole" else order.view(len(y), 4, -1)
+    shards = cut[:, :workers]
     drawn = local_steps.draw(shards, steps, BATCH, generator)
     w = local_steps.first_weights(len(y), WIDTHS, generator)
     w = local_steps.train_local(w, x, y, drawn, every=every, rates=rates)
     return local_steps.losses(w, x[:, None, None], y[:, None, None])[..., 0].double()
+
+
+def one_worker(
+    tuning: Sequence[int],
+    seeds: Sequence[int],
+    kind: str,
+    steps: int,
+    rates: Sequence[float],
+    *,
+    generator: torch.Generator,
+) -> tuple[Tensor, float]:
+    """The loss that one worker comes to, (seeds,), at the rate that is best on `tuning`; and that rate.
+
+    Args: as for `loss_after`.
+    """
+    every = [1] * len(rates)
+    tuned = loss_after(tuning, kind, every, rates, generator=generator, workers=1, steps=steps)
+    rate = rates[best(tuned)]
+    return loss_after(seeds, kind, [1], [rate], generator=generator, workers=1, steps=steps)[:, 0], rate
 
 
 def steps_with(
@@ -55,13 +76,19 @@ def steps_with(
     *,
     generator: torch.Generator,
     target: float = 0.2,
+    warm_up: int = 1,
 ) -> Tensor:
-    """Steps to a training loss with 8 digits on each worker and a mean after each step: (seeds, settings)."""
+    """Steps to a training loss with 8 digits on each worker and a mean after each step: (seeds, settings).
+
+    Args:
+        warm_up: over how many steps the rate rises from 0 in proportion to the steps.
+    Returns: infinite for a run that is not there after MOST_STEPS.
+    """
     digits = data.digits().splits(list(seeds), train=IMAGES, validation=1).train
     all_of_them = torch.arange(IMAGES).expand(len(digits.y), 1, -1)
-    drawn = local_steps.draw(all_of_them, 400, BATCH * workers, generator)
+    drawn = local_steps.draw(all_of_them, MOST_STEPS, BATCH * workers, generator)
     w = local_steps.first_weights(len(digits.y), WIDTHS, generator)
-    return local_steps.steps_to(target, w, digits.x.float(), digits.y, drawn, rates=rates)
+    return local_steps.steps_to(target, w, digits.x.float(), digits.y, drawn, rates=rates, warm_up=warm_up)
 
 
 def best(values: Tensor) -> int:

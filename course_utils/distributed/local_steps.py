@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from course_utils._checks import is_whole, require
 
@@ -31,6 +31,12 @@ def first_weights(seeds: int, widths: Sequence[int], generator: torch.Generator)
         u = 2 * torch.rand(seeds, 1, 1, fan_in, fan_out, generator=generator) - 1
         w += [u / fan_in**0.5, torch.zeros(seeds, 1, 1, 1, fan_out)]
     return w
+
+
+def weights_of(net: nn.Module) -> Weights:
+    """Copies of the weights and biases of linear layers in turn, as `first_weights` has them, of one seed."""
+    with torch.no_grad():
+        return [(p.mT if p.dim() == 2 else p[None])[None, None, None].clone() for p in net.parameters()]
 
 
 def losses(w: Weights, x: Tensor, y: Tensor) -> Tensor:
@@ -89,15 +95,25 @@ def train_local(
 
 
 def steps_to(
-    target: float, w: Weights, x: Tensor, y: Tensor, drawn: Tensor, *, rates: Sequence[float], look: int = 2
+    target: float,
+    w: Weights,
+    x: Tensor,
+    y: Tensor,
+    drawn: Tensor,
+    *,
+    rates: Sequence[float],
+    look: int = 2,
+    warm_up: int = 1,
 ) -> Tensor:
     """The first step before which the loss on all examples is below `target`, infinite where none is.
 
     Args:
         w, x, y, drawn, rates: as for `train_local`, with a mean after each step.
         look: every how many steps the loss is measured, >= 1.
+        warm_up: the rate at step t = 1, 2, ... is min(1, t / warm_up) of the given one, >= 1.
     Returns: (seeds, settings).
     """
+    require(is_whole(warm_up) and warm_up >= 1, "a whole number warm_up >= 1", warm_up=warm_up)
     require(is_whole(look) and look >= 1, "a whole number look >= 1", look=look)
     w = [p.expand(-1, len(rates), 1, -1, -1).clone().requires_grad_() for p in w]
     lr = torch.tensor(rates, dtype=x.dtype)[:, None, None, None]
@@ -114,5 +130,5 @@ def steps_to(
         gradients = torch.autograd.grad(loss, w)
         with torch.no_grad():
             for p, g in zip(w, gradients, strict=True):
-                p.sub_(lr * g)
+                p.sub_(min(1, (t + 1) / warm_up) * lr * g)
     return found

@@ -30,24 +30,31 @@ Layer = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 def gather(own: Tensor) -> Tensor:
     """The shares of all workers, (share,) each, end to end."""
     whole = torch.empty(dist.get_world_size() * len(own), dtype=own.dtype)
-    dist.all_gather_into_tensor(whole, own.detach())
-    return _let_go(whole)
+    _through(dist.all_gather_into_tensor, whole, own.detach())
+    return whole
 
 
 def scatter_mean(whole: Tensor) -> Tensor:
     """This worker's share of the mean of `whole` over the workers; its entries are a multiple of n."""
     own = torch.empty(whole.numel() // dist.get_world_size(), dtype=whole.dtype)
-    whole = whole.flatten()
-    dist.reduce_scatter_tensor(own, whole)
-    _let_go(whole)
+    _through(dist.reduce_scatter_tensor, own, whole.flatten())
     return own / dist.get_world_size()
 
 
-def _let_go(passed: Tensor) -> Tensor:
-    """Wait until gloo's thread, which may hold what it has passed on for a moment longer, has let go."""
-    while passed._use_count() > 1:  # type: ignore[attr-defined]  # torch has it, its stubs do not
+def _through(collective: Callable[..., Any], *tensors: Tensor) -> None:
+    """Call it, and wait until gloo's thread, which may hold what passed for a moment longer, has let go.
+
+    The thread may hold views of a tensor, too: what counts is who holds the memory.
+    """
+    before = [_holders(t) for t in tensors]
+    collective(*tensors)
+    while any(_holders(t) > count for t, count in zip(tensors, before, strict=True)):
         time.sleep(0.001)
-    return passed
+
+
+def _holders(t: Tensor) -> int:
+    count: int = torch._C._storage_Use_Count(t.untyped_storage()._cdata)
+    return count
 
 
 class Sharded(torch.autograd.Function):
@@ -143,7 +150,7 @@ def train_stage(
             if stage < 2:
                 for p in own:
                     assert p.grad is not None
-                    dist.all_reduce(p.grad)
+                    _through(dist.all_reduce, p.grad)
                     p.grad.div_(n)
             alive = held.now
             optimizer.step()

@@ -17,6 +17,7 @@ from course_utils._checks import require
 from course_utils.distributed.workers import Workers
 
 CASES = ("plain net", "batch norm", "dropout", "ignored targets", "short batch", "clipping")
+TWICE = "dropout, alone"  # one process, and the same process with other masks
 CURABLE = tuple(case for case in CASES if case != "dropout")
 CUT, COUNTED, LONGEST = 16, 20, 0.5  # worker 0's examples; targets that count; length at which is clipped
 IGNORED = -100  # as `F.cross_entropy` leaves out
@@ -49,6 +50,8 @@ def gaps(
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """|shared - one batch's| / |one batch's| of the gradient, as it comes and cured; case -> (seeds,).
 
+    What comes has one case more, `TWICE`: dropout in one process against the same with other masks.
+
     Args:
         workers: two.
         share: called in each worker with a net, the worker's x and y, whether to cure, and the length at
@@ -63,8 +66,15 @@ def gaps(
         whole = _each(_one, case, norm, x, y)
         for cured in (False, True)[: 1 + (case in CURABLE)]:
             shared = workers.run(_each, _in_worker, case, norm, x, y, share, cured)[0]
-            found[cured][case] = (shared - whole).norm(dim=1) / whole.norm(dim=1)
+            found[cured][case] = _distance(shared, whole)
+        if case == "dropout":
+            found[False][TWICE] = _distance(_each(_one, case, norm, x, y, 500), whole)
     return found
+
+
+def _distance(one: Tensor, other: Tensor) -> Tensor:
+    distance: Tensor = (one - other).norm(dim=1) / other.norm(dim=1)
+    return distance
 
 
 def _each(of: Callable[..., Tensor], case: str, norm: Norm, x: Tensor, y: Tensor, *more: object) -> Tensor:
@@ -78,9 +88,9 @@ def _net(seed: int, case: str, norm: nn.Module) -> nn.Module:
     return nn.Sequential(nn.Linear(64, 32), middle, nn.ReLU(), nn.Linear(32, 10)).double()
 
 
-def _one(seed: int, case: str, norm: Norm, x: Tensor, y: Tensor) -> Tensor:
+def _one(seed: int, case: str, norm: Norm, x: Tensor, y: Tensor, masks: int = 0) -> Tensor:
     net = _net(seed, case, norm(False))
-    torch.manual_seed(seed)
+    torch.manual_seed(masks + seed)
     g = gradient(net, F.cross_entropy(net(x), y))
     return clipped(g, LONGEST) if case == "clipping" else g
 

@@ -259,6 +259,10 @@ def _all_memory(parameters: float, devices: int, memory: float, activations: flo
     return _stage_of(parameters, devices, memory * devices, activations)
 
 
+def _less_than_memory(parameters: float, devices: int, memory: float, activations: float) -> int | None:
+    return _stage_of(parameters, devices, math.nextafter(memory, 0), activations)
+
+
 def _highest_stage(parameters: float, devices: int, memory: float, activations: float) -> int | None:
     found = lowest_stage(parameters, devices, memory, activations)
     return None if found is None else 3
@@ -404,6 +408,7 @@ EXERCISES = (
         minutes=8,
         inputs=_gradients,
         solution=shared_gradient,
+        rtol=1e-5,  # clip_grad_norm_ adds 1e-6 to the length
         wrong=(
             Wrong(_summed, "These are the workers' means, added up. More workers make longer steps here."),
             Wrong(
@@ -511,6 +516,7 @@ EXERCISES = (
             ),
             Wrong(_three_anyway, "Where not even stage 3 fits, the answer is None."),
             Wrong(_all_memory, "`memory` is that of one device."),
+            Wrong(_less_than_memory, "What takes exactly `memory` bytes fits, too: at most, not less than."),
             Wrong(_highest_stage, "Stage 3 saves most, and sends most. Asked for is the lowest that fits."),
         ),
         hints=(
@@ -522,15 +528,15 @@ EXERCISES = (
     """The stage (an int), or None; parameters, memory and activations (bytes): floats; devices: an int >= 1."""
     ...
 ''',
-        note="Sharing out is the cheaper, the lower the stage: 1 and 2 send no more than plain data parallel training.",
+        note="Stages 1 and 2 can do with the bytes that plain data parallel training sends. Stage 3 sends half as much again.",
     ),
     Exercise(
         "24.move_job",
         title="Move this job to other devices",
         prompt="A job with SGD ran at `lr` on batches of `batch` examples. Now there are `devices` devices, and each can take at most "
-        "`most` examples at once. In each step every device takes `parts` parts of `micro` examples. Each device gets batch // devices "
-        "examples at most; use as few parts as that allows, and then the largest micro. Return (micro, parts, lr), with the new lr in "
-        "proportion to the examples of a whole step.",
+        "`most` examples at once. In each step every device gets batch // devices examples, cuts them into `parts` equal parts of `micro`, "
+        "and leaves out what remains. Take as few parts as can hold all of them at `most` each, and then the largest micro. Return "
+        "(micro, parts, lr), with the new lr in proportion to the examples of a whole step.",
         kind="core",
         minutes=8,
         inputs=_jobs(),
@@ -567,7 +573,8 @@ EXERCISES = (
         title="How often to save",
         prompt="A checkpoint stops all workers for `cost` seconds. Each worker dies once in `life` seconds on average, at any moment alike. "
         "One death stops all; they go back to the last checkpoint, and a new worker is there at once. Return the seconds of work "
-        "between two checkpoints that lose the smallest share of time, to 2 %. (cost is far below life / workers.)",
+        "between two checkpoints that lose the smallest share of time, to 2 %. (cost is far below life / workers.) Write down what is "
+        "lost: around its minimum it is too flat for a simulation to find it.",
         kind="extra",
         minutes=15,
         inputs=(
@@ -624,7 +631,7 @@ QUIZZES = (
                 False,
             ),
             (
-                "Nearly 200 megabytes, and nearly 200: twice the gradient, whoever takes part",
+                "175 megabytes, and nearly 200: less than twice the gradient, however many take part",
                 "Each chunk goes once round to be added up and once round to be handed out. Only the number of rounds grows.",
                 True,
             ),

@@ -29,7 +29,8 @@ RING = (
 GAPS = (
     "Relative distance of the shared gradient from that of one batch, logarithmic, one row for each case and "
     "one dot for each seed. A plain net and all cures lie at rounding error, far to the left. Batch norm, "
-    "dropout, ignored targets, a short batch and clipping lie far to the right."
+    "dropout, ignored targets, a short batch and clipping lie far to the right, and so does dropout in one "
+    "process against the same with other masks."
 )
 HELD = (
     "Left, bytes per parameter that each of two workers holds at four stages of sharding, as stacked bars of "
@@ -38,10 +39,10 @@ HELD = (
     "shared out it falls as one over the number."
 )
 LOCAL = (
-    "Left, training loss at the end against the rate, one line for each number of local steps: together at "
-    "low rates, and apart at high ones, where few local steps end lowest. Right, the loss at the best rate "
-    "against the number of local steps, with mixed and with sorted digits: mixed it rises a little, sorted "
-    "it rises far above one worker's."
+    "Left, training loss at the end against the rate, one line for each number of local steps: near at "
+    "the lowest rate, a single mean at the end a little higher, and apart at high ones, where few local "
+    "steps end lowest. Right, the loss at the best rate against the number of local steps, with mixed and "
+    "with sorted digits: mixed it rises a little, sorted it rises far above one worker's."
 )
 SCALING = (
     "Left, steps to the loss against the number of workers, logarithmic: they fall and then level off. "
@@ -174,7 +175,7 @@ def local(
     right.axhline(alone, **plotting.THEORY)
     right.text(24, alone / 1.08, "one worker alone", fontsize=9, va="top")
     x = "local steps between two averages"
-    plotting.finish(right, title="Sorted: local steps fail", x=x, y="loss at the best rate")
+    plotting.finish(right, title="Sorted: the longer alone, the worse", x=x, y="loss at the best rate")
     return figure
 
 

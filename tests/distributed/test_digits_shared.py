@@ -39,6 +39,21 @@ def check_workers(module: Any) -> None:
     assert float(one) > 1.5 * float(four)
 
 
+def check_alone(module: Any) -> None:
+    """The rate is the best; more steps end lower, and from there all digits lower than a quarter of them."""
+
+    def found(kind: str, steps: int) -> Any:
+        given = {"rates": [0.001, 0.2], "generator": generator()}
+        losses, rate = module.one_worker([2, 3], SEEDS, kind, steps, **given)
+        assert losses.shape == (2,)
+        assert rate == 0.2
+        return losses
+
+    whole, longer, quarter = found("whole", 128), found("whole", 400), found("mixed", 400)
+    assert float((longer / whole).max()) < 0.6
+    assert float((longer / quarter).max()) < 0.8
+
+
 def check_steps(module: Any) -> None:
     """More workers need fewer steps; a rate of 0 never comes there; a loss that the start has takes none."""
     few, many = (module.steps_with(n, SEEDS, [0.2, 0.0], generator=generator(), target=1.0) for n in (1, 16))
@@ -54,7 +69,7 @@ def check_best(module: Any) -> None:
     assert module.best(torch.tensor([[0.3, 0.1], [0.2, 9.0]])) == 0
 
 
-CHECKS = (check_sorted, check_workers, check_steps, check_best)
+CHECKS = (check_sorted, check_workers, check_alone, check_steps, check_best)
 
 
 @pytest.mark.parametrize("check", CHECKS)
@@ -76,6 +91,11 @@ def test_bad_input() -> None:
 MUTANTS = {
     "sorted is mixed": ('if kind == "sorted" else mixed', 'if kind == "" else mixed', check_sorted),
     "all shards for one": ("[:, :workers]", "[:, :4]", check_workers),
+    "a quarter for whole": (
+        'if kind == "whole" else order.view',
+        'if kind == "" else order.view',
+        check_alone,
+    ),
     "as many examples for all": ("BATCH * workers, generator", "BATCH, generator", check_steps),
     "the best seed decides": (".amax(0).argmin()", ".amin(0).argmin()", check_best),
     "a lost run is fine": ("nan_to_num(torch.inf)", "nan_to_num(0.0)", check_best),

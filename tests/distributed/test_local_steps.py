@@ -65,7 +65,7 @@ def check_steps(module: Any) -> None:
     """The first step looked at before which the loss is below the target."""
     w, x, y, drawn = problem()
     drawn = drawn.repeat(20, 1, 1, 1)
-    found = module.steps_to(0.8, w, x, y, drawn, rates=[0.05, 0.6], look=3)
+    found = module.steps_to(0.8, w, x, y, drawn, rates=[0.05, 0.6], look=3, warm_up=5)
     for seed in range(SEEDS):
         net, at = as_module(w, seed), torch.inf
         for t in range(len(drawn)):
@@ -76,7 +76,7 @@ def check_steps(module: Any) -> None:
             index = drawn[t, seed].flatten()
             net.zero_grad()
             F.cross_entropy(net(x[seed, index]), y[seed, index]).backward()
-            torch.optim.SGD(net.parameters(), lr=0.6).step()
+            torch.optim.SGD(net.parameters(), lr=0.6 * min(1, (t + 1) / 5)).step()
         assert 0 < at < len(drawn)
         assert float(found[seed, 1]) == at
 
@@ -114,6 +114,13 @@ def test_local_steps(check: Any) -> None:
     check(local_steps)
 
 
+def test_weights_of_a_net_give_its_losses() -> None:
+    w, x, y, _ = problem()
+    net = as_module(w, 1)
+    ours = local_steps.losses(local_steps.weights_of(net), x[1], y[1])
+    torch.testing.assert_close(ours[0, 0, 0], F.cross_entropy(net(x[1]), y[1]))
+
+
 def test_losses_are_torchs() -> None:
     w, x, y, _ = problem()
     ours = local_steps.losses(w, x[:, None, None], y[:, None, None])[:, 0, 0]
@@ -136,6 +143,8 @@ def test_bad_input(arguments: Any, message: str) -> None:
         local_steps.train_local(*problem(), **arguments)
     with pytest.raises(ValueError, match="look >= 1"):
         local_steps.steps_to(1.0, *problem(), rates=[0.1], look=0)
+    with pytest.raises(ValueError, match="warm_up >= 1"):
+        local_steps.steps_to(1.0, *problem(), rates=[0.1], warm_up=0)
 
 
 MUTANTS = {
@@ -145,6 +154,8 @@ MUTANTS = {
     "no mean at the end": ("[p.detach().mean(2, keepdim=True)", "[p.detach()[:, :, :1]", check_train),
     "uphill": ("p.sub_(lr * g)\n                if", "p.add_(lr * g)\n                if", check_train),
     "looks after the step": ("float(t), found", "float(t) + 1, found", check_steps),
+    "no warm-up": ("min(1, (t + 1) / warm_up) * lr", "lr", check_steps),
+    "warmed up a step late": ("(t + 1) / warm_up", "t / warm_up", check_steps),
     "the last step below": ("found.isinf() & (now < target)", "(now < target)", check_steps),
     "from the whole set": ("shards.expand(steps, -1, -1, -1).gather(-1, places)", "places", check_draw),
     "weights as wide as the output": ("u / fan_in**0.5", "u / fan_out**0.5", check_first),

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.distributed.nn.functional import all_reduce
 
+from course_utils import data
 from course_utils.distributed import Workers, whole_batch
 from course_utils.layers import BatchNorm1d
 from tests.mutants import mutant
@@ -67,10 +68,10 @@ def test_what_is_cured_is_one_batch_and_what_is_not_is_far(
     workers: Workers, batches: tuple[Tensor, Tensor]
 ) -> None:
     naive, cured = whole_batch.gaps(workers, share, Synced, *batches)
-    assert tuple(naive) == whole_batch.CASES
+    assert set(naive) == {*whole_batch.CASES, whole_batch.TWICE}
     assert tuple(cured) == whole_batch.CURABLE
     assert naive["plain net"].max() < 1e-14
-    for case in whole_batch.CASES[1:]:
+    for case in (*whole_batch.CASES[1:], whole_batch.TWICE):
         assert naive[case].min() > 0.02, case
     for case in whole_batch.CURABLE:
         assert cured[case].max() < 1e-13, case
@@ -94,6 +95,17 @@ def test_the_norm_of_the_tests_is_the_packages() -> None:
     h = torch.randn(9, 4, dtype=torch.float64)
     ours = BatchNorm1d(4).double()
     torch.testing.assert_close(Synced(False)(h), ours(h), rtol=1e-10, atol=1e-12)
+
+
+def test_clipping_in_each_worker_makes_the_step_shorter_and_hardly_turns_it() -> None:
+    digits = data.digits().split(0, train=384, validation=1, dtype=torch.float64).train
+    for seed, (x, y) in enumerate(zip(digits.x.view(12, 32, 64), digits.y.view(12, 32), strict=True)):
+        net = whole_batch._net(seed, "clipping", nn.Identity())
+        halves = [whole_batch.gradient(net, F.cross_entropy(net(x[k::2]), y[k::2])) for k in range(2)]
+        one = whole_batch.clipped((halves[0] + halves[1]) / 2, 0.5)
+        shared = sum(whole_batch.clipped(g, 0.5) for g in halves) / 2
+        assert shared.norm() / one.norm() < 0.9
+        assert F.cosine_similarity(shared, one, 0) > 0.99
 
 
 def test_clipping_keeps_a_short_vector() -> None:
