@@ -15,7 +15,7 @@ from course_utils._checks import require
 Rows = Sequence[Mapping[str, Any]]
 COLOURS = {
     "momentum": plotting.ORANGE, "Adam": plotting.BLUE, "AdamW": plotting.GREEN, "Muon": plotting.PURPLE,
-    "Adam, one v a tensor": plotting.GREY,
+    "Adam, one v a tensor": plotting.GREY, "Adam, one v in all": plotting.VERMILION,
 }  # fmt: skip
 
 # What each figure shows, in words.
@@ -30,11 +30,11 @@ TIMES = (
 )
 RATES = (
     "Training loss at the end against the rate, recorded, one valley for each method: momentum's at the "
-    "highest rates, Muon's the lowest."
+    "highest rates, and Muon's with the lowest losses."
 )
 RACE = (
     "Left, training loss against the step, recorded: the curves fall together at first and then part. Right, "
-    "held-out loss, one row of dots for each method: Muon lowest, momentum highest, the three kinds of Adam "
+    "held-out loss, one row of dots for each method: Muon lowest, momentum highest, the kinds of Adam "
     "between them."
 )
 BANDS = (
@@ -286,6 +286,6 @@ def bits(found: Mapping[str, float]) -> Figure:
         axes.text(found[name] + 0.05, -k, f"{found[name]:.2f}", va="center")
     axes.set_yticks(-np.arange(len(names)), names)
     axes.set_xlim(0, 1.12 * max(found.values()))
-    title = "Short contexts, counted, beat our small net"
+    title = "Four characters before, counted, beat our small net"
     plotting.finish(axes, title=title, x="bits per held-out character", y="", names=False)
     return figure
