@@ -7,14 +7,18 @@ says otherwise:
 
     rates     each method at rates a factor of two apart, until the best one is inside: one seed, judged by
               the training loss of the last tenth
-    race      each at its best rate, on other seeds; one more method is Adam with one v for each tensor
+    race      each at its best rate, on other seeds; two more methods are Adam with one v for each tensor, and
+              with one v for all of them
+    beta      momentum and Adam with beta (beta1) 0.8 in place of 0.9, at their best rates then
     long      Adam for four times as many steps: bits per character, and samples of what it writes
     spike     at a quarter of the steps one loss is 1,000 times too large; not cut, unless it says so
+    spared    the same spike kept out of m, or taken out of both averages after 40 steps
     words     momentum and Adam, for the next of 1,024 words
-    warmup    warm-up and cutting on and off, at the best rate and at four times that
+    warmup    warm-up and cutting on and off, at the best rate and at four times that; momentum at half its
+              rate, too, without the cut
 
 Each finished run is a line of `--store`: stop it when you like and start it again, it goes on where it was.
-In all it takes some six minutes of one quiet core.
+In all it takes some eight minutes of one quiet core.
 """
 
 from __future__ import annotations
@@ -38,14 +42,17 @@ from course_utils.optimizers import SGD, Adam, AdamW, Muon, Optimizer
 from course_utils.optimizers.base import Group, State
 from course_utils.regularizers import clip_grad_norm_
 
-ONE_V = "Adam, one v a tensor"
+ONE_V, ONE_IN_ALL = "Adam, one v a tensor", "Adam, one v in all"
 PLACES, SEQUENCES, WORDS = 32, 16, 1024
 STEPS = {"race": 400, "words": 200, "long": 1600, "spike": 200, "warmup": 150}
 SEEDS = {"race": 5, "words": 3, "spike": 3, "warmup": 3}
-RATES = {"momentum": 0.5, "Adam": 0.02, "AdamW": 0.02, "Muon": 0.04, ONE_V: 0.02}  # the middle of each grid
+# the middle of each grid
+RATES = {"momentum": 0.5, "Adam": 0.02, "AdamW": 0.02, "Muon": 0.04, ONE_V: 0.02, ONE_IN_ALL: 0.02}
 TUNING_SEED = 1000
 DECAY = 0.1  # of AdamW
+BETA1 = 0.8  # of the part beta
 SPIKE = 1000.0
+LATER = 40  # steps after which a spike is taken out of both averages
 BANDS = {"characters": (0, 8, 24, 48, 94), "words": (0, 16, 64, 256, 1024)}  # ranks by frequency
 CURVE = 20  # steps that one number of a curve is the mean of
 START = "The "
@@ -53,15 +60,34 @@ START = "The "
 
 class OneV(Adam):
     """Adam whose v is one number for each tensor, the mean of g**2 over it: its steps are those of momentum
-    on gradients that have one unit a tensor."""
+    on gradients that have one unit a tensor. With `share_v` before each step, it is one number for all."""
+
+    shared: Tensor | None = None
 
     def update(self, p: Tensor, g: Tensor, state: State, group: Group) -> None:
         (beta1, beta2), t = group["betas"], state["step"]
         m, v = state["exp_avg"], state["exp_avg_sq"]
         m.lerp_(g, 1 - beta1)
-        v.lerp_(g.square().mean(), 1 - beta2)
+        v.lerp_(g.square().mean() if self.shared is None else self.shared, 1 - beta2)
         denom = v.sqrt().div_((1 - beta2**t) ** 0.5).add_(group["eps"])
         p.addcdiv_(m, denom, value=-group["lr"] / (1 - beta1**t))
+
+
+def share_v(rule: Any, *_: Any) -> None:
+    """Before a step of `OneV`: the mean of g**2 over all tensors is what its v averages."""
+    grads = [p.grad.flatten() for group in rule.param_groups for p in group["params"]]
+    rule.shared = torch.cat(grads).square().mean()
+
+
+def forget(rule: Optimizer, grads: list[Tensor], steps: int, *, v_too: bool) -> None:
+    """Take gradients of `steps` steps ago out of Adam's m, and out of its v."""
+    group = rule.param_groups[0]
+    (beta1, beta2), params = group["betas"], group["params"]
+    for p, g in zip(params, grads, strict=True):
+        state = rule.state[p]
+        state["exp_avg"].sub_(g, alpha=(1 - beta1) * beta1**steps)
+        if v_too:
+            state["exp_avg_sq"].sub_(g.square(), alpha=(1 - beta2) * beta2**steps).clamp_(min=0)
 
 
 @functools.cache
@@ -75,14 +101,17 @@ def tokens(kind: str) -> tuple[Tensor, Tensor, int]:
 
 
 def optimizers(
-    net: nn.Module, method: str, lr: float, beta2: float, decay: float, rest: float
+    net: nn.Module, method: str, lr: float, beta2: float, decay: float, rest: float, beta1: float = 0.9
 ) -> list[Optimizer]:
     """The rule of a method; Muon moves the matrices within blocks, and Adam, at the rate `rest`, all else."""
     params = list(net.parameters())
     if method == "momentum":
-        return [SGD(params, lr=lr, momentum=0.9)]
-    if method == ONE_V:
-        return [OneV(params, lr=lr, betas=(0.9, beta2))]
+        return [SGD(params, lr=lr, momentum=beta1)]
+    if method in (ONE_V, ONE_IN_ALL):
+        rule = OneV(params, lr=lr, betas=(beta1, beta2))
+        if method == ONE_IN_ALL:
+            rule.register_step_pre_hook(share_v)
+        return [rule]
     if method == "Muon":
         inner = [p for name, p in net.named_parameters() if name.startswith("blocks") and p.ndim == 2]
         others = [p for p in params if all(p is not q for q in inner)]
@@ -90,7 +119,7 @@ def optimizers(
             Muon(inner, lr=lr, weight_decay=0.0),
             AdamW(others, lr=rest, betas=(0.9, beta2), weight_decay=0.0),
         ]
-    return [AdamW(params, lr=lr, betas=(0.9, beta2), weight_decay=decay)]
+    return [AdamW(params, lr=lr, betas=(beta1, beta2), weight_decay=decay)]
 
 
 def share_of_rate(step: int, steps: int, warmup: int) -> float:
@@ -122,18 +151,22 @@ def sample(net: nn.Module, start: str, count: int, seed: int = 0) -> str:
 def train(
     *, kind: str, method: str, lr: float, steps: int, seed: int, warmup: int | None = None,
     clip: float | None = 1.0, beta2: float = 0.999, decay: float = 0.0, rest: float = 0.0,
-    spike: bool = False, samples: bool = False,
+    spike: bool = False, samples: bool = False, beta1: float = 0.9, spared: str = "",
 ) -> dict[str, Any]:  # fmt: skip
-    """One run; what came out, in numbers that JSON has."""
+    """One run; what came out, in numbers that JSON has.
+
+    A spike with spared="m" is kept out of m (its own step is left out); with "later" it is taken out of both
+    averages after `LATER` steps.
+    """
     numbers, held_out, count = tokens(kind)
     began = time.process_time()
     torch.manual_seed(seed)
     net = models.Transformer(count, PLACES, d=32, heads=2, blocks=2)
-    rules = optimizers(net, method, lr, beta2, decay, rest)
+    rules = optimizers(net, method, lr, beta2, decay, rest, beta1)
     peaks = [rule.param_groups[0]["lr"] for rule in rules]
     draw = torch.Generator().manual_seed(seed)
     before = sample(net, START, 200) if samples else ""
-    losses, norms = [], []
+    losses, norms, spiked = [], [], list[Tensor]()
     for step in range(steps):
         for rule, peak in zip(rules, peaks, strict=True):
             warm = steps // 10 if warmup is None else warmup
@@ -145,8 +178,15 @@ def train(
         (SPIKE * loss if spike and step == steps // 4 else loss).backward()
         norms.append(float(clip_grad_norm_(net, torch.inf if clip is None else clip)))
         losses.append(loss.item())
+        since = step - steps // 4
+        if spared and since == 0:
+            spiked = [p.grad.clone() for p in net.parameters() if p.grad is not None]
+            if spared == "m":
+                rules[0].param_groups[0]["lr"] = 0.0
         for rule in rules:
             rule.step()
+        if since == (0 if spared == "m" else LATER) and spared:
+            forget(rules[0], spiked, since, v_too=spared == "later")
     nats, targets = held_out_losses(net, held_out)
     order = torch.bincount(numbers, minlength=count).argsort(descending=True)
     rank = order.argsort()[targets]
@@ -227,6 +267,11 @@ def parts(store: Store) -> None:
     for seed in range(SEEDS["race"]):
         for method, lr in best.items():
             store.run("race", kind="characters", method=method, lr=lr, steps=steps, seed=seed, **more[method])
+    for method in ("momentum", "Adam"):
+        given = {"kind": "characters", "method": method, "steps": steps, "beta1": BETA1}
+        lr = best_rate(store, "beta rates", best[method], **given)
+        for seed in range(SEEDS["race"]):
+            store.run("beta", lr=lr, seed=seed, **given)
     store.run(
         "long", kind="characters", method="Adam", lr=best["Adam"], steps=STEPS["long"], seed=0, samples=True
     )
@@ -244,6 +289,17 @@ def parts(store: Store) -> None:
                     clip=clip,
                     spike=spike,
                 )
+        for beta2, spared in itertools.product((0.95, 0.999), ("m", "later")):
+            way = {"beta2": beta2, "clip": None, "spike": True, "spared": spared}
+            store.run(
+                "spared",
+                kind="characters",
+                method="Adam",
+                lr=best["Adam"],
+                steps=STEPS["spike"],
+                seed=seed,
+                **way,
+            )
     steps = STEPS["warmup"]
     for seed in range(SEEDS["warmup"]):
         for method in ("momentum", "Adam"):
@@ -260,6 +316,17 @@ def parts(store: Store) -> None:
                             warmup=warmup,
                             clip=clip,
                         )
+        for warmup in (0, steps // 10):
+            way = {"warmup": warmup, "clip": None}
+            store.run(
+                "warmup",
+                kind="characters",
+                method="momentum",
+                lr=best["momentum"] / 2,
+                steps=steps,
+                seed=seed,
+                **way,
+            )
     lrs = {
         m: best_rate(store, "word rates", best[m], kind="words", method=m, steps=STEPS["words"])
         for m in ("momentum", "Adam")
@@ -288,6 +355,8 @@ def main(argv: list[str] | None = None) -> None:
             "seeds": SEEDS,
             "bands": BANDS,
             "decay": DECAY,
+            "beta1": BETA1,
+            "later": LATER,
             "spike": SPIKE,
             "tuning_seed": TUNING_SEED,
             "curve": CURVE,

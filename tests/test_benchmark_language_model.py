@@ -65,6 +65,43 @@ def test_one_v_is_momentum_on_gradients_with_one_unit_a_tensor(benchmark: Module
         torch.testing.assert_close(p.detach(), wanted, rtol=1e-12, atol=1e-14)
 
 
+def test_one_v_in_all_has_one_unit_for_the_whole_net(benchmark: ModuleType) -> None:
+    net = torch.nn.Linear(3, 2)
+    (rule,) = benchmark.optimizers(net, benchmark.ONE_IN_ALL, 0.1, 0.999, 0.0, 0.0)
+    before = [p.detach().clone() for p in net.parameters()]
+    for p, g in zip(net.parameters(), (torch.full((2, 3), 2.0), torch.zeros(2)), strict=True):
+        p.grad = g
+    rule.step()
+    # the mean of g**2 over all eight entries is 3
+    moved = [a - p.detach() for a, p in zip(before, net.parameters(), strict=True)]
+    torch.testing.assert_close(moved[0], torch.full((2, 3), 0.1 * 2 / 3**0.5))
+    torch.testing.assert_close(moved[1], torch.zeros(2))
+
+
+def test_what_is_forgotten_was_as_if_it_had_been_zero(benchmark: ModuleType) -> None:
+    def averages(gradients: list[float]) -> tuple[Any, list[Any]]:
+        p = torch.zeros(1, dtype=torch.float64, requires_grad=True)
+        rule = benchmark.AdamW([p], lr=0.1, betas=(0.8, 0.9), weight_decay=0.0)
+        for g in gradients:
+            p.grad = torch.full((1,), g, dtype=torch.float64)
+            rule.step()
+        return rule, [rule.state[p][name].item() for name in ("exp_avg", "exp_avg_sq")]
+
+    rule, _ = averages([1.0, 7.0, 2.0, 3.0])
+    [p] = rule.param_groups[0]["params"]
+    benchmark.forget(rule, [torch.full((1,), 7.0, dtype=torch.float64)], 2, v_too=True)
+    found = [rule.state[p][name].item() for name in ("exp_avg", "exp_avg_sq")]
+    assert found == pytest.approx(averages([1.0, 0.0, 2.0, 3.0])[1])
+
+
+def test_a_spared_spike_costs_less(benchmark: ModuleType) -> None:
+    calm, hit, spared = (
+        run(benchmark, clip=None, steps=60, **given)["held_out"]
+        for given in ({}, {"spike": True}, {"spike": True, "spared": "m"})
+    )
+    assert calm < spared < hit
+
+
 def test_held_out_losses_are_those_of_the_second_halves(benchmark: ModuleType) -> None:
     torch.manual_seed(0)
     net = models.Transformer(5, benchmark.PLACES, d=8, heads=2)
@@ -147,7 +184,18 @@ def test_a_record_holds_every_part(
     found = recorded.newest("language_model", tmp_path)
     assert found is not None
     parts = {row["part"] for row in found.rows}
-    assert parts == {"rates", "race", "words", "word rates", "long", "spike", "warmup"}
+    assert parts == {
+        "rates",
+        "race",
+        "beta rates",
+        "beta",
+        "words",
+        "word rates",
+        "long",
+        "spike",
+        "spared",
+        "warmup",
+    }
     race = [(row["method"], row["seed"]) for row in found.rows if row["part"] == "race"]
     assert sorted(race) == sorted((m, s) for m in benchmark.RATES for s in range(benchmark.SEEDS["race"]))
     assert not {row["seed"] for row in found.rows if row["part"] == "rates"} & set(range(100))

@@ -165,6 +165,12 @@ def _traces() -> Inputs:
         ([4.6, 1.0, 0.9, 2.0], 94, 32, 1.1),  # below the lowest on the way alone
         ([60.0, 50.0, 40.0, 20.0], 94, 32, 1.1),  # by the ratio it is summed
         ([20.0, 15.0, 10.0, 8.0], 94, 8, 1.1),  # by the difference another one
+        ([14.0, 9.0, 7.0, 6.0], 94, 32, 1.1),  # far above, and nearer to bits than to a sum
+        ([0.66, 0.65, 0.64, 0.64], 2, 16, 0.65),  # both faults of the end: below the lowest comes first
+        ([5.3, 5.3, 5.1, 4.9], 94, 32, 1.1),  # above 0.95 ln(symbols), not of the first
+        ([4.5, 4.9, 4.7, 4.4], 94, 32, 1.1),  # far below the highest, not below the first
+        ([4.6, 3.0, 2.0, 1.1], 94, 32, 1.1),  # at the lowest, not below
+        ([4.0, 3.9, 3.85, 3.8], 55, 32, 1.1),  # at 0.95 of the first, not above
     )
 
 
@@ -207,6 +213,7 @@ def _texts() -> Inputs:
         (["yield"], [7.0]),
         (["x", " =", " 1", "\n", "x", " =", " 2"], [3.0, 0.2, 2.0, 0.1, 0.4, 0.1, 2.5]),
         ([" is", " not"], [0.0, 0.0]),
+        ([" café", "…"], [4.0, 3.0]),  # five and one: characters, not bytes
     )
 
 
@@ -266,6 +273,7 @@ def _gradients() -> Inputs:
         ([torch.zeros(2, dtype=torch.float64), _draw(2, 3, seed=9)], 2.0),
         ([torch.zeros(3, dtype=torch.float64)], 1.0),
         ([_draw(5, seed=10)], 0.25),
+        ([0.2 * _draw(5, seed=11).sign(), 0.3 * _draw(4, seed=12).sign()], 0.25),  # below 1, and too long
     )
 
 
@@ -369,7 +377,7 @@ EXERCISES = (
         title="This run is broken: find why",
         prompt="From the losses of a run (step 0, ..., the end) name its fault. First the units: an untrained net says ln(symbols) nats; "
         'if losses[0] is nearer, by the ratio, to the logarithm to the base 2, return "in bits"; if to places · ln(symbols), "summed". '
-        'Else, if the last loss is below `lowest`: "sees the answer"; if it is above 0.95 of the first: "does not learn"; else "none".',
+        'Else, if the last loss is below `lowest`: "sees the answer"; if not, and it is above 0.95 of the first: "does not learn"; else "none".',
         kind="core",
         minutes=8,
         inputs=_traces,
@@ -515,11 +523,11 @@ EXERCISES = (
 QUIZZES = (
     Quiz(
         "23.rare_rows",
-        "A table predicts the next word from the word before, as in lesson 07, now on a real text. Its commonest word is hundreds of times as frequent "
-        "as its 128th. Every step sees the whole text. Adam runs at a good rate. How many times as many steps does the rarest word's row need?",
+        "A table predicts the next word from the word before, as in lesson 07, now on a real text. Its commonest word is a hundred times as frequent "
+        "as its 127th. Every step sees the whole text. Adam runs at a good rate. How many times as many steps does the rarest word's row need?",
         (
             (
-                "Hundreds: as many as it is rarer",
+                "A hundred: as many as it is rarer",
                 "So it is with gradient descent: the share is a factor of the row's gradient.",
                 False,
             ),

@@ -14,9 +14,10 @@ from course_utils._checks import require
 
 Rows = Sequence[Mapping[str, Any]]
 COLOURS = {
-    "momentum": plotting.ORANGE, "Adam": plotting.BLUE, "AdamW": plotting.GREEN, "Muon": plotting.PURPLE,
-    "Adam, one v a tensor": plotting.GREY,
-}  # fmt: skip
+    **{name: plotting.colour(name.lower()) for name in ("momentum", "Adam", "AdamW", "Muon")},
+    "Adam, one v a tensor": plotting.GREEN,
+    "Adam, one v in all": plotting.GREY,
+}
 
 # What each figure shows, in words.
 ZIPF = (
@@ -30,11 +31,11 @@ TIMES = (
 )
 RATES = (
     "Training loss at the end against the rate, recorded, one valley for each method: momentum's at the "
-    "highest rates, Muon's the lowest."
+    "highest rates, and Muon's with the lowest losses."
 )
 RACE = (
     "Left, training loss against the step, recorded: the curves fall together at first and then part. Right, "
-    "held-out loss, one row of dots for each method: Muon lowest, momentum highest, the three kinds of Adam "
+    "held-out loss, one row of dots for each method: Muon lowest, momentum highest, the kinds of Adam "
     "between them."
 )
 BANDS = (
@@ -47,8 +48,8 @@ CRUTCHES = (
 )
 SPIKE = (
     "Training loss against the step, recorded, with one loss far too large: with β₂ = 0.95 the "
-    "loss jumps and comes back part of the way, with β₂ = 0.999 it stays farther behind, and with a cut "
-    "gradient it follows the runs without a spike."
+    "loss jumps and comes back part of the way, with β₂ = 0.999 it stays farther behind. Kept out of m, the "
+    "spike makes no jump, and the loss falls slowly; with a cut gradient it falls as without a spike."
 )
 AFTER_SPIKE = (
     "Length of Adam's step in units of the rate against the steps after a spike, logarithmic: at first "
@@ -140,7 +141,7 @@ def rates(rows: Rows) -> Figure:
         found = sorted(chosen(rows, part="rates", method=name), key=lambda row: row["lr"])
         ends = [np.nan if row["late"] is None else row["late"] for row in found]
         axes.plot([row["lr"] for row in found], ends, "o-", markersize=5, color=color, label=f"_{name}")
-        axes.text(0.97, 0.45 - 0.09 * k, name, transform=axes.transAxes, ha="right", color=color)
+        axes.text(0.97, 0.53 - 0.09 * k, name, transform=axes.transAxes, ha="right", color=color)
     title = "Each method has its own valley of rates"
     plotting.finish(axes, title=title, x="rate η", y="training loss at the end, nats", names=False)
     return figure
@@ -169,9 +170,7 @@ def bands(rows: Rows, kinds: Mapping[str, str], names: Sequence[str]) -> Figure:
     for axes, (title, part) in zip(np.atleast_1d(every), kinds.items(), strict=True):
         found = gaps(rows, part)
         for k in range(found.shape[1]):
-            plotting.measured(
-                axes, np.full(len(found), k), found[:, k], label="_gap", color=plotting.VERMILION
-            )
+            plotting.measured(axes, np.full(len(found), k), found[:, k], label="_gap", color=plotting.PURPLE)
         axes.axhline(0, color=plotting.GREY, linewidth=0.8)
         axes.set_xticks(range(len(names)), names)
         axes.set_xlim(-0.5, len(names) - 0.5)
@@ -214,26 +213,22 @@ def crutches(rows: Rows, best: Mapping[str, float], warmup: int) -> Figure:
 
 
 def spike(rows: Rows, every: int) -> Figure:
-    """Training curves of runs with a spike, means over seeds, beside those without."""
+    """Training curves of runs with a spike, means over seeds, above the runs without one, dashed."""
     figure, axes = plotting.subplots(size=(7.4, 4.0))
     kinds = {
-        "β₂ = 0.999": (0.999, None, plotting.VERMILION), "β₂ = 0.95": (0.95, None, plotting.BLUE),
-        "β₂ = 0.999, cut": (0.999, 1.0, plotting.GREEN),
-    }  # fmt: skip
-    for name, (beta2, clip, color) in kinds.items():
-        for spiked in (False, True):
-            found = chosen(rows, part="spike", beta2=beta2, clip=clip, spike=spiked)
-            curve = np.mean([row["curve"] for row in found], 0)
-            x = every * (np.arange(len(curve)) + 0.5)
-            label = name if spiked else f"_{name}"
-            axes.plot(
-                x,
-                curve,
-                color=color,
-                linewidth=1.8 if spiked else 0.8,
-                alpha=1 if spiked else 0.5,
-                label=label,
-            )
+        "β₂ = 0.999": ("spike", 0.999, None, plotting.VERMILION),
+        "β₂ = 0.95": ("spike", 0.95, None, plotting.BLUE),
+        "0.999, not in m": ("spared", 0.999, None, plotting.PURPLE),
+        "0.999, cut": ("spike", 0.999, 1.0, plotting.GREEN),
+    }
+    for name, (part, beta2, clip, color) in kinds.items():
+        way = {"spared": "m"} if part == "spared" else {}
+        found = chosen(rows, part=part, beta2=beta2, clip=clip, spike=True, **way)
+        curve = np.mean([row["curve"] for row in found], 0)
+        axes.plot(every * (np.arange(len(curve)) + 0.5), curve, color=color, linewidth=1.8, label=name)
+    calm = chosen(rows, part="spike", beta2=0.999, clip=None, spike=False)
+    curve = np.mean([row["curve"] for row in calm], 0)
+    plotting.theory(axes, every * (np.arange(len(curve)) + 0.5), curve, label="_no spike")
     axes.set_ylim(2.3, 4)
     title = "One loss far too large, and what it leaves behind"
     plotting.finish(axes, title=title, x="step", y="training loss, nats")
@@ -286,6 +281,6 @@ def bits(found: Mapping[str, float]) -> Figure:
         axes.text(found[name] + 0.05, -k, f"{found[name]:.2f}", va="center")
     axes.set_yticks(-np.arange(len(names)), names)
     axes.set_xlim(0, 1.12 * max(found.values()))
-    title = "Short contexts, counted, beat our small net"
+    title = "Four characters before, counted, beat our small net"
     plotting.finish(axes, title=title, x="bits per held-out character", y="", names=False)
     return figure

@@ -34,6 +34,7 @@ def recorded() -> list[dict[str, Any]]:
     ]  # fmt: skip
     betas = [(0.95, None), (0.999, None), (0.999, 1.0)]
     rows += [run("spike", "Adam", 0, beta2=b, clip=c, spike=s) for b, c in betas for s in (False, True)]
+    rows += [run("spared", "Adam", 0, beta2=0.999, clip=None, spike=True, spared="m")]
     return rows
 
 
