@@ -118,6 +118,14 @@ def _one_batch_decides(x: Tensor, outputs: Tensor, idle: Tensor, fill: float, mo
     return "none" if found == "one draw" and changes else found
 
 
+def _first_batch(x: Tensor, outputs: Tensor, idle: Tensor, fill: float, most: int) -> str:
+    return name_fault(x, outputs[:1], idle, fill, most)
+
+
+def _first_two(x: Tensor, outputs: Tensor, idle: Tensor, fill: float, most: int) -> str:
+    return name_fault(x[:2], outputs[:, :2], idle[:2], fill, most)
+
+
 def _any_zero(x: Tensor, outputs: Tensor, idle: Tensor, fill: float, most: int) -> str:
     """What comes in is compared with 0."""
     found = name_fault(x, outputs, idle, fill, most)
@@ -144,6 +152,12 @@ def _broken_shifts() -> Inputs:
                 down[:], right[:] = 1, -1
             if k == times - 1 and rest == "one stays":
                 down[-1], right[-1] = 0, 0
+            if k == 0 and rest in ("first alike", "first stays"):
+                down[:], right[:] = (1, -1) if rest == "first alike" else (0, 0)
+            if rest == "two alike":
+                down[1], right[1] = down[0].item(), right[0].item()
+            if rest == "two stay":
+                down[:2], right[:2] = 0, 0
             if fault == "one draw":
                 down[:], right[:] = down[0].item(), right[0].item()
             batch = torch.full_like(x, painted)
@@ -178,6 +192,12 @@ def _broken_shifts() -> Inputs:
         transform("wraps", 1200, (3, 6, 7), 0.0, 1, 2, "one stays"),
         transform("wrong fill", 1300, (3, 7, 6), 0.0, 1, 2, "one stays"),
         transform("one draw", 1400, (3, 3, 4), 0.0, 2, 2),  # one row may be all that stays in view
+        transform("none", 1500, (3, 6, 6), 0.0, 1, 3, "first alike"),
+        transform("wraps", 1600, (3, 6, 7), 0.0, 2, 3, "first stays"),
+        transform("wrong fill", 1700, (3, 7, 6), 0.0, 2, 3, "first stays"),
+        transform("none", 1800, (4, 6, 6), 0.0, 1, 2, "two alike"),
+        transform("wraps", 1900, (4, 7, 6), 0.0, 2, 2, "two stay"),
+        transform("wrong fill", 2000, (4, 6, 7), 0.0, 2, 2, "two stay"),
     )
 
 
@@ -239,6 +259,21 @@ def _divided_by_all(strengths: Tensor, scores: Tensor) -> float:
     return float(strengths[int(as_good.nonzero()[0])])
 
 
+def _root_of_one_less(strengths: Tensor, scores: Tensor) -> float:
+    """The deviation over the root of S - 1."""
+    best = int(scores.mean(0).argmax())
+    behind = scores[:, [best]] - scores
+    as_good = behind.mean(0) <= behind.std(0) / max(len(scores) - 1, 1) ** 0.5
+    return float(strengths[int(as_good.nonzero()[0])])
+
+
+def _by_median(strengths: Tensor, scores: Tensor) -> float:
+    best = int(scores.median(0).values.argmax())
+    behind = scores[:, [best]] - scores
+    as_good = behind.mean(0) <= behind.std(0) / len(scores) ** 0.5
+    return float(strengths[int(as_good.nonzero()[0])])
+
+
 def _its_index(strengths: Tensor, scores: Tensor) -> int:
     return strengths.tolist().index(choose_strength(strengths, scores))
 
@@ -263,6 +298,10 @@ def _strength_inputs() -> Inputs:
     # differences of 0 and 2 hundredths: their error is 1 with S - 1, and 0.7 with S
     two = torch.tensor([[0.80, 0.82], [0.82, 0.82]], dtype=torch.float64)
     two[:, 0] += 0.002
+    # the mean lies between the error and the deviation over the root of S - 1
+    apart = two - torch.tensor([0.004, 0.0], dtype=torch.float64)
+    # two seeds far ahead, three a little behind: the means and the medians disagree
+    few = torch.tensor([[0.5, 0.9]] * 2 + [[0.5, 0.49]] * 3, dtype=torch.float64)
     gap = torch.tensor([[0.79, 0.60, 0.80], [0.81, 0.62, 0.80], [0.795, 0.61, 0.80]], dtype=torch.float64)
     lucky = torch.tensor([[0.5, 0.95, 0.8], *[[0.5, 0.4, 0.8]] * 3], dtype=torch.float64)
     return (
@@ -279,6 +318,8 @@ def _strength_inputs() -> Inputs:
         sixteen(0.03),
         sixteen(2.0),
         (torch.tensor([0.5, 2.5], dtype=torch.float64), two),
+        (torch.tensor([0.5, 2.5], dtype=torch.float64), apart),
+        (torch.tensor([0.5, 2.5], dtype=torch.float64), few),
         (torch.tensor([1.5, 2.0, 4.0], dtype=torch.float64), gap),
         (torch.tensor([2.0], dtype=torch.float64), tied[:, :1]),
     )
@@ -455,6 +496,8 @@ EXERCISES = (
                 _one_batch_decides,
                 "The moves change from batch to batch, and are still the same for all images of one batch.",
             ),
+            Wrong(_first_batch, "You look at the first batch alone. The others may show more."),
+            Wrong(_first_two, "You look at the first two images alone. The others may show more."),
             Wrong(_any_zero, "You compare what comes in with 0, not with `fill`."),
             Wrong(_moves_alone, "You look at the moves alone, and not at what comes in at the edges."),
         ),
@@ -497,6 +540,8 @@ EXERCISES = (
             Wrong(
                 _divided_by_all, "The deviation divides by S - 1: `std` of NumPy divides by S unless told."
             ),
+            Wrong(_root_of_one_less, "S - 1 belongs in the deviation; its error divides by the root of S."),
+            Wrong(_by_median, "You take the highest median. The rule takes the highest mean."),
             Wrong(_its_index, "You return the place of the strength, not the strength."),
         ),
         hints=(
@@ -602,7 +647,7 @@ QUIZZES = (
     Quiz(
         "15.nine_views",
         "A net was trained on centred digits, without augmentation. To predict, you average its probabilities over nine "
-        "views of each image, moved by -1, 0 or 1 pixels. Against one pass over the image itself?",
+        "views of each image, moved by -1, 0 or 1 pixels. How accurate is that, against one pass over the image itself?",
         (
             (
                 "Never worse: an average has less noise",

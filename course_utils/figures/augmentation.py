@@ -180,7 +180,8 @@ def over_steps(steps: Sequence[int], worlds: Mapping[str, Mapping[str, ArrayLike
         for (name, values), colour in zip(curves.items(), CHANGES, strict=False):
             plotting.band(axes, steps, 100 * np.asarray(values, float), label=name, color=colour)
         plotting.log_ticks(axes, "x")
-        axes.set_xticks([30, 100, 300, 600], ["30", "100", "300", "600"])
+        ticks = [step for step in (10, 30, 60, 120, 300, 600, 1200) if steps[0] <= step <= steps[-1]]
+        axes.set_xticks(ticks, [f"{step:,}" for step in ticks])
         plotting.finish(axes, title=title, x="step", y="", names=False)
     panels[0].set_ylabel("validation accuracy (%)")
     # only now are the limits known that both share
@@ -208,7 +209,7 @@ def strengths(degrees: Sequence[float], worlds: Mapping[str, tuple[ArrayLike, fl
             [at], [scores.mean(0)[at]], "o", markersize=13, mfc="none", mec=colour, mew=1.6, label="_own"
         )
     axes.set_xticks(range(len(degrees)), [f"±{angle:g}°" if angle else "none" for angle in degrees])
-    title = "Rotations help digits that turn as far (ringed), and cost upright ones"
+    title = "Rotations help where digits turn as far (ringed)"
     plotting.finish(
         axes, title=title, x="rotation in training, up to", y="validation accuracy (%)", names=False
     )
