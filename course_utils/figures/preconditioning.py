@@ -32,8 +32,8 @@ ENDINGS = (
 )
 FITTING = (
     "Left, the loss against the cost in gradients, logarithmic, of small nets: Levenberg-Marquardt falls by "
-    "many orders, Adam at its best rate much less for the same cost. Right, how far Gauss-Newton's matrix is "
-    "from the Hessian against the size of the residuals, logarithmic: the smaller they are, the nearer."
+    "many orders, most below a dashed line at 1e-20, Adam at its best rate much less for the same cost. Right, how "
+    "far Gauss-Newton's matrix is from the Hessian against the size of the residuals, logarithmic: the smaller they are, the nearer."
 )
 COORDINATES = (
     "How far the outputs of a net and of the same net in other coordinates are apart after the same steps, "
@@ -216,7 +216,7 @@ def batches(sizes: Sequence[int], ratios: Tensor) -> Figure:
     axes.axhline(1, **plotting.THEORY)
     axes.set_xticks(list(sizes), [str(size) for size in sizes])
     axes.set_yticks([0.8, 1, 1.25, 1.6], ["0.8", "1", "1.25", "1.6"])
-    title = "The price of a basis is paid by large batches"
+    title = "Equal work: who ends lower depends on the batch"
     plotting.finish(axes, title=title, x="batch size", y="SOAP's loss / Adam's", names=False)
     return figure
 
