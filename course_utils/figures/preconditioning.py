@@ -31,9 +31,10 @@ ENDINGS = (
     "eigenvalues' absolute values: every start ends at a minimum."
 )
 FITTING = (
-    "Left, the loss against the cost in gradients, logarithmic, of small nets: Levenberg-Marquardt falls by "
-    "many orders, most below a dashed line at 1e-20, Adam at its best rate much less for the same cost. Right, how "
-    "far Gauss-Newton's matrix is from the Hessian against the size of the residuals, logarithmic: the smaller they are, the nearer."
+    "Left, the loss against the cost in gradients, logarithmic, of small nets: Levenberg-Marquardt falls "
+    "by many orders, most below a dashed line at 1e-20, Adam at its best rate much less for the same "
+    "cost. Right, how far Gauss-Newton's matrix is from the Hessian against the size of the residuals, "
+    "logarithmic: the smaller they are, the nearer."
 )
 COORDINATES = (
     "How far the outputs of a net and of the same net in other coordinates are apart after the same steps, "
