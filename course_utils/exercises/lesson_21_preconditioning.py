@@ -338,6 +338,10 @@ def _machines() -> Inputs:
         (layers, 128, 1e6),
         (layers, 512, 1e6),
         (layers, 300, 1e6),
+        (layers, 250, 1e6),  # cheap enough over all layers, not in each
+        (layers, 220, 1e6),  # seven operations for eight would pass
+        (layers, 115, 1e6),  # cheap enough in the second layer alone
+        (layers, 2000, 1e9),  # both would fit
         (layers, 2000, 14_000),
         (layers, 2000, 16_000),
         (layers, 2000, 12_000),
@@ -581,8 +585,8 @@ EXERCISES = (
 QUIZZES = (
     Quiz(
         "21.newton_ends",
-        "Himmelblau's function has four minima, four saddles and one maximum. You start Newton's method, rate 1, at random points. "
-        "Where does it end?",
+        "Himmelblau's function has four minima, four saddles and one maximum. You start Newton's method, rate 1, at points "
+        "of the square from −5 to 5. Where does it end?",
         (
             (
                 "At a minimum, nearly always: each step uses the curvature",

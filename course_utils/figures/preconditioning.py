@@ -31,9 +31,10 @@ ENDINGS = (
     "eigenvalues' absolute values: every start ends at a minimum."
 )
 FITTING = (
-    "Left, the loss against the cost in gradients, logarithmic, of small nets: Levenberg-Marquardt falls by "
-    "many orders, Adam at its best rate much less for the same cost. Right, how far Gauss-Newton's matrix is "
-    "from the Hessian against the size of the residuals, logarithmic: the smaller they are, the nearer."
+    "Left, the loss against the cost in gradients, logarithmic, of small nets: Levenberg-Marquardt falls "
+    "by many orders, most below a dashed line at 1e-20, Adam at its best rate much less for the same "
+    "cost. Right, how far Gauss-Newton's matrix is from the Hessian against the size of the residuals, "
+    "logarithmic: the smaller they are, the nearer."
 )
 COORDINATES = (
     "How far the outputs of a net and of the same net in other coordinates are apart after the same steps, "
@@ -42,15 +43,15 @@ COORDINATES = (
     "rate."
 )
 VALLEYS = (
-    "Steps to the bottom, logarithmic, in three panels: a valley along the axes, one "
-    "whose rows and columns are turned, and one turned as a whole; a row of dots for each method. AdaGrad is "
-    "fast in the first alone, Shampoo in the first two, the full matrix in all three, gradient descent in "
-    "none."
+    "Steps to the bottom, logarithmic, in four panels: a valley along the axes, one whose rows and columns "
+    "are turned, one turned like it with its curvatures shuffled, and one turned as a whole; a row of dots "
+    "for each method. AdaGrad is fast in the first alone, Shampoo in the first two, the full matrix middling "
+    "in all four, gradient descent slow in all."
 )
 RACE = (
-    "The final loss of an autoencoder, a row of dots for each method, in two panels. At equal steps Shampoo "
-    "and SOAP end lowest, Adam, AdaGrad, momentum and Adam in a random basis higher. At equal operations the "
-    "gap is smaller."
+    "The final loss of an autoencoder, a row of dots for each method, in two panels. At equal steps SOAP is "
+    "lowest, then Shampoo, then Adam, alike along the weights and in a random basis, then AdaGrad. At equal "
+    "operations SOAP is lowest still, and the gaps are smaller."
 )
 BATCHES = (
     "SOAP's final loss divided by Adam's at equal operations against the batch size, logarithmic, one dot "
@@ -140,14 +141,15 @@ def fitting(
     figure, (left, right) = plotting.subplots(1, 2, size=(9.6, 4.0))
     plotting.log_ticks(left, "y")
     for one in losses:
-        left.plot(cost * np.arange(1, len(one) + 1), one.clamp(min=1e-16), color=plotting.BLUE, linewidth=0.9)
+        left.plot(cost * np.arange(1, len(one) + 1), one.clamp(min=1e-26), color=plotting.BLUE, linewidth=0.9)
     x = np.full(len(rival), rival_cost)
     plotting.measured(left, x, rival, label="_adam", color=plotting.VERMILION)
     left.text(
         0.97 * rival_cost, float(rival.max()) * 4, "Adam, at its end", ha="right", color=plotting.VERMILION
     )
-    left.text(0.79 * rival_cost, 3e-15, "Levenberg–Marquardt", ha="right", color=plotting.BLUE)
-    left.set_ylim(1e-16, 30)
+    left.text(0.97 * rival_cost, 1e-24, "Levenberg–Marquardt", ha="right", color=plotting.BLUE)
+    left.axhline(1e-20, **plotting.THEORY)
+    left.set_ylim(1e-26, 30)
     plotting.finish(
         left, title="Loss: curvature pays on a small net", x="cost in gradients", y="loss", names=False
     )
@@ -184,7 +186,7 @@ def coordinates(gaps: Mapping[str, Tensor]) -> Figure:
 
 def valleys(steps: Mapping[str, Mapping[str, Tensor]]) -> Figure:
     """Steps to the bottom: valley -> method -> (S,)."""
-    figure, panels = plotting.subplots(1, len(steps), size=(10.4, 3.5), sharey=True, sharex=True)
+    figure, panels = plotting.subplots(1, len(steps), size=(11.4, 3.2), sharey=True, sharex=True)
     for axes, (name, methods) in zip(panels, steps.items(), strict=True):
         plotting.log_ticks(axes, "x")
         rows(axes, methods)
@@ -215,7 +217,7 @@ def batches(sizes: Sequence[int], ratios: Tensor) -> Figure:
     axes.axhline(1, **plotting.THEORY)
     axes.set_xticks(list(sizes), [str(size) for size in sizes])
     axes.set_yticks([0.8, 1, 1.25, 1.6], ["0.8", "1", "1.25", "1.6"])
-    title = "The price of a basis is paid by large batches"
+    title = "Equal work: who ends lower depends on the batch"
     plotting.finish(axes, title=title, x="batch size", y="SOAP's loss / Adam's", names=False)
     return figure
 

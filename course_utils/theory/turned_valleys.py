@@ -45,20 +45,25 @@ def layer_valleys(one: Tensor, count: int, generator: torch.Generator, *, turned
 
     Args:
         one: (d,), > 0.
-        turned: "no", "sides" (rows by one rotation, columns by another) or "all"; drawn for each valley.
+        turned: "no", "sides" (rows by one rotation, columns by another), "shuffled" (as "sides", after the
+            curvatures were dealt out anew to the d * d weights) or "all"; drawn for each valley.
     Returns: (count, d * d, d * d), for weights flattened row by row.
     Raises: ValueError for another `turned`, or a curvature that is not above zero.
     """
-    require(turned in ("no", "sides", "all"), "turned 'no', 'sides' or 'all'", turned=turned)
+    known = ("no", "sides", "shuffled", "all")
+    require(turned in known, "turned 'no', 'sides', 'shuffled' or 'all'", turned=turned)
     require(bool((one > 0).all()), "curvatures > 0", lowest=float(one.min()))
     d = len(one)
     turn = torch.eye(d * d, dtype=torch.float64).expand(count, -1, -1)
-    if turned == "sides":
+    curvatures = torch.outer(one, one).flatten().expand(count, -1)
+    if turned in ("sides", "shuffled"):
         left, right = (random_turns(count, d, generator)[0] for _ in range(2))
         turn = torch.einsum("sab,scd->sacbd", left, right).reshape(count, d * d, d * d)
+    if turned == "shuffled":
+        curvatures = curvatures.gather(1, torch.rand(count, d * d, generator=generator).argsort(1))
     elif turned == "all":
         turn = random_turns(count, d * d, generator)[0]
-    valleys: Tensor = turn @ torch.outer(one, one).flatten().diag() @ turn.mT
+    valleys: Tensor = turn @ torch.diag_embed(curvatures) @ turn.mT
     return valleys
 
 

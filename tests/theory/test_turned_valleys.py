@@ -111,7 +111,7 @@ ONE = torch.tensor([0.5, 1.0, 3.0], dtype=torch.float64)
 
 
 def check_layer_valleys(module: ModuleType) -> None:
-    for turned in ("no", "sides", "all"):
+    for turned in ("no", "sides", "shuffled", "all"):
         generator, again = (torch.Generator().manual_seed(2) for _ in range(2))
         valleys = module.layer_valleys(ONE, 4, generator, turned=turned)
         values = torch.outer(ONE, ONE).flatten().sort().values
@@ -127,16 +127,23 @@ def check_layer_valleys(module: ModuleType) -> None:
                 for a, b in zip(left, right, strict=True)
             ]
             torch.testing.assert_close(valleys, torch.stack(product))
+        if turned == "shuffled":
+            left, right = (module.random_turns(4, 3, again)[0] for _ in range(2))
+            back = torch.stack([torch.kron(a, b) for a, b in zip(left, right, strict=True)])
+            straight = back.mT @ valleys @ back
+            diagonal = straight.diagonal(dim1=1, dim2=2)
+            torch.testing.assert_close(straight, torch.diag_embed(diagonal), rtol=0, atol=1e-12)
+            assert float((diagonal[0] - diagonal[1]).abs().max()) > 0.1
         # a Kronecker product, rearranged, has rank one
         flat = valleys.view(4, 3, 3, 3, 3).transpose(2, 3).reshape(4, 9, 9)
-        assert bool((torch.linalg.matrix_rank(flat, rtol=1e-9) == 1).all()) == (turned != "all")
+        assert bool((torch.linalg.matrix_rank(flat, rtol=1e-9) == 1).all()) == (turned in ("no", "sides"))
         if turned != "no":
             assert float((valleys[0] - valleys[1]).abs().max()) > 0.1
 
 
 def test_layer_valleys_have_the_curvatures_and_the_product_that_they_should() -> None:
     check_layer_valleys(turned_valleys)
-    with pytest.raises(ValueError, match="need turned 'no', 'sides' or 'all', got turned='rows'"):
+    with pytest.raises(ValueError, match="need turned 'no', 'sides', 'shuffled' or 'all', got turned='rows'"):
         turned_valleys.layer_valleys(ONE, 1, torch.Generator(), turned="rows")
     with pytest.raises(ValueError, match="need curvatures > 0"):
         turned_valleys.layer_valleys(-ONE, 1, torch.Generator(), turned="no")
@@ -145,7 +152,12 @@ def test_layer_valleys_have_the_curvatures_and_the_product_that_they_should() ->
 test_a_mistake_in_layer_valleys_is_caught = mistakes(
     "course_utils.theory.turned_valleys",
     {
-        "the turn on one side": (".diag() @ turn.mT\n    return valleys", ".diag()\n    return valleys"),
+        "the turn on one side": (" @ turn.mT\n    return valleys", "\n    return valleys"),
+        "dealt out to all alike": (
+            "torch.rand(count, d * d, generator=generator).argsort(1)",
+            "torch.rand(1, d * d, generator=generator).argsort(1).expand(count, -1)",
+        ),
+        "dealt out by no chance": ('if turned == "shuffled"', 'if turned == "none"'),
         "sides mixed": ('"sab,scd->sacbd"', '"sab,scd->sabcd"'),
         "one turn for all": (
             "turn = random_turns(count, d * d, generator)[0]",
