@@ -22,6 +22,13 @@ def test_the_page_shows_every_mistake_and_none_unnoticed() -> None:
     assert [row for row in rows if "**none**" in row[3]] == []
 
 
+def test_the_page_names_claims_that_the_lessons_have() -> None:
+    """What a lesson no longer claims notices nothing: then `make mutants` makes the page again."""
+    lessons = {path.name[:2]: path.read_text(encoding="utf-8") for path in PROJECT.glob("notebooks/*.ipynb")}
+    named = re.findall(r"`(\d\d)(\.[\w-]+)`", PAGE.read_text(encoding="utf-8"))
+    assert [number + name for number, name in named if f'"{number}{name}\\"' not in lessons[number]] == []
+
+
 @pytest.mark.slow
 def test_a_mistake_turns_a_claim_red() -> None:
     [adam] = [mutant for mutant in MUTANTS if mutant.mistake == "Adam without bias correction of m"]
