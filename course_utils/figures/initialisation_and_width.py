@@ -251,7 +251,9 @@ def slide(
     x = np.asarray(rates)
     _curves(axes, {n: (x * (n / base) ** power, one) for n, one in by_width.items()})
     title = f"{name}, standard form, slid by width to the power {power:g}"
-    plotting.finish(axes, title=title, x=f"η × (width / {base}) to the power {power:g}", y="loss", names=False)
+    plotting.finish(
+        axes, title=title, x=f"η × (width / {base}) to the power {power:g}", y="loss", names=False
+    )
     for k, n in enumerate(by_width):  # a list that stays where it is while the curves slide
         y = 0.92 - 0.09 * k
         axes.text(1.02, y, f"{n} wide", color=shade(k, len(by_width)), transform=axes.transAxes, va="center")
