@@ -48,8 +48,8 @@ CURVES = (
 )
 UPDATES = (
     "How far the last hidden units move in the first step, and by them the outputs, against the width, "
-    "logarithmic, in two panels. In the standard form they come to grow along lines of theory, for Adam steeper than for "
-    "SGD. Under μP they stay level."
+    "logarithmic, in two panels. In the standard form they come to grow along lines of theory, for Adam "
+    "steeper than for SGD. Under μP they stay level."
 )
 SLIDE = (
     "Loss at the end against the rate times a power of the width, one curve for each of six widths. At the "
