@@ -102,10 +102,10 @@ def depth(factors: Mapping[str, float]) -> Figure:
     plotting.finish(left, title="The signal on its way forward", x="layer", y="mean square", names=False)
     plotting.finish(right, title="The gradient on its way back", x="layer", y="", names=False)
     for name, (forward, _) in curves.items():
-        # below the line that rises, above the others, and far enough not to lie on the one that falls
-        high, layer = float(forward[-1]) > 10, 25 if float(forward[-1]) < 0.01 else 29
-        away = float(forward[layer - 1]) * (1e-4 if high else 1e3)
-        left.text(layer, away, name, ha="left" if layer == 25 else "right", va="top" if high else "bottom")
+        # below a line that rises, above the others, and far enough not to lie on one that falls
+        end = float(forward[-1])
+        y = 1e-4 * end if end > 10 else max(1e3 * end, float(forward[len(forward) * 3 // 5]))
+        left.text(29, y, name, ha="right", va="top" if end > 10 else "bottom")
     return figure
 
 
@@ -286,8 +286,8 @@ def updates(
             line = float(values[-1]) * (n / n[-1]) ** powers[of, form, what]
             plotting.theory(axes, n[-3:], line[-3:], label="_theory")
             if form == "standard":
-                axes.text(n[-2], 1.4 * float(values[-2]), what, color=colours[what], ha="right", va="bottom")
-        axes.text(n[-1], 0.55, "μP, both", ha="right", va="top")
+                axes.text(1.15 * n[-1], float(values[-1]), what, color=colours[what], ha="left", va="center")
+        axes.text(1.15 * n[-1], 0.85, "μP, both", ha="left", va="center")
         axes.set_ylim(0.25, 150)
         axes.set_xticks(widths, [str(width) for width in widths])
         plotting.finish(axes, title=f"{name}: the first step", x="width", y="", names=False)
