@@ -104,7 +104,7 @@ def depth(factors: Mapping[str, float]) -> Figure:
     for name, (forward, _) in curves.items():
         # below a line that rises, above the others, and far enough not to lie on one that falls
         end = float(forward[-1])
-        y = 1e-4 * end if end > 10 else max(1e3 * end, float(forward[len(forward) * 3 // 5]))
+        y = 1e-4 * end if end > 10 else max(1e3 * end, float(forward[len(forward) // 2]))
         left.text(29, y, name, ha="right", va="top" if end > 10 else "bottom")
     return figure
 
