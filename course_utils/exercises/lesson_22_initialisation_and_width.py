@@ -182,6 +182,10 @@ def _traces() -> Inputs:
         # wide: the differences of small numbers say nothing
         trace([3, 3, 300, 300], no_gain, 1.9, 1.0, 1.0),
         trace([10, 10, 10, 10], bound, 2.6, 1.1, 1.0),
+        # the sum of the logarithms' sizes: not their largest, nor squares, nor factors layer by layer
+        ([16, 128, 32, 32], [1.3, 0.77, 0.71]),
+        ([16, 128, 48, 128], [0.63, 0.28, 0.17]),
+        ([48, 48, 32, 16], [3.4, 2.0, 3.7]),
     )
 
 

@@ -32,13 +32,14 @@ SPREAD = (
 )
 DEEP = (
     "Loss at the best of the rates against the factor on He's weights, logarithmic, three rows of dots "
-    "joined by lines. The plain net learns with He's weights and mostly not with half or twice. With layer "
+    "joined by lines. The plain net learns with He's weights and not with half or twice. With layer "
     "norm it learns at all factors, with residual branches at all but the largest."
 )
 ALIKE = (
     "Left, the distance between two units that began alike, against the step: at zero throughout for small "
-    "batches, momentum and Adam, rising with dropout. Right, the share of units that are dead or saturated "
-    "after training or at the start: it grows with the rate and with the weights."
+    "batches and Adam, rising with dropout and with weights of their own on the way on. Right, the share of "
+    "units that are dead after training, against the rate, and saturated at the start, against the weights: "
+    "both grow."
 )
 CURVES = (
     "Loss at the end against the rate, one curve for each of six widths, in four panels. In the standard "
@@ -46,9 +47,9 @@ CURVES = (
     "wider nets stand above one another."
 )
 UPDATES = (
-    "How far the last hidden units and the outputs move in the first step, against the width, logarithmic, "
-    "in two panels. In the standard form they come to grow along lines of theory, for Adam steeper than for "
-    "SGD. Under μP they stay level."
+    "How far the last hidden units move in the first step, and by them the outputs, against the width, "
+    "logarithmic, in two panels. In the standard form they come to grow along lines of theory, for Adam "
+    "steeper than for SGD. Under μP they stay level."
 )
 SLIDE = (
     "Loss at the end against the rate times a power of the width, one curve for each of six widths. At the "
@@ -101,8 +102,10 @@ def depth(factors: Mapping[str, float]) -> Figure:
     plotting.finish(left, title="The signal on its way forward", x="layer", y="mean square", names=False)
     plotting.finish(right, title="The gradient on its way back", x="layer", y="", names=False)
     for name, (forward, _) in curves.items():
-        y = float(forward[-1])
-        left.text(29, y * (0.02 if y > 10 else 20), name, ha="right", va="center")
+        # below a line that rises, above the others, and far enough not to lie on one that falls
+        end = float(forward[-1])
+        y = 1e-4 * end if end > 10 else max(1e3 * end, float(forward[len(forward) // 2]))
+        left.text(29, y, name, ha="right", va="top" if end > 10 else "bottom")
     return figure
 
 
@@ -167,7 +170,7 @@ def deep(factors: Sequence[float], losses: Mapping[str, Tensor], guess: float = 
     axes.text(min(factors), guess * 1.03, "a guess", va="bottom")
     axes.set_ylim(0, top)
     axes.set_xticks(list(factors), [f"{factor:g}" for factor in factors])
-    title = "30 layers: the plain net needs He's weights, the others bear more"
+    title = "30 layers: the plain net bears He's weights, the others bear more"
     x_name = "weights, as a multiple of He's"
     plotting.finish(axes, title=title, x=x_name, y="loss over that of a guess (cut above)")
     return figure
@@ -236,7 +239,7 @@ def _curves(axes: Axes, by_width: Mapping[int, tuple[np.ndarray, Tensor]]) -> No
         axes.plot(x, shown, "o-", markersize=3, linewidth=1.5, color=color, label=f"{width} wide")
         low = int(np.nanargmin(np.where(np.isnan(shown), np.inf, shown)))
         axes.plot(x[low], mean[low], "o", markersize=9, markerfacecolor="white", mew=2, color=color)
-    axes.set_ylim(0.03, 1.2 * GUESS)
+    axes.set_ylim(0.045, 1.2 * GUESS)
     axes.set_yticks([0.05, 0.1, 0.2, 0.5], ["0.05", "0.1", "0.2", "0.5"])
 
 
@@ -248,7 +251,12 @@ def slide(
     x = np.asarray(rates)
     _curves(axes, {n: (x * (n / base) ** power, one) for n, one in by_width.items()})
     title = f"{name}, standard form, slid by width to the power {power:g}"
-    plotting.finish(axes, title=title, x=f"η × (width / {base}) to the power {power:g}", y="loss")
+    plotting.finish(
+        axes, title=title, x=f"η × (width / {base}) to the power {power:g}", y="loss", names=False
+    )
+    for k, n in enumerate(by_width):  # a list that stays where it is while the curves slide
+        y = 0.92 - 0.09 * k
+        axes.text(1.02, y, f"{n} wide", color=shade(k, len(by_width)), transform=axes.transAxes, va="center")
     return figure
 
 
@@ -278,8 +286,8 @@ def updates(
             line = float(values[-1]) * (n / n[-1]) ** powers[of, form, what]
             plotting.theory(axes, n[-3:], line[-3:], label="_theory")
             if form == "standard":
-                axes.text(n[-2], 1.4 * float(values[-2]), what, color=colours[what], ha="right", va="bottom")
-        axes.text(n[-1], 0.55, "μP, both", ha="right", va="top")
+                axes.text(1.15 * n[-1], float(values[-1]), what, color=colours[what], ha="left", va="center")
+        axes.text(1.15 * n[-1], 0.85, "μP, both", ha="left", va="center")
         axes.set_ylim(0.25, 150)
         axes.set_xticks(widths, [str(width) for width in widths])
         plotting.finish(axes, title=f"{name}: the first step", x="width", y="", names=False)
