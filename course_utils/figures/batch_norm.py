@@ -349,7 +349,7 @@ def gap_and_batches(
     for (name, values), colour in zip(curves.items(), (plotting.PURPLE, NORM, plotting.BLUE), strict=True):
         mean = 100 * np.asarray(values, float).mean(0)
         right.plot(sizes, mean, "o-", markersize=4, color=colour, label=name)
-    title, label = "A batch norm over two examples costs accuracy", "examples that a norm sees at a time"
+    title, label = "Batch norm over two costs accuracy", "examples that a norm sees at a time"
     plotting.finish(right, title=title, x=label, y="validation accuracy (%)", names=False)
     right.legend(loc="lower right")
     for axes, ticks in ((left, batches), (right, sizes)):
