@@ -61,7 +61,8 @@ def _group_size(x: Tensor, groups: int, eps: float) -> Tensor:
 
 def _group_over(x: Tensor, groups: int, divisor: Any) -> Tensor:
     grouped = x.reshape(len(x), groups, -1)
-    return ((grouped - grouped.mean(-1, keepdim=True)) / divisor(grouped)).reshape(x.shape)
+    normed: Tensor = (grouped - grouped.mean(-1, keepdim=True)) / divisor(grouped)
+    return normed.reshape(x.shape)
 
 
 def _group_unbiased(x: Tensor, groups: int, eps: float) -> Tensor:
