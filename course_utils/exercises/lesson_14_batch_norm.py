@@ -59,6 +59,24 @@ def _group_size(x: Tensor, groups: int, eps: float) -> Tensor:
     return group_norm(x, x.shape[1] // groups, eps)
 
 
+def _group_over(x: Tensor, groups: int, divisor: Any) -> Tensor:
+    grouped = x.reshape(len(x), groups, -1)
+    normed: Tensor = (grouped - grouped.mean(-1, keepdim=True)) / divisor(grouped)
+    return normed.reshape(x.shape)
+
+
+def _group_unbiased(x: Tensor, groups: int, eps: float) -> Tensor:
+    return _group_over(x, groups, lambda z: (z.var(-1, keepdim=True) + eps) ** 0.5)
+
+
+def _group_no_root(x: Tensor, groups: int, eps: float) -> Tensor:
+    return _group_over(x, groups, lambda z: z.var(-1, correction=0, keepdim=True) + eps)
+
+
+def _group_eps_outside(x: Tensor, groups: int, eps: float) -> Tensor:
+    return _group_over(x, groups, lambda z: z.std(-1, correction=0, keepdim=True) + eps)
+
+
 def _group_inputs() -> Inputs:
     cases = (
         ((3, 6, 2, 2), 2, 1e-5, 1.0), ((3, 6, 2, 2), 3, 0.1, 1.0), ((2, 4, 3, 1), 1, 1e-3, 0.05),
@@ -355,6 +373,18 @@ def _fold_no_gain(
     return fold(w, b, mean, var, torch.ones_like(weight), bias, eps)
 
 
+def _fold_no_root(
+    w: Tensor, b: Tensor, mean: Tensor, var: Tensor, weight: Tensor, bias: Tensor, eps: float
+) -> tuple[Tensor, Tensor]:
+    return fold(w, b, mean, (var + eps) ** 2, weight, bias, 0.0)
+
+
+def _fold_eps_outside(
+    w: Tensor, b: Tensor, mean: Tensor, var: Tensor, weight: Tensor, bias: Tensor, eps: float
+) -> tuple[Tensor, Tensor]:
+    return fold(w, b, mean, (var**0.5 + eps) ** 2, weight, bias, 0.0)
+
+
 def _fold_inputs() -> Inputs:
     return tuple(
         (_randn(k, units, inputs), _randn(k + 1, units), _randn(k + 2, units), 0.1 + _rand(k + 3, units),
@@ -427,6 +457,9 @@ EXERCISES = (
                 _group_size,
                 "You read `groups` as the number of channels in a group. It is the number of groups.",
             ),
+            Wrong(_group_unbiased, "Your variance is over n - 1."),
+            Wrong(_group_no_root, "You divide by the variance: take its root first."),
+            Wrong(_group_eps_outside, "You add eps to the root. It belongs under it, to the variance."),
         ),
         hints=(
             "Reshape so that each group becomes one row of numbers.",
@@ -607,6 +640,8 @@ EXERCISES = (
             ),
             Wrong(_fold_no_eps, "eps is missing under the root: with it the layer was trained."),
             Wrong(_fold_no_gain, "The batch norm's own weight is left out."),
+            Wrong(_fold_no_root, "You divide by the variance: take its root first."),
+            Wrong(_fold_eps_outside, "You add eps to the root. It belongs under it, to the variance."),
         ),
         hints=(
             "Write out weight * (w x + b - mean) / sqrt(var + eps) + bias and collect what multiplies x.",
@@ -627,7 +662,7 @@ EXERCISES = (
         "float; lr * decay is below 2.",
         kind="extra",
         minutes=20,
-        inputs=((0.1, 0.01, 1.0), (1.0, 0.5, 2.0), (0.5, 1.0, 0.3), (10.0, 0.15, 5.0), (0.001, 0.0001, 40.0)),
+        inputs=((0.1, 0.01, 1.0), (1.0, 0.5, 2.0), (0.5, 1.0, 0.3), (10.0, 0.15, 5.0), (0.01, 0.02, 40.0)),
         solution=effective_rate,
         wrong=(
             Wrong(

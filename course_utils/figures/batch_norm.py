@@ -51,8 +51,8 @@ PLANE = (
 )
 EFFECTIVE = (
     "Effective rate against the rate, both logarithmic. Weights of fixed length would give a straight "
-    "rising line. The measured dots leave it, level off and fall far, always below the dashed bound, which "
-    "has a peak."
+    "rising line. The measured dots leave it, level off and fall far; the dashed bound has a peak, and no "
+    "dot is above it."
 )
 MAP = (
     "A map of accuracies: rates of the last layer across, rates of the last norm's γ and β upwards. The "
@@ -71,9 +71,9 @@ TRANSFORMERS = (
 )
 BATCHES = (
     "Two panels. Left, the root mean square difference of the two modes falls with the batch size, along "
-    "the dashed theory. Right, validation accuracy against the examples that a norm sees at a time: at 32 "
-    "all curves nearly meet; at 2 batch norm has lost most, layer norm less, and batch norm with accumulated "
-    "gradients still much."
+    "the dashed theory. Right, validation accuracy against the examples that a norm sees at a time, with as "
+    "many examples in all: layer norm's curve is level; batch norm joins it at 8 and 32 and lies far below "
+    "at 2, and with accumulated gradients between the two."
 )
 
 
@@ -301,7 +301,7 @@ def transformers(lrs: Sequence[float], panels: Mapping[int, Mapping[str, ArrayLi
         axes.set_xticks(list(lrs), [f"{lr:g}" for lr in lrs])
         axes.minorticks_off()
         axes.set_ylim(low - 0.1, max(2.5, low + 0.3))
-        title = "One block" if blocks == 1 else f"{blocks} blocks"
+        title = {1: "One block", 4: "Four blocks"}.get(blocks, f"{blocks} blocks")
         plotting.finish(axes, title=title, x="Adam's learning rate", y="", names=False)
     both[0].set_ylabel("validation loss")
     both[0].legend(loc="upper right")
@@ -321,7 +321,7 @@ def effective_rates(rates: Sequence[float], measured: ArrayLike, cap: ArrayLike,
     axes.set_xticks(eta, [_fraction(r) for r in rates])
     axes.minorticks_off()
     axes.set_ylim(top=2 * eta[-1] / first)
-    title = "However large the step, the turn it makes is bounded"
+    title = "After the first step the effective rate is bounded"
     plotting.finish(axes, title=title, x="learning rate η", y="effective rate η/‖W‖²")
     return figure
 
@@ -344,12 +344,12 @@ def gap_and_batches(
     plotting.theory(left, batches, expected)
     left.set_yticks([0.1, 0.2, 0.5, 1.0], ["0.1", "0.2", "0.5", "1"])
     label = "root mean square difference"
-    plotting.finish(left, title="Train and eval differ by about √(3 / 2n)", x="batch size n", y=label)
+    plotting.finish(left, title="Train and eval differ by about √(3/(2n))", x="batch size n", y=label)
     plotting.log_ticks(right, "x")
     for (name, values), colour in zip(curves.items(), (plotting.PURPLE, NORM, plotting.BLUE), strict=True):
         mean = 100 * np.asarray(values, float).mean(0)
         right.plot(sizes, mean, "o-", markersize=4, color=colour, label=name)
-    title, label = "Few numbers to a norm cost accuracy", "examples that a norm sees at a time"
+    title, label = "Batch norm over two costs accuracy", "examples that a norm sees at a time"
     plotting.finish(right, title=title, x=label, y="validation accuracy (%)", names=False)
     right.legend(loc="lower right")
     for axes, ticks in ((left, batches), (right, sizes)):

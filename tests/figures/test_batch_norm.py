@@ -192,7 +192,7 @@ def test_transformers() -> None:
     names = ("first", "last", "none")
     panels = {n: dict(zip(names, v, strict=True)) for n, v in zip((1, 4), values, strict=True)}
     both = drawn(batch_norm.transformers([0.003, 0.03], panels)).axes
-    for axes, title, of_panel in zip(both, ("One block", "4 blocks"), values, strict=True):
+    for axes, title, of_panel in zip(both, ("One block", "Four blocks"), values, strict=True):
         assert axes.get_title(loc="left") == title
         assert axes.get_ylim()[1] < 3
         for name, v in zip(names, of_panel, strict=True):
