@@ -333,10 +333,6 @@ def _floor(layers: int, border: int, inside: int) -> int:
     return min(range(1, layers + 1), key=lambda k: layers // k * border + k * inside)
 
 
-def _one_more(layers: int, border: int, inside: int) -> int:
-    return min(range(1, layers + 1), key=lambda k: (layers // k + 1) * border + k * inside)
-
-
 def _parts_of_segments(layers: int, border: int, inside: int) -> int:
     return min(range(1, layers + 1), key=lambda k: layers / k * border + k * inside)
 
@@ -587,13 +583,10 @@ EXERCISES = (
             (5, 7, 1),
             (12, 4, 3),
             (3, 9, 1),
+            (21, 1, 10),
         ),
         solution=best_segment,
         wrong=(
-            Wrong(
-                _one_more,
-                "Where k divides the number of layers no shorter segment is left: layers / k, rounded up.",
-            ),
             Wrong(_parts_of_segments, "There are no parts of a segment: round layers / k up."),
             Wrong(_root, "The root of the number of layers is right where border and inside are the same."),
             Wrong(
@@ -601,7 +594,10 @@ EXERCISES = (
                 "This is the best real number, rounded. Segments come in whole numbers: try each k.",
             ),
             Wrong(_upside_down, "You have border and inside the wrong way round."),
-            Wrong(_floor, "A last, shorter segment has a border, too: round up."),
+            Wrong(
+                _floor,
+                "Where k divides the number of layers there are layers / k segments, else one more: round up.",
+            ),
             Wrong(
                 _divisors_only,
                 "The last segment may be shorter, so that k need not divide the number of layers.",
