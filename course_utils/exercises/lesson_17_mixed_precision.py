@@ -587,8 +587,8 @@ EXERCISES = (
         ),
         solution=best_segment,
         wrong=(
-            Wrong(_parts_of_segments, "There are no parts of a segment: round layers / k up."),
             Wrong(_root, "The root of the number of layers is right where border and inside are the same."),
+            Wrong(_parts_of_segments, "There are no parts of a segment: round layers / k up."),
             Wrong(
                 _real_root,
                 "This is the best real number, rounded. Segments come in whole numbers: try each k.",
