@@ -48,6 +48,11 @@ def _steps_on_inf(p: Tensor, x: Tensor, y: float, scale: float, lr: float, max_n
     return p - lr * g * min(1.0, max_norm / float(g.norm()))
 
 
+def _looks_for_inf(p: Tensor, x: Tensor, y: float, scale: float, lr: float, max_norm: float) -> Tensor:
+    g = _gradient(p, x, y, scale) / scale
+    return p.clone() if g.isinf().any() else p - lr * g * min(1.0, max_norm / float(g.norm()))
+
+
 def _zeroes_inf(p: Tensor, x: Tensor, y: float, scale: float, lr: float, max_norm: float) -> Tensor:
     g = (_gradient(p, x, y, scale) / scale).nan_to_num(0.0, 0.0, 0.0)
     return _stepped(p, g, lr, max_norm)
@@ -84,6 +89,7 @@ def _examples() -> Inputs:
         (p, torch.tensor([1e-3, 2.1, -1.3]), 1.0, 16384.0, 0.1, 100.0),  # two of three overflow
         (p[:2], x[:2], -3.0, 1.0, 0.5, 2.0),  # no scale, another sign, another size
         (p[:1], torch.tensor([3000.0]), 0.0, 64.0, 0.1, 1.0),  # all of it overflows
+        (p[:2], torch.zeros(2), 2.0, 65536.0, 0.1, 1.0),  # an infinity times inputs of zero: NaN, and no inf
     )
 
 
@@ -104,6 +110,11 @@ def name_fault(length: float, norm: float, scale: float, max_norm: float, lr: fl
 def _by_difference(length: float, norm: float, scale: float, max_norm: float, lr: float) -> str:
     expected = _lengths(norm, scale, max_norm, lr)
     return min(expected, key=lambda fault: abs(length - expected[fault]))
+
+
+def _by_relative_error(length: float, norm: float, scale: float, max_norm: float, lr: float) -> str:
+    expected = _lengths(norm, scale, max_norm, lr)
+    return min(expected, key=lambda fault: abs(length / expected[fault] - 1))
 
 
 def _lengths(norm: float, scale: float, max_norm: float, lr: float) -> dict[str, float]:
@@ -167,6 +178,8 @@ def _logs() -> Inputs:
         log("not clipped", 6.0, 0.8, 4.0, 0.2, 1.133),
         log("unscaled twice", 1.0, 0.9, 1.3, 0.4, 1.17),
         log("not clipped", 8.0, 16.0, 1.0, 0.1, 0.4),  # by the difference "none" is nearer
+        log("none", 3.6, 1024.0, 1.0, 0.1, 1.8),  # half of 3.6: by the relative error "not clipped" is nearer
+        log("not clipped", 3.6, 1024.0, 1.0, 0.1, 1 / 1.8),  # and the other way round
     )
 
 
@@ -241,6 +254,16 @@ def _rounded_twice(
     return min(fits) if fits else None
 
 
+def _nearly_equal(
+    w: Tensor, g: Tensor, rates: list[float], dtype: torch.dtype, allowed: float
+) -> float | None:
+    moving = g != 0
+    fits = [
+        r for r in rates if torch.isclose((w.float() - r * g).to(dtype), w)[moving].double().mean() <= allowed
+    ]
+    return min(fits) if fits else None
+
+
 def _fewer_than(w: Tensor, g: Tensor, rates: list[float], dtype: torch.dtype, allowed: float) -> float | None:
     moving = g != 0
     fits = [r for r in rates if ((w.float() - r * g).to(dtype) == w)[moving].double().mean() < allowed]
@@ -278,6 +301,8 @@ def _stored() -> Inputs:
             torch.bfloat16,
             0.0,
         ),
+        # where nothing is stored yet even a tiny update is kept
+        (torch.zeros(3).bfloat16(), torch.tensor([1e-6, 1.0, 0.0]), [1e-1, 1e-3], torch.bfloat16, 0.0),
         (torch.zeros(3).half(), torch.tensor([1e-4, 1.0, 0.0]), [1e-4, 1e-2, 1e-1], torch.float16, 0.0),
     )
 
@@ -306,6 +331,10 @@ def _upside_down(layers: int, border: int, inside: int) -> int:
 
 def _floor(layers: int, border: int, inside: int) -> int:
     return min(range(1, layers + 1), key=lambda k: layers // k * border + k * inside)
+
+
+def _parts_of_segments(layers: int, border: int, inside: int) -> int:
+    return min(range(1, layers + 1), key=lambda k: layers / k * border + k * inside)
 
 
 def _divisors_only(layers: int, border: int, inside: int) -> int:
@@ -415,6 +444,10 @@ EXERCISES = (
             ),
             Wrong(_steps_on_inf, "You step on an overflow: the weights are NaN now, and stay so."),
             Wrong(
+                _looks_for_inf,
+                "You look for inf only. Infinity times an input of zero is NaN: ask isfinite().",
+            ),
+            Wrong(
                 _zeroes_inf,
                 "You replaced infinities by zero and stepped. That is a step in a wrong direction: skip it whole.",
             ),
@@ -447,7 +480,7 @@ EXERCISES = (
         title="This run is broken: find why",
         prompt="From the true norm of a gradient before clipping, the loss scale, max_norm and lr name the fault of a step "
         "of this length: none, not clipped (but unscaled), clipped first (before unscaling), neither (clipped nor "
-        "unscaled), unscaled twice (and then clipped). The nearest length by ratio counts.",
+        "unscaled), unscaled twice (and then clipped). The nearest length by ratio counts: twice as long and half as long are equally far.",
         kind="core",
         minutes=10,
         inputs=_logs,
@@ -456,6 +489,10 @@ EXERCISES = (
             Wrong(
                 _by_difference,
                 "You compare by the difference, not by the ratio.",
+            ),
+            Wrong(
+                _by_relative_error,
+                "You compare length / expected with 1. Half as long is as far as twice as long: compare logarithms.",
             ),
             Wrong(_always_cut, "A norm below max_norm is not clipped: min(norm, max_norm)."),
             Wrong(_rate_forgotten, "A step is lr times the gradient: lr is missing."),
@@ -510,6 +547,7 @@ EXERCISES = (
                 _rounded_twice,
                 "You round the update before you subtract it. Subtract in float32, then round once.",
             ),
+            Wrong(_nearly_equal, "The same is asked, not nearly the same: ==, not isclose."),
             Wrong(_fewer_than, "At most `allowed` may be lost: exactly so many are still allowed."),
         ),
         hints=(
@@ -545,16 +583,21 @@ EXERCISES = (
             (5, 7, 1),
             (12, 4, 3),
             (3, 9, 1),
+            (21, 1, 10),
         ),
         solution=best_segment,
         wrong=(
             Wrong(_root, "The root of the number of layers is right where border and inside are the same."),
+            Wrong(_parts_of_segments, "There are no parts of a segment: round layers / k up."),
             Wrong(
                 _real_root,
                 "This is the best real number, rounded. Segments come in whole numbers: try each k.",
             ),
             Wrong(_upside_down, "You have border and inside the wrong way round."),
-            Wrong(_floor, "A last, shorter segment has a border, too: round up."),
+            Wrong(
+                _floor,
+                "Where k divides the number of layers there are layers / k segments, else one more: round up.",
+            ),
             Wrong(
                 _divisors_only,
                 "The last segment may be shorter, so that k need not divide the number of layers.",

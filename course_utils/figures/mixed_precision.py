@@ -71,8 +71,8 @@ SMALL_LOSSES = (
     " together from about 2^-16 on; its lost digits alone and bfloat16 stay near zero."
 )
 SCALE_HISTORY = (
-    "The loss scale against steps: it falls from 2^40 by half a step until it is below the ceiling, then "
-    "moves in a sawtooth along it, doubling after 20 good steps and halving after each overflow."
+    "The loss scale against steps: it starts at 2^40 and is halved at each step until it is below the "
+    "ceiling. Then it moves up and down along it, doubled after 20 good steps and halved after each overflow."
 )
 SMALL_STEPS = (
     "Left, loss above float32's after the same distance, against a learning rate that falls from 0.064 to"
@@ -254,7 +254,7 @@ def small_steps(rates: Sequence[float], losses: Mapping[str, ArrayLike]) -> Figu
     for name, shift in (("bfloat16", 0.0), ("float16", -0.03)):
         spacings = np.asarray(rates) / float_format(FORMATS[name]).eps
         gap = (np.asarray(losses[name]) - base).mean(0)
-        kept = (spacings > 0.4) & (spacings < 10)
+        kept = (spacings > 0.1) & (spacings < 10)
         marker = "o" if name == "bfloat16" else "x"
         right.plot(
             1 / spacings[kept], gap[kept], marker, color=STORED[name], markersize=9 if marker == "o" else 7,
@@ -268,8 +268,9 @@ def small_steps(rates: Sequence[float], losses: Mapping[str, ArrayLike]) -> Figu
         axes.axhline(0, **plotting.THEORY)
     shown = list(rates)[::-2]
     left.set_xticks([1 / rate for rate in shown], [f"{rate:g}" for rate in shown])
-    right.set_xlim(0.1, 2.6)
-    right.set_xticks([0.125, 0.5, 2], ["8", "2", "0.5"])
+    left.set_xlim(right=1 / min(rates))  # the line of zero ends where the names begin
+    right.set_xlim(0.1, 10)
+    right.set_xticks([0.125, 0.5, 2, 8], ["8", "2", "0.5", "0.125"])
     plotting.finish(
         left, title="Sixteen bits lose the small steps", x="learning rate η (steps ∝ 1/η)",
         y="validation loss above float32's",
