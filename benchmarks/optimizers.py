@@ -16,7 +16,7 @@ table says which are missed.
     moving    copying as many bytes as the least step reads and writes (on ten million): the memory's limit
 
 The result is written, with the machine, the date and the versions, to `--out`; with `--record` also as the
-record that lesson 18 shows.
+record that lesson 24 shows.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def options(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--out", type=Path, default=Path("build/benchmark_optimizers.json"))
     parser.add_argument(
-        "--record", action="store_true", help="keep the result as the one that lesson 18 shows"
+        "--record", action="store_true", help="keep the result as the one that lesson 24 shows"
     )
     parser.add_argument("--folder", type=Path, default=recorded.FOLDER, help="where --record keeps it")
     found = parser.parse_args(argv)
@@ -145,7 +145,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         path = recorded.save(
             "optimizers", rows, settings=settings, device=chosen.device, folder=chosen.folder
         )
-        print(f"recorded as {path.name}; lesson 18 shows it when it is run again")
+        print(f"recorded as {path.name}; lesson 24 shows it when it is run again")
 
 
 if __name__ == "__main__":

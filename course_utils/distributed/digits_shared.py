@@ -50,7 +50,7 @@ def loss_after(
     return local_steps.losses(w, x[:, None, None], y[:, None, None])[..., 0].double()
 
 
-def one_worker(
+def at_best_rate(
     tuning: Sequence[int],
     seeds: Sequence[int],
     kind: str,
@@ -58,15 +58,16 @@ def one_worker(
     rates: Sequence[float],
     *,
     generator: torch.Generator,
+    workers: int = 1,
 ) -> tuple[Tensor, float]:
-    """The loss that one worker comes to, (seeds,), at the rate that is best on `tuning`; and that rate.
+    """The loss with a mean after each step, (seeds,), at the rate that is best on `tuning`; and that rate.
 
     Args: as for `loss_after`.
     """
-    every = [1] * len(rates)
-    tuned = loss_after(tuning, kind, every, rates, generator=generator, workers=1, steps=steps)
-    rate = rates[best(tuned)]
-    return loss_after(seeds, kind, [1], [rate], generator=generator, workers=1, steps=steps)[:, 0], rate
+    every, both = [1] * len(rates), [*tuning, *seeds]  # side by side: a step of many costs little more
+    found = loss_after(both, kind, every, rates, generator=generator, workers=workers, steps=steps)
+    chosen = best(found[: len(tuning)])
+    return found[len(tuning) :, chosen], rates[chosen]
 
 
 def steps_with(
@@ -76,12 +77,13 @@ def steps_with(
     *,
     generator: torch.Generator,
     target: float = 0.2,
-    warm_up: int = 1,
+    warm_up: Sequence[int] = (1,),
 ) -> Tensor:
     """Steps to a training loss with 8 digits on each worker and a mean after each step: (seeds, settings).
 
     Args:
-        warm_up: over how many steps the rate rises from 0 in proportion to the steps.
+        warm_up: over how many steps the rate rises from 0 in proportion to the steps; of each setting, or one
+            for all.
     Returns: infinite for a run that is not there after MOST_STEPS.
     """
     digits = data.digits().splits(list(seeds), train=IMAGES, validation=1).train

@@ -89,7 +89,7 @@ def train_local(
         with torch.no_grad():
             for p, g in zip(w, gradients, strict=True):
                 p.sub_(lr * g)
-                if any(t % k == 0 for k in every):
+                if p.shape[2] > 1 and any(t % k == 0 for k in every):
                     p.copy_(torch.where(t % period == 0, p.mean(2, keepdim=True), p))
     return [p.detach().mean(2, keepdim=True) for p in w]
 
@@ -103,20 +103,22 @@ def steps_to(
     *,
     rates: Sequence[float],
     look: int = 2,
-    warm_up: int = 1,
+    warm_up: Sequence[int] = (1,),
 ) -> Tensor:
     """The first step before which the loss on all examples is below `target`, infinite where none is.
 
     Args:
         w, x, y, drawn, rates: as for `train_local`, with a mean after each step.
         look: every how many steps the loss is measured, >= 1.
-        warm_up: the rate at step t = 1, 2, ... is min(1, t / warm_up) of the given one, >= 1.
+        warm_up: of each setting, or one for all, >= 1: the rate at step t = 1, 2, ... is min(1, t / warm_up)
+            of the given one.
     Returns: (seeds, settings).
     """
-    require(is_whole(warm_up) and warm_up >= 1, "a whole number warm_up >= 1", warm_up=warm_up)
+    whole = all(is_whole(w) and w >= 1 for w in warm_up)
+    require(whole, "whole numbers warm_up >= 1", warm_up=list(warm_up))
     require(is_whole(look) and look >= 1, "a whole number look >= 1", look=look)
     w = [p.expand(-1, len(rates), 1, -1, -1).clone().requires_grad_() for p in w]
-    lr = torch.tensor(rates, dtype=x.dtype)[:, None, None, None]
+    lr, rising = (torch.tensor(v, dtype=x.dtype)[:, None, None, None] for v in (rates, warm_up))
     seed = torch.arange(len(x))[:, None]
     found = torch.full((len(x), len(rates)), torch.inf, dtype=torch.float64)
     for t, index in enumerate(drawn.flatten(2)):  # all workers' examples: one batch
@@ -130,5 +132,5 @@ def steps_to(
         gradients = torch.autograd.grad(loss, w)
         with torch.no_grad():
             for p, g in zip(w, gradients, strict=True):
-                p.sub_(min(1, (t + 1) / warm_up) * lr * g)
+                p.sub_(((t + 1) / rising).clamp(max=1) * lr * g)
     return found

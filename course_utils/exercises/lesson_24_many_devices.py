@@ -161,6 +161,17 @@ def _means_are_right(grads: Vectors, counts: list[int], moves: Vectors, lr: floa
     return {"mean of means": "none", "none": "mean of means" if uneven else "none"}.get(found, found)
 
 
+def _by_squares(grads: Vectors, counts: list[int], moves: Vectors, lr: float) -> str:
+    n, total = len(grads), sum(counts)
+    if n > 1 and all(g == grads[0] for g in grads):
+        return "same data"
+    g, moved = (torch.tensor(rows, dtype=torch.float64) for rows in (grads, moves))
+    right = (g * torch.tensor(counts)[:, None]).sum(0) / total
+    expected = {"none": right, "mean of means": g.mean(0), "sum of means": g.sum(0)}
+    expected |= {"not shared": g, "worker 0 alone": g[0]}
+    return min(expected, key=lambda name: round(float((lr * expected[name] + moved).square().sum()), 9))
+
+
 def _runs() -> Inputs:
     def run(kind: str, grads: Vectors, counts: list[int], lr: float) -> tuple[object, ...]:
         n, total = len(grads), sum(counts)
@@ -181,6 +192,7 @@ def _runs() -> Inputs:
         return grads, counts, [[-lr * x for x in step] for step in steps], lr
 
     three = [[1.0, -2.0], [0.5, 4.0], [-3.0, 1.5]]
+    moves: Vectors = [[0.04, -0.4], [0.04, 0.0], [0.04, 0.0]]  # none, but for one entry
     return (
         run("none", [[1.0, -2.0], [0.5, 4.0]], [8, 8], 0.1),
         run("none", three, [8, 2, 5], 0.3),
@@ -196,6 +208,7 @@ def _runs() -> Inputs:
         run("sum of means", [[0.5], [0.5], [0.5]], [8, 8, 8], 0.4),  # the same data, and summed
         run("none", [[1.0, 2.0], [1.0, 2.0], [3.0, -1.0]], [8, 8, 8], 0.1),  # two of three alike
         run("none", [[1.0, -2.0]], [8], 0.1),  # one worker
+        (three, [8, 2, 5], moves, 0.1),
         run(
             "mean of means",
             [[3.0, -1.0, 2.0], [-2.5, 0.0, 1.0], [0.5, 0.5, 0.5], [1.0, 2.0, -4.0]],
@@ -478,6 +491,7 @@ EXERCISES = (
                 _means_are_right,
                 "The plain mean of the workers' gradients passes as right. Their counts differ.",
             ),
+            Wrong(_by_squares, "These are sums of squares, which one odd entry decides. Take |differences|."),
         ),
         hints=(
             "For each case write the list of gradients that the workers stepped with, one for each worker.",
@@ -622,8 +636,8 @@ EXERCISES = (
 QUIZZES = (
     Quiz(
         "24.ring_bytes",
-        "Eight workers add up a gradient of 100 megabytes round a ring: each sends to its right neighbour only, and in the end each "
-        "has the sum. How much does each worker send? And with 800 workers?",
+        "Workers add up a gradient of 100 megabytes round a ring: each sends to its right neighbour only, and in the end each has the "
+        "sum. How much does each of eight workers send, and how much each of 800?",
         (
             (
                 "700 megabytes, and 79,900: each must get its gradient to all the others",
@@ -653,7 +667,7 @@ QUIZZES = (
             ),
             (
                 "a net with batch normalisation",
-                "Each worker takes mean and variance of its own half. That is another net for another batch.",
+                "Each worker takes mean and variance of its own half. Those of the whole batch are others.",
                 False,
             ),
             (

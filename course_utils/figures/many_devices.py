@@ -19,6 +19,7 @@ MOVING = "moving the bytes"
 STAGES = ("0: all whole", "1: state shared out", "2: and gradients", "3: and weights")
 KINDS = {"weights": plotting.BLUE, "gradients": plotting.ORANGE, "m and v": plotting.PURPLE}
 LATENCY = 1e-5  # seconds before the first byte of a message arrives
+LAYERS = 24
 
 # What each figure shows, in words.
 RING = (
@@ -59,7 +60,8 @@ RECORDED_STEPS = (
 )
 STEP_TIME = (
     "Seconds of one step against the number of devices, both logarithmic. Computing falls as one over the "
-    "number, sending rises, and the step follows the larger of the two."
+    "number, sending rises, and the step follows the larger of the two. With a ring for each layer sending "
+    "is hidden as long as computing takes longer; with thousands of devices this step is the longest."
 )
 
 
@@ -205,17 +207,19 @@ def scaling(workers: Sequence[int], steps: ArrayLike, batch: int) -> Figure:
 def step_time(gigabytes_a_second: float = 50, million_tokens: float = 1, parameters: float = 1e9) -> Figure:
     """Seconds of one shared step against the number of devices, by arithmetic.
 
-    A device does 4e14 operations a second, a token costs 6 operations for each parameter, gradients take two
-    bytes each, and there are 24 layers.
+    A device does 4e14 operations a second, a token costs 6 operations for each parameter, and gradients take
+    two bytes each. One ring for all of them waits for 2 (n - 1) messages; overlapped, each of 24 layers has a
+    ring of its own, which waits for as many.
     """
     figure, axes = plotting.subplots(size=(7.4, 4.0))
     n = 2 ** np.arange(13)
     compute = 6 * parameters * million_tokens * 1e6 / 4e14 / n
     send = np.array([many_devices.ring_share(int(k)) * 2 * parameters for k in n]) / gigabytes_a_second / 1e9
-    send += 2 * (n - 1) * LATENCY
-    pairs = list(zip(compute, send, strict=True))
-    whole = [many_devices.step_seconds(c, s, overlap=False) for c, s in pairs]
-    hidden = [many_devices.step_seconds(c, s, layers=24) for c, s in pairs]
+    waiting = 2 * (n - 1) * LATENCY
+    rings = send + LAYERS * waiting
+    send += waiting
+    whole = [many_devices.step_seconds(c, s, overlap=False) for c, s in zip(compute, send, strict=True)]
+    hidden = [many_devices.step_seconds(c, s, layers=LAYERS) for c, s in zip(compute, rings, strict=True)]
     axes.plot(n, compute, **plotting.THEORY)
     axes.plot(n[1:], send[1:], color=plotting.ORANGE, linewidth=1.2, label="sending")
     axes.plot(n, whole, color=plotting.GREY, label="one after the other")

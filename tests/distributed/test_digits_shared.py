@@ -44,7 +44,7 @@ def check_alone(module: Any) -> None:
 
     def found(kind: str, steps: int) -> Any:
         given = {"rates": [0.001, 0.2], "generator": generator()}
-        losses, rate = module.one_worker([2, 3], SEEDS, kind, steps, **given)
+        losses, rate = module.at_best_rate([2, 3], SEEDS, kind, steps, **given)
         assert losses.shape == (2,)
         assert rate == 0.2
         return losses

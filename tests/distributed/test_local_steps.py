@@ -65,7 +65,7 @@ def check_steps(module: Any) -> None:
     """The first step looked at before which the loss is below the target."""
     w, x, y, drawn = problem()
     drawn = drawn.repeat(20, 1, 1, 1)
-    found = module.steps_to(0.8, w, x, y, drawn, rates=[0.05, 0.6], look=3, warm_up=5)
+    found = module.steps_to(0.8, w, x, y, drawn, rates=[0.05, 0.6], look=3, warm_up=[1, 5])
     for seed in range(SEEDS):
         net, at = as_module(w, seed), torch.inf
         for t in range(len(drawn)):
@@ -144,7 +144,7 @@ def test_bad_input(arguments: Any, message: str) -> None:
     with pytest.raises(ValueError, match="look >= 1"):
         local_steps.steps_to(1.0, *problem(), rates=[0.1], look=0)
     with pytest.raises(ValueError, match="warm_up >= 1"):
-        local_steps.steps_to(1.0, *problem(), rates=[0.1], warm_up=0)
+        local_steps.steps_to(1.0, *problem(), rates=[0.1], warm_up=[0])
 
 
 MUTANTS = {
@@ -154,8 +154,8 @@ MUTANTS = {
     "no mean at the end": ("[p.detach().mean(2, keepdim=True)", "[p.detach()[:, :, :1]", check_train),
     "uphill": ("p.sub_(lr * g)\n                if", "p.add_(lr * g)\n                if", check_train),
     "looks after the step": ("float(t), found", "float(t) + 1, found", check_steps),
-    "no warm-up": ("min(1, (t + 1) / warm_up) * lr", "lr", check_steps),
-    "warmed up a step late": ("(t + 1) / warm_up", "t / warm_up", check_steps),
+    "no warm-up": ("((t + 1) / rising).clamp(max=1) * lr", "lr", check_steps),
+    "warmed up a step late": ("(t + 1) / rising", "t / rising", check_steps),
     "the last step below": ("found.isinf() & (now < target)", "(now < target)", check_steps),
     "from the whole set": ("shards.expand(steps, -1, -1, -1).gather(-1, places)", "places", check_draw),
     "weights as wide as the output": ("u / fan_in**0.5", "u / fan_out**0.5", check_first),
