@@ -297,7 +297,7 @@ def entropy(every: int, shares: Mapping[str, Tensor]) -> Figure:
         for block, width, label in zip(blocks, (2.2, 1), (name, f"_{name}"), strict=True):
             mean = block.nanmean(0).numpy()
             axes.plot(every * np.arange(len(mean)), mean, color=color, linewidth=width, label=label)
-    axes.axhline(1, **plotting.THEORY)
+    plotting.theory(axes, [0, every * (len(mean) - 1)], [1, 1], label="_edge")
     axes.set_ylim(0.01, 4)
     title = "Cross-entropy leaves the edge; with two labels each it stays"
     plotting.finish(axes, title=title, x="step (thick: η = 0.8, thin: 1.6)", y="ηλ/2 (dashed: the edge)")
