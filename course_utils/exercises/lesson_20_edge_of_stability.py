@@ -646,14 +646,14 @@ EXERCISES = (
     """a² + b² where very short steps on (ab - y)²/2 end, starting from (a, b); a float, right to 0.5 %."""
     ...
 ''',
-        note="From a small start the sharpness rises to nearly 2|y|: two layers and a target are enough for progressive sharpening.",
+        note="From a small start the sharpness rises to about 2|y|: two layers and a target are enough for progressive sharpening.",
     ),
 )
 
 QUIZZES = (
     Quiz(
         "20.rate_raised",
-        "A small net learns 50 digits by full-batch descent at η = 0.8. Its sharpness λ has come to 2.5, which is 2/η. Now you raise η to 1.6, so "
+        "A small net learns 50 digits by full-batch descent at η = 0.8. Its sharpness λ, the largest curvature, has come to 2.5, which is 2/η. Now you raise η to 1.6, so "
         "that λ is twice as large as 2/η. What happens?",
         (
             (

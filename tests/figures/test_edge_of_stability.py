@@ -118,9 +118,11 @@ def test_limits_marks_each_way() -> None:
     assert marks == [2.0, 3.8]
 
 
-def test_entropy_draws_a_line_for_each_rate() -> None:
-    figure = figures.entropy(20, {"one": draw(2, 3, 4), "two": draw(2, 3, 4)}, (0.4, 0.8))
-    assert set(heights(figure.axes[0])) >= {"η = 0.4", "η = 0.8"}
+def test_entropy_names_its_labels_and_draws_the_higher_rate_thin() -> None:
+    figure = figures.entropy(20, {name: draw(2, 3, 4) for name in ("one", "smoothed", "two")})
+    assert set(heights(figure.axes[0])) >= {"one", "smoothed", "two"}
+    widths = [line.get_linewidth() for line in figure.axes[0].get_lines() if line.get_linestyle() == "-"]
+    assert widths == [2.2, 1] * 3
 
 
 def test_one_rate_has_its_limit_and_a_line_for_each_seed() -> None:
