@@ -98,6 +98,20 @@ def _best_of_all(values: list[float], patience: int, min_delta: float) -> Stop:
     return stop, values.index(min(values))
 
 
+def _creeping(values: list[float], patience: int, min_delta: float) -> Stop:
+    """A gain that is too small to count lowers the value to beat all the same."""
+    best, best_step, waited = math.inf, 0, 0
+    for step, value in enumerate(values):
+        if value < best - min_delta:
+            best_step, waited = step, 0
+        else:
+            waited += 1
+        best = min(best, value)
+        if waited == patience:
+            return step, best_step
+    return len(values) - 1, best_step
+
+
 def _stop_inputs() -> Inputs:
     return (
         ([1.0, 0.8, 0.9, 0.7, 0.75, 0.72, 0.71, 0.3], 3, 0.0),
@@ -107,6 +121,7 @@ def _stop_inputs() -> Inputs:
         ([1.0, 1.05, 0.9, 0.97, 0.95, 0.93, 0.91, 0.89], 3, 0.125),
         ([0.9, 0.8, 0.7, 0.6], 2, 0.0),
         ([-0.5, -1.5, -1.25, -1.75, -1.0, -1.5], 2, 0.25),  # an improvement of exactly min_delta is none
+        ([1.0, 0.9375, 0.875, 0.8125, 0.75, 0.6875], 3, 0.1),  # small gains that add up to one that counts
         ([3.0, 3.5], 1, 0.0),
         ([2.0], 4, 0.5),
     )
@@ -480,6 +495,10 @@ EXERCISES = (
                 "You leave min_delta out: improvements too small to matter keep the run going.",
             ),
             Wrong(
+                _creeping,
+                "A gain too small to count lowers the value to beat in your code. It stays that of the best epoch.",
+            ),
+            Wrong(
                 _best_of_all,
                 "Your best epoch may come after the stop, or be too small a gain. It is the one that set the best.",
             ),
@@ -665,7 +684,7 @@ EXERCISES = (
     """A list of ints: the nets taken, in that order; weights is a tensor (K, d), score takes a tensor (d,)."""
     ...
 ''',
-        note="Wortsman et al. (2022) call it so. With the score of the images that chose it, report another one.",
+        note="Wortsman et al. (2022) call it so. Its score on the images that chose it is too good: report it on others.",
     ),
     Exercise(
         "16.best_stop",

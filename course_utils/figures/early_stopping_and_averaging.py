@@ -70,7 +70,7 @@ SOUPS = (
 )
 SHORT = (
     "Accuracy against the learning rate in a run of few steps. EMA and SWA reach several points more, at "
-    "a higher rate, than the last weights do at any of these rates."
+    "a higher rate, than the last weights do at any of these rates. A cosine decay comes in between."
 )
 SHRINK = (
     "Left, share of the way against curvature: stopping after 20 steps and ridge agree for flat directions, "
