@@ -33,7 +33,7 @@ SPREAD = (
 DEEP = (
     "Loss at the best of the rates against the factor on He's weights, logarithmic, three rows of dots "
     "joined by lines. In 80 steps the plain net learns with He's weights and not with half or twice. With "
-    "layer norm it learns from a tenth to ten times, with residual branches at a tenth and at one."
+    "layer norm it learns from a tenth to ten times, with residual branches from a tenth to twice."
 )
 ALIKE = (
     "Left, the distance between two units that began alike, against the step: at zero throughout for small "
@@ -238,10 +238,13 @@ def _curves(axes: Axes, by_width: Mapping[int, tuple[np.ndarray, Tensor]]) -> No
         shown = np.where(mean < 1.2 * GUESS, mean, np.nan)
         color = shade(k, len(by_width))
         axes.plot(x, shown, "o-", markersize=3, linewidth=1.5, color=color, label=f"{width} wide")
-        low = int(np.nanargmin(np.where(np.isnan(shown), np.inf, shown)))
-        axes.plot(x[low], mean[low], "o", markersize=9, markerfacecolor="white", mew=2, color=color)
+        best = int(np.nanargmin(np.where(np.isnan(shown), np.inf, shown)))
+        axes.plot(x[best], mean[best], "o", markersize=9, markerfacecolor="white", mew=2, color=color)
     axes.set_ylim(0.045, 1.2 * GUESS)
     axes.set_yticks([0.05, 0.1, 0.2, 0.5], ["0.05", "0.1", "0.2", "0.5"])
+    low, high = axes.get_xlim()
+    ticks = [one * 10.0**k for k in range(-5, 2) for one in (1, 3) if low <= one * 10.0**k <= high]
+    axes.set_xticks(ticks, [f"{one:g}" for one in ticks])
 
 
 def slide(
