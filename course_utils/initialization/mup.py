@@ -75,13 +75,20 @@ def mup_scales(model: nn.Module, base: nn.Module, *, optimizer: str) -> dict[str
 
 @torch.no_grad()
 def scale_init_(model: nn.Module, scales: Mapping[str, Scales]) -> None:
-    """Multiply first weights, drawn in the standard way, by their factors, in place. Once, at the start."""
+    """Multiply first weights, drawn in the standard way, by their factors, in place. Once, at the start.
+
+    Biases keep their size (a bias has fan_in = 1), so draw them at one size for every width, or as zeros:
+    `nn.Linear` draws them as 1 / sqrt(fan_in) of its weights, and so smaller in a wide net.
+    """
     for name, p in model.named_parameters():
         p.mul_(scales[name].std)
 
 
 def lr_groups(model: nn.Module, scales: Mapping[str, Scales], lr: float) -> list[dict[str, Any]]:
     """Parameter groups for an optimizer, one for each tensor: {"params": [p], "lr": lr times its factor}.
+
+    AdamW shrinks weights by lr * weight_decay in each step, which falls with lr: divide a group's
+    weight_decay by its factor to keep it, as the library `mup` does.
 
     Raises: ValueError unless lr >= 0.
     """

@@ -71,11 +71,11 @@ DRAWN: dict[str, Callable[[], Figure]] = {
         {"linear": 2, "ReLU": 5},
     ),
     "deep": lambda: figures.deep(
-        [0.1, 0.5, 1.0, 2.0, 10.0],
+        {"plain": [0.5, 1.0, 2.0], "layer norm": [0.1, 1.0, 10.0], "residual": [0.1, 1.0, 10.0]},
         {
-            "plain": torch.tensor([[1.0, 1], [0.8, 0.9], [0.1, 0.2], [1e9, 1], [torch.inf, torch.inf]]),
-            "layer norm": 0.4 + 0.02 * draw(5, 2),
-            "residual": 0.1 + 0.02 * draw(5, 2),
+            "plain": torch.tensor([[0.8, 0.9], [0.1, 0.2], [1e9, torch.inf]]),
+            "layer norm": 0.4 + 0.02 * draw(3, 2),
+            "residual": torch.tensor([[0.0, 0.0], [0.0, 0.0], [0.5, 1e9]]),
         },
     ),
     "alike": lambda: figures.alike(
