@@ -260,6 +260,8 @@ def _broken() -> Inputs:
         (made([1.0, 0.5], 5), 0.05),  # three of the steps have 1 as their largest singular value
         (made([1.3, 0.557], 7, tall=2), 0.15),  # G is as long as the right step
         (made([0.2, 0.3, 0.25], 9), 0.02),
+        # G and its signs have the same singular values
+        (torch.tensor([[1.35, 0.4213], [0.4213, -1.35]], dtype=torch.float64), 0.02),
     )
     return tuple(
         seen(G, name, noise, 10 * i + j)

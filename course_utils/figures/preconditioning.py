@@ -31,10 +31,10 @@ ENDINGS = (
     "eigenvalues' absolute values: every start ends at a minimum."
 )
 FITTING = (
-    "Left, the loss against the cost in gradients, logarithmic, of small nets: Levenberg-Marquardt falls "
-    "by many orders, most below a dashed line at 1e-20, Adam at its best rate much less for the same "
-    "cost. Right, how far Gauss-Newton's matrix is from the Hessian against the size of the residuals, "
-    "logarithmic: the smaller they are, the nearer."
+    "Left, the loss against the cost in gradients, logarithmic, of small nets with targets free of noise: "
+    "Levenberg-Marquardt falls by many orders, most below a dashed line at 1e-20, Adam at its best rate much "
+    "less for the same cost. Right, how far Gauss-Newton's matrix is from the Hessian against the size of "
+    "the residuals, logarithmic: the smaller they are, the nearer."
 )
 COORDINATES = (
     "How far the outputs of a net and of the same net in other coordinates are apart after the same steps, "
@@ -151,7 +151,7 @@ def fitting(
     left.axhline(1e-20, **plotting.THEORY)
     left.set_ylim(1e-26, 30)
     plotting.finish(
-        left, title="Loss: curvature pays on a small net", x="cost in gradients", y="loss", names=False
+        left, title="A small net, targets without noise", x="cost in gradients", y="loss", names=False
     )
     plotting.log_ticks(right)
     right.plot(residuals.flatten(), gaps.flatten(), "o", color=plotting.BLUE, markersize=3, alpha=0.5)

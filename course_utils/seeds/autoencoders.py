@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import mse_loss
 
 from course_utils._checks import require
 from course_utils.trajectories import Rule
@@ -25,8 +26,8 @@ def shapes(widths: Sequence[int] = WIDTHS) -> list[tuple[int, int]]:
 def reconstruct(weights: Sequence[Tensor], x: Tensor) -> Tensor:
     """What the nets make of x (runs, n, inputs): tanh between the layers, nothing after the last."""
     for w in weights[:-1]:
-        x = torch.tanh(x @ w[:, :-1] + w[:, -1:])
-    return x @ weights[-1][:, :-1] + weights[-1][:, -1:]
+        x = torch.tanh(torch.baddbmm(w[:, -1:], x, w[:, :-1]))
+    return torch.baddbmm(weights[-1][:, -1:], x, weights[-1][:, :-1])
 
 
 def train_autoencoders(
@@ -66,14 +67,14 @@ def train_autoencoders(
         w = torch.randn(len(seeds), rows, columns, generator=draw) / (rows - 1) ** 0.5
         w[:, -1] = 0
         weights.append(w.to(images).repeat(len(rates), 1, 1))
-    x = images.repeat(len(rates), 1, 1)
     lr = torch.tensor(rates).to(images).repeat_interleave(len(seeds))[:, None, None]
     states: list[dict[str, Any]] = [{} for _ in weights]
     for t in range(1, steps + 1):
-        rows_seen = torch.rand(len(seeds), n, generator=draw).argsort(1)[:, :batch_size].repeat(len(rates), 1)
-        seen = x[torch.arange(len(x))[:, None], rows_seen]
+        rows_seen = torch.rand(len(seeds), n, generator=draw).argsort(1)[:, :batch_size]
+        seen = images[torch.arange(len(seeds))[:, None], rows_seen].repeat(len(rates), 1, 1)
         weights = [w.detach().requires_grad_() for w in weights]
-        loss = ((reconstruct(weights, seen) - seen) ** 2).mean((1, 2)).sum()
+        # the sum over runs of each one's mean
+        loss = mse_loss(reconstruct(weights, seen), seen, reduction="sum") / seen[0].numel()
         gradients = torch.autograd.grad(loss, weights)
         now = lr * (1 + math.cos(math.pi * (t - 1) / steps)) / 2
         with torch.no_grad():
@@ -81,7 +82,10 @@ def train_autoencoders(
                 rule(g.nan_to_num().clamp(-CLIP, CLIP), state, t)
                 for g, state in zip(gradients, states, strict=True)
             )
-            weights = [w - now * step for w, step in zip(weights, steps_of, strict=True)]
+            weights = [
+                torch.addcmul(w, now, step, value=-1) for w, step in zip(weights, steps_of, strict=True)
+            ]
+    x = images.repeat(len(rates), 1, 1)
     with torch.no_grad():
         losses: Tensor = ((reconstruct(weights, x) - x) ** 2).mean((1, 2)).view(len(rates), -1)
     return losses.nan_to_num(9.0).clamp(max=9.0)

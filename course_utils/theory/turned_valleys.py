@@ -73,22 +73,27 @@ def steps_down(rule: Rule, valleys: Tensor, starts: Tensor, rates: Sequence[floa
         p <- p - rate * rule(H p, state, t)        t = 1, 2, 3, ...
 
     Args:
-        rule: (g, state, t) -> what is subtracted, times the rate; g: (R * S, ...); `state`: a dict.
+        rule: (g, state, t) -> what is subtracted, times the rate; g: (runs, ...), of those R * S runs that
+            have not arrived; `state`: a dict of tensors (runs, ...), empty at first.
         valleys: (S, P, P), positive. starts: (S, ...), of P numbers each. rates: (R,).
     Returns: (R, S), float64.
     """
     matrix, p = valleys.repeat(len(rates), 1, 1), starts.repeat(len(rates), *[1] * (starts.ndim - 1))
     lr = torch.tensor(rates).to(p).repeat_interleave(len(starts)).view(-1, *[1] * (p.ndim - 1))
     state: dict[str, Any] = {}
-    steps, going, first = torch.zeros(len(p)).to(p), torch.ones(len(p), dtype=torch.bool), torch.zeros(0)
+    steps, runs, first = torch.zeros(len(p)).to(p), torch.arange(len(p)), torch.zeros(0)
     for t in range(1, most + 1):
         g = (matrix @ p.flatten(1)[..., None]).view_as(p)
         height = (g * p).flatten(1).sum(1)
         first = height if t == 1 else first
-        going = going & (height > first * SHARE)
-        if not bool(going.any()):
+        going = height > first * SHARE
+        if not bool(going.all()):
+            # who has arrived makes no more steps
+            matrix, p, g, lr, first, runs = (one[going] for one in (matrix, p, g, lr, first, runs))
+            state = {name: one[going] for name, one in state.items()}
+        if not len(runs):
             break
-        steps += going
+        steps[runs] += 1
         # a run that is lost must not stop the others
         p = (p - lr * rule(g, state, t)).nan_to_num(1e9).clamp(-1e9, 1e9)
     return steps.view(len(rates), -1)

@@ -78,7 +78,7 @@ test_a_mistake_is_caught = mistakes(
     "course_utils.seeds.autoencoders",
     {
         "the bias multiplied": (
-            "torch.tanh(x @ w[:, :-1] + w[:, -1:])",
+            "torch.tanh(torch.baddbmm(w[:, -1:], x, w[:, :-1]))",
             "torch.tanh(x @ w[:, :-1] * w[:, -1:])",
         ),
         "no fading": ("math.cos(math.pi * (t - 1) / steps)", "math.cos(0)"),
@@ -86,6 +86,11 @@ test_a_mistake_is_caught = mistakes(
         "one state for all layers": ("[{} for _ in weights]", "[{}] * len(weights)"),
         "rates and seeds swapped": (".repeat_interleave(len(seeds))", ".repeat(len(seeds))"),
         "other batches at each rate": (".argsort(1)[:, :batch_size]", ".argsort(1).flip(1)[:, :batch_size]"),
+        "a sum over the batch": ("/ seen[0].numel()", "/ seen[0, 0].numel()"),
+        "rates and seeds of images swapped": (
+            ".repeat(len(rates), 1, 1)\n        weights =",
+            ".repeat_interleave(len(rates), 0)\n        weights =",
+        ),
         "loss of a batch": ("(reconstruct(weights, x) - x)", "(reconstruct(weights, seen) - seen)"),
     },
     check=check,

@@ -210,12 +210,14 @@ test_a_mistake_in_steps_down_is_caught = mistakes(
     "course_utils.theory.turned_valleys",
     {
         "a start too many": (
-            "going = going & (height > first * SHARE)",
-            "going = going & (height > first * SHARE / 9)",
+            "going = height > first * SHARE",
+            "going = height > first * SHARE / 9",
         ),
         "rates and valleys swapped": (".repeat_interleave(len(starts))", ".repeat(len(starts))"),
         "a step that forgets": ("rule(g, state, t)).nan_to_num", "rule(g, {}, t)).nan_to_num"),
-        "comes back": ("going = going & (height", "going = (height"),
+        "counts for all": ("steps[runs] += 1", "steps += 1"),
+        "the rate of another run": ("(matrix, p, g, lr, first", "(matrix, p, g, lr.flip(0), first"),
+        "the state of another run": ("{name: one[going]", "{name: one.flip(0)[going]"),
     },
     check=check_steps_down,
 )
