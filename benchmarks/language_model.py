@@ -9,16 +9,19 @@ says otherwise:
               the training loss of the last tenth
     race      each at its best rate, on other seeds; two more methods are Adam with one v for each tensor, and
               with one v for all of them
-    beta      momentum and Adam with beta (beta1) 0.8 in place of 0.9, at their best rates then
-    long      Adam for four times as many steps: bits per character, and samples of what it writes
+    beta      momentum, Adam and its two controls with beta (beta1) 0.8, not 0.9, at their best rates then
+    long      momentum and Adam for four times as many steps, at their best rates then: how much of the lead
+              is left, bits per character, and samples of what Adam's net writes
     spike     at a quarter of the steps one loss is 1,000 times too large; not cut, unless it says so
     spared    the same spike kept out of m, or taken out of both averages after 40 steps
     words     momentum and Adam, for the next of 1,024 words
+    early     Adam with so few steps that its mean loss is about momentum's: is momentum late with what is
+              rare, or is it only less far?
     warmup    warm-up and cutting on and off, at the best rate and at four times that; momentum at half its
               rate, too, without the cut
 
 Each finished run is a line of `--store`: stop it when you like and start it again, it goes on where it was.
-In all it takes some eight minutes of one quiet core.
+In all it takes some twelve minutes of one quiet core.
 """
 
 from __future__ import annotations
@@ -45,9 +48,11 @@ from course_utils.regularizers import clip_grad_norm_
 ONE_V, ONE_IN_ALL = "Adam, one v a tensor", "Adam, one v in all"
 PLACES, SEQUENCES, WORDS = 32, 16, 1024
 STEPS = {"race": 400, "words": 200, "long": 1600, "spike": 200, "warmup": 150}
-SEEDS = {"race": 5, "words": 3, "spike": 3, "warmup": 3}
+SEEDS = {"race": 5, "long": 5, "words": 3, "spike": 3, "warmup": 3}
 # the middle of each grid
 RATES = {"momentum": 0.5, "Adam": 0.02, "AdamW": 0.02, "Muon": 0.04, ONE_V: 0.02, ONE_IN_ALL: 0.02}
+EARLY = {"characters": 260, "words": 160}
+LONG_RATES = {"momentum": 1.0, "Adam": 0.02}
 TUNING_SEED = 1000
 DECAY = 0.1  # of AdamW
 BETA1 = 0.8  # of the part beta
@@ -267,14 +272,16 @@ def parts(store: Store) -> None:
     for seed in range(SEEDS["race"]):
         for method, lr in best.items():
             store.run("race", kind="characters", method=method, lr=lr, steps=steps, seed=seed, **more[method])
-    for method in ("momentum", "Adam"):
+    for method in ("momentum", "Adam", ONE_IN_ALL, ONE_V):
         given = {"kind": "characters", "method": method, "steps": steps, "beta1": BETA1}
         lr = best_rate(store, "beta rates", best[method], **given)
         for seed in range(SEEDS["race"]):
             store.run("beta", lr=lr, seed=seed, **given)
-    store.run(
-        "long", kind="characters", method="Adam", lr=best["Adam"], steps=STEPS["long"], seed=0, samples=True
-    )
+    for method, start in LONG_RATES.items():
+        given = {"kind": "characters", "method": method, "steps": STEPS["long"]}
+        lr = best_rate(store, "long rates", start, **given)
+        for seed in range(SEEDS["long"]):
+            store.run("long", lr=lr, seed=seed, samples=method == "Adam" and seed == 0, **given)
     for seed in range(SEEDS["spike"]):
         for beta2, clip in ((0.95, None), (0.999, None), (0.999, 1.0)):
             for spike in (False, True):
@@ -334,6 +341,9 @@ def parts(store: Store) -> None:
     for seed in range(SEEDS["words"]):
         for method, lr in lrs.items():
             store.run("words", kind="words", method=method, lr=lr, steps=STEPS["words"], seed=seed)
+    for kind, lr, part in (("characters", best["Adam"], "race"), ("words", lrs["Adam"], "words")):
+        for seed in range(SEEDS[part]):
+            store.run("early", kind=kind, method="Adam", lr=lr, steps=EARLY[kind], seed=seed)
 
 
 def main(argv: list[str] | None = None) -> None:

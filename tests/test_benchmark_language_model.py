@@ -191,6 +191,8 @@ def test_a_record_holds_every_part(
         "beta",
         "words",
         "word rates",
+        "early",
+        "long rates",
         "long",
         "spike",
         "spared",

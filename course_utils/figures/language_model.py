@@ -39,8 +39,8 @@ RACE = (
     "between them."
 )
 BANDS = (
-    "Momentum's held-out loss less Adam's, for four bands from common to rare, for characters and for words: "
-    "one dot for each seed."
+    "Momentum's held-out loss less Adam's, for four bands from common to rare, for characters and for words, "
+    "one dot for each seed; grey, less that of Adam with fewer steps. On words both rise towards the rare."
 )
 CRUTCHES = (
     "Held-out loss with warm-up and cutting on or off, recorded, for momentum and Adam, at their best rates "
@@ -165,12 +165,19 @@ def race(rows: Rows, every: int) -> Figure:
 
 
 def bands(rows: Rows, kinds: Mapping[str, str], names: Sequence[str]) -> Figure:
-    """Momentum's held-out loss less Adam's in each band of frequency; panel -> part of the record."""
+    """Momentum's held-out loss less Adam's in each band of frequency; panel -> part of the record.
+
+    Grey, beside them: less that of an Adam that has only come as far as momentum.
+    """
     figure, every = plotting.subplots(1, len(kinds), size=(9.6, 3.9), sharey=True)
     for axes, (title, part) in zip(np.atleast_1d(every), kinds.items(), strict=True):
-        found = gaps(rows, part)
-        for k in range(found.shape[1]):
-            plotting.measured(axes, np.full(len(found), k), found[:, k], label="_gap", color=plotting.PURPLE)
+        for early, color in ((False, plotting.PURPLE), (True, plotting.GREY)):
+            found = gaps(rows, part, early=early)
+            for k in range(found.shape[1]):
+                x = np.full(len(found), k + 0.16 * early)
+                plotting.measured(axes, x, found[:, k], label="_gap", color=color)
+            name = "Adam with fewer steps" if early else "Adam after as many steps"
+            axes.text(0.03, 0.92 - 0.09 * early, name, transform=axes.transAxes, color=color)
         axes.axhline(0, color=plotting.GREY, linewidth=0.8)
         axes.set_xticks(range(len(names)), names)
         axes.set_xlim(-0.5, len(names) - 0.5)
@@ -180,12 +187,11 @@ def bands(rows: Rows, kinds: Mapping[str, str], names: Sequence[str]) -> Figure:
     return figure
 
 
-def gaps(rows: Rows, part: str) -> NDArray[np.float64]:
-    """Momentum's loss less Adam's (seeds, bands), seed by seed."""
-    both = [
-        [row["bands"] for row in sorted(chosen(rows, part=part, method=name), key=lambda row: row["seed"])]
-        for name in ("momentum", "Adam")
-    ]
+def gaps(rows: Rows, part: str, *, early: bool = False) -> NDArray[np.float64]:
+    """Momentum's loss less Adam's (seeds, bands), seed by seed; early: less that of Adam with fewer steps."""
+    slow = chosen(rows, part=part, method="momentum")
+    fast = chosen(rows, part="early" if early else part, method="Adam", kind=slow[0].get("kind"))
+    both = [[row["bands"] for row in sorted(one, key=lambda row: row["seed"])] for one in (slow, fast)]
     found: NDArray[np.float64] = np.array(both[0], float) - np.array(both[1], float)
     return found
 

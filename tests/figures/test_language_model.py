@@ -26,7 +26,13 @@ def run(part: str, method: str, seed: int, **given: Any) -> dict[str, Any]:
 
 def recorded() -> list[dict[str, Any]]:
     rows = [run("rates", m, 1000, lr=0.01 * 2**k, late=3 - 0.1 * k) for m in METHODS for k in range(3)]
-    rows += [run(part, m, seed) for part in ("race", "words") for m in METHODS for seed in (1, 0)]
+    kinds = {"race": "characters", "words": "words"}
+    rows += [run(part, m, seed, kind=kinds[part]) for part in kinds for m in METHODS for seed in (1, 0)]
+    rows += [
+        run("early", "Adam", seed, kind=kind, bands=[len(kind)] * 4)
+        for kind in kinds.values()
+        for seed in (1, 0)
+    ]
     ways = [(warm, clip) for warm in (0, 15) for clip in (None, 1.0)]
     rows += [
         run("warmup", m, s, lr=f * r, warmup=w, clip=c, held_out=None if f == 4 and not w else 2.6)
@@ -64,6 +70,8 @@ def check_steps_after(module: Any) -> None:
 def check_gaps(module: Any) -> None:
     """Momentum less Adam, each with its own seed."""
     assert module.gaps(recorded(), "race") == pytest.approx(np.tile([-0.1, 0, 1, 0], (2, 1)))
+    early = module.gaps(recorded(), "words", early=True)
+    assert early == pytest.approx(np.array([[2, 3, 4, 5], [2, 3, 4, 6]]) - 5)
 
 
 def check_values(module: Any) -> None:
@@ -88,6 +96,7 @@ MUTANTS = {
     "no-root": ("m / np.sqrt(v)", "m / v", check_steps_after),
     "other-sign": ("np.array(both[0], float) - np.array(both[1], float)",
                    "np.array(both[1], float) - np.array(both[0], float)", check_gaps),
+    "not-the-early-one": ('"early" if early else part', "part", check_gaps),
     "seeds-as-they-come": ("sorted(chosen(rows, **wanted), key=lambda row: row[\"seed\"])",
                            "chosen(rows, **wanted)", check_values),
 }  # fmt: skip
