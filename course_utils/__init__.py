@@ -29,7 +29,7 @@ What the experiments stand on:
     linear_models    lines, ridge, lasso, minimum norm: solved to the last digit
     distributed      real processes that share a step; the ring, sharding, local steps   24
     diagnostics      curvature, calibration, the cost and the memory of a step
-    recorded         results measured once, with their provenance; the table of effects
+    recorded         results measured once, with their provenance; the tables of effects
     plotting         one style, alt text, names at the ends of lines
     race             a fair race of methods                                       19
     gpu_benchmark    what a GPU can tell: precisions, the optimizers' step      17, 18, 23

@@ -677,7 +677,7 @@ QUIZZES = (
     ),
     Quiz(
         "19.early_rate",
-        "To save steps you train many learning rates for an eighth of the run, on images of which a fifth have wrong "
+        "To save steps you train many learning rates for a sixteenth of the run, on images of which a fifth have wrong "
         "labels, and go on with the better half only. Is the best rate of the whole run among those that are kept?",
         (
             (

@@ -171,15 +171,16 @@ def image_by_image(gaps: torch.Tensor, shuffled: torch.Tensor) -> Figure:
 def early_and_late(lrs: torch.Tensor, accuracy: Mapping[int, torch.Tensor]) -> Figure:
     """Validation accuracy (R,) against the learning rate after some steps, each best one marked."""
     figure, axes = plotting.subplots(size=(6.6, 3.8))
-    shades = (plotting.LIGHT, "#A9A9A9", plotting.GREY, plotting.BLUE)
+    shades = ("#C4C4C4", "#999999", plotting.GREY, plotting.BLUE)
     for color, (steps, values) in zip(shades[-len(accuracy) :], accuracy.items(), strict=True):
         best = int(values.argmax())
         axes.semilogx(lrs.numpy(), 100 * values.numpy(), color=color)
         axes.plot(float(lrs[best]), 100 * float(values[best]), "o", color=color, markersize=8)
         place = (float(lrs[best]), 100 * float(values[best]))
-        axes.annotate(
+        label = axes.annotate(
             f"{steps} steps", place, (0, 7), textcoords="offset points", ha="center", color=plotting.INK
         )
+        label.set_bbox({"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1})
     axes.set_ylim(0, 100)
     title = "The best rate of the first steps is too high at the end"
     plotting.finish(axes, title=title, x="learning rate", y="validation accuracy, %", names=False)

@@ -6,7 +6,7 @@ techniques     the course's techniques as recipes
 trials         each trial once, over processes or a cluster, kept in a file
 optimizers     several optimizers in one
 search         what a random search leaves to luck
-effects        the table: technique, effect here, when to use
+effects        two tables: technique, effect here, when to use
 baseline       the noisy digits' fair baseline, tuned once and recorded
 """
 

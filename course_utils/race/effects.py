@@ -1,11 +1,12 @@
-"""The course's one table: technique -> effect here -> when to use.
+"""The course's two tables: technique -> effect here -> when to use.
 
 No number is written here. What the race can enter is read from the recorded race, as its distance from
 tuned momentum; what it cannot (a penalty's place in Adam, a warm-up alone, fewer bits) from the claim of its
 lesson.
 
-    table()                          the recorded race, the recorded ledger
-    table(Path("build/records/standard"))
+    in_the_race()                               the recorded race
+    in_lessons()                                the recorded ledger
+    in_lessons(Path("build/records/standard"))
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ from course_utils.race.techniques import BASELINE, TWINS
 from course_utils.recorded.record import newest
 
 UNITS = {"points": 100.0, "loss": 1.0}  # what a measured number is multiplied by
-TASKS = {"noisy digits": "noisy digits", "mnist1d": "MNIST-1D"}  # of the race -> heading of its column
+TASKS = {"noisy digits": "noisy digits, points", "mnist1d": "MNIST-1D, points"}  # -> heading of its column
 NOT_RECORDED, NOT_RACED = "not recorded", "not raced"
-RACED_BY = f"tuned {BASELINE}, in the race"
+TWINS_ROW = f"{BASELINE} again (luck of the search)"
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ RACED = (
     ),
     Raced(
         "SAM, twice the gradients", "SAM, twice the gradients", "18", "time for two gradients a step",
-        "budgets are to be equal",
+        "more steps of momentum gain as much",
     ),
     Raced(
         "cosine decay", "+ cosine", "09",
@@ -209,43 +210,47 @@ CLAIMED = (
 )  # fmt: skip
 
 
-def table(records: Path | None = None) -> pd.DataFrame:
-    """The table, one line per row of `RACED` and then of `CLAIMED`; positive numbers are in favour of it.
+def in_the_race() -> pd.DataFrame:
+    """What the race entered, one line per row of `RACED`: points of test accuracy ahead of tuned momentum.
 
-    Args:
-        records: a folder with `claims-NN.json`; None reads the newest recorded ledger. The race is the one
-            that was recorded last.
-    Returns: columns technique, against, one for each task of the race, elsewhere (the lesson's measurement
-        and its setting, of what the race cannot enter), lesson, when, when not. The heading of a task names
-        the luck of the search: from the lowest to the highest of momentum and its twins.
+    Above them the luck of the search: from the lowest to the highest of momentum and its twins.
+
+    Returns: a row for each technique, with a column for each task of the race, when, when not, lesson. The
+        race is the one that was recorded last.
+    """
+    boards = _boards()
+    gaps = {task: board.against(BASELINE) for task, board in boards.items()}
+
+    def row(technique: str, cells: dict[str, str], when: str, when_not: str, lesson: str) -> dict[str, str]:
+        shown = {heading: cells.get(task, NOT_RECORDED) for task, heading in TASKS.items()}
+        return {"technique": technique, **shown, "when": when, "when not": when_not, "lesson": lesson}
+
+    rows = [row(TWINS_ROW, {task: _luck(board) for task, board in boards.items()}, "", "", "19")]
+    for one in RACED:
+        cells = {task: _raced(gap.get(one.recipe)) for task, gap in gaps.items()}
+        rows.append(row(one.technique, cells, one.when, one.when_not, one.lesson))
+    return _by_technique(rows)
+
+
+def in_lessons(records: Path | None = None) -> pd.DataFrame:
+    """What the race cannot enter, one line per row of `CLAIMED`; positive numbers are in favour of it.
+
+    Args: records: a folder with `claims-NN.json`; None reads the newest recorded ledger.
+    Returns: a row for each technique, with columns against, where, effect, when, when not, lesson.
     Raises: ValueError where the folder holds no claim.
     """
     known = _ledger() if records is None else claim_records.by_id(claim_records.read(records))
     require(
         records is None or bool(known), "claims in the folder", cure="run the lessons first", folder=records
     )
-    boards = _boards()
-    headings = {task: _heading(task, boards.get(task)) for task in TASKS}
-    gaps = {task: board.against(BASELINE) for task, board in boards.items()}
-    rows = []
-    for one in RACED:
-        cells = {
-            heading: _raced(gaps[task].get(one.recipe)) if task in gaps else NOT_RECORDED
-            for task, heading in headings.items()
-        }
-        rows.append(
-            {"technique": one.technique, "against": RACED_BY, **cells, "elsewhere": "", "lesson": one.lesson,
-             "when": one.when, "when not": one.when_not}
-        )  # fmt: skip
-    blank = dict.fromkeys(headings.values(), "")
-    for claimed in CLAIMED:
-        effect = _claimed(known.get(claimed.claim, {}), claimed)
-        rows.append(
-            {"technique": claimed.technique, "against": claimed.against, **blank,
-             "elsewhere": f"{claimed.where}: {effect}", "lesson": claimed.claim[:2], "when": claimed.when,
-             "when not": claimed.when_not}
-        )  # fmt: skip
-    return pd.DataFrame(rows)
+    return _by_technique(
+        [
+            {"technique": one.technique, "against": one.against, "where": one.where,
+             "effect": _claimed(known.get(one.claim, {}), one), "when": one.when, "when not": one.when_not,
+             "lesson": one.claim[:2]}
+            for one in CLAIMED
+        ]
+    )  # fmt: skip
 
 
 def luck(board: Result, *, twins: Sequence[str] = TWINS) -> tuple[float, float]:
@@ -260,15 +265,18 @@ def _boards() -> dict[str, Result]:
     return {task: result_of(record.rows, task) for task in TASKS if record and task in there}
 
 
-def _heading(task: str, board: Result | None) -> str:
-    if board is None:
-        return TASKS[task]
+def _by_technique(rows: Sequence[dict[str, str]]) -> pd.DataFrame:
+    """With its heading in the corner, where pandas would give the name of an index a line of its own."""
+    return pd.DataFrame(rows).set_index("technique").rename_axis(index=None, columns="technique")
+
+
+def _luck(board: Result) -> str:
     low, high = luck(board)
-    return f"{TASKS[task]} (luck of the search: {100 * low:+.1f} to {100 * high:+.1f} points)"
+    return _unbroken(f"{100 * low:+.1f} to {100 * high:+.1f}")
 
 
 def _raced(gap: Any) -> str:
-    return NOT_RACED if gap is None else _written(100 * gap.mean, 100 * gap.low, 100 * gap.high, "points")
+    return NOT_RACED if gap is None else _written(100 * gap.mean, 100 * gap.low, 100 * gap.high)
 
 
 def _ledger() -> dict[str, dict[str, Any]]:
@@ -282,9 +290,14 @@ def _claimed(claim: dict[str, Any], row: Claimed) -> str:
         return NOT_RECORDED
     scale = row.sign * UNITS[row.unit]
     low, high = sorted(scale * float(value[name]) for name in ("low", "high"))
-    return _written(scale * float(value["mean"]), low, high, row.unit)
+    digits = 1 if row.unit == "points" else 3
+    return f"{_written(scale * float(value['mean']), low, high, digits)} {row.unit}"
 
 
-def _written(mean: float, low: float, high: float, unit: str) -> str:
-    digits = 1 if unit == "points" else 3
-    return f"{mean:+.{digits}f} {unit} [{low:+.{digits}f}, {high:+.{digits}f}]"
+def _written(mean: float, low: float, high: float, digits: int = 1) -> str:
+    return _unbroken(f"{mean:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}]")
+
+
+def _unbroken(numbers: str) -> str:
+    """With the minus of the claims, and no end of a line inside."""
+    return numbers.replace("-", "\N{MINUS SIGN}").replace(" ", "\N{NO-BREAK SPACE}")

@@ -1,4 +1,4 @@
-"""The table of effects: its rows are read from the recorded race, and from claims that lessons make."""
+"""The tables of effects: their rows are read from the recorded race, and from claims that lessons make."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from course_utils import claim_records, recorded
 from course_utils.race import Entry, Result, effects, result_of, techniques
-from course_utils.race.effects import CLAIMED, NOT_RECORDED, RACED
+from course_utils.race.effects import CLAIMED, NOT_RECORDED, RACED, TWINS_ROW
 from course_utils.race.techniques import BASELINE, TWINS
 from tests import sample
 from tests.mutants import mistakes
@@ -79,29 +79,33 @@ def check_raced(module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         module, "newest", lambda kind: recorded_race("noisy digits") if kind == "race" else None
     )
-    table = module.table()
-    digits = "noisy digits (luck of the search: -0.2 to +1.0 points)"
-    assert list(table.columns)[2:4] == [digits, "MNIST-1D"]
-    by_name = table.set_index("technique")
+    table = module.in_the_race()
+    assert list(table.index) == [TWINS_ROW, *(row.technique for row in RACED)]
+    digits, curves = "noisy digits, points", "MNIST-1D, points"
+    assert list(table.columns) == [digits, curves, "when", "when not", "lesson"]
+    assert plain(table[digits][TWINS_ROW]) == "-0.2 to +1.0"
     board = result_of(recorded_race("noisy digits").rows, "noisy digits")
     gap = board.gap("Lion", BASELINE, level=1 - 0.01 / 5)
-    assert by_name[digits]["Lion"] == f"-5.0 points [{100 * gap.low:+.1f}, {100 * gap.high:+.1f}]"
-    assert by_name[digits]["cosine decay"].startswith("+3.0 points [")
-    assert by_name[digits]["Muon"] == module.NOT_RACED
-    assert set(by_name["MNIST-1D"][: len(RACED)]) == {NOT_RECORDED}
-    assert set(by_name[digits][len(RACED) :]) == {""}
-    assert set(by_name["elsewhere"][: len(RACED)]) == {""}
+    assert plain(table[digits]["Lion"]) == f"-5.0 [{100 * gap.low:+.1f}, {100 * gap.high:+.1f}]"
+    assert plain(table[digits]["cosine decay"]).startswith("+3.0 [")
+    assert table[digits]["Muon"] == module.NOT_RACED
+    assert set(table[curves]) == {NOT_RECORDED}
+
+
+def plain(cell: str) -> str:
+    """As a keyboard writes it."""
+    return cell.replace("\N{MINUS SIGN}", "-").replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_raced_rows_are_the_races_distances(monkeypatch: pytest.MonkeyPatch) -> None:
     check_raced(effects, monkeypatch)
 
 
-def elsewhere(folder: Path | None = None) -> dict[str, str]:
+def in_lessons(folder: Path | None = None) -> dict[str, str]:
     """claim -> what the table says of it."""
-    found = effects.table(folder)["elsewhere"][len(RACED) :]
-    pairs = zip(CLAIMED, found, strict=True)
-    return {row.claim: text.removeprefix(f"{row.where}: ") for row, text in pairs}
+    found = effects.in_lessons(folder)
+    assert list(found["where"]) == [row.where for row in CLAIMED]
+    return {row.claim: plain(cell) for row, cell in zip(CLAIMED, found["effect"], strict=True)}
 
 
 def test_an_interval_is_read_in_its_unit_and_with_its_sign(tmp_path: Path) -> None:
@@ -109,16 +113,16 @@ def test_an_interval_is_read_in_its_unit_and_with_its_sign(tmp_path: Path) -> No
         ("11.more-noisy", interval(0.0312, 0.02, 0.04), "holds"),
         ("05.best-validation", interval(-0.01, -0.02, 0.005), "holds"),
     ]
-    found = elsewhere(record(tmp_path, *claims))
-    assert found["11.more-noisy"] == "+3.1 points [+2.0, +4.0]"
-    assert found["05.best-validation"] == "+0.010 loss [-0.005, +0.020]"
+    found = in_lessons(record(tmp_path, *claims))
+    assert found["11.more-noisy"] == "+3.1 [+2.0, +4.0] points"
+    assert found["05.best-validation"] == "+0.010 [-0.005, +0.020] loss"
     assert {text for claim, text in found.items() if claim not in dict.fromkeys(c[0] for c in claims)} == {
         NOT_RECORDED
     }
 
 
 def test_a_claim_without_an_interval_is_not_recorded(tmp_path: Path) -> None:
-    found = elsewhere(record(tmp_path, ("11.more-noisy", 0.03, "holds")))
+    found = in_lessons(record(tmp_path, ("11.more-noisy", 0.03, "holds")))
     assert set(found.values()) == {NOT_RECORDED}
 
 
@@ -128,23 +132,23 @@ def test_the_ledger_is_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     record(records, ("11.more-noisy", interval(0.03, 0.02, 0.04), "holds"), ("00.x", 1.0, "holds"))
     recorded.save("claims", list(claim_records.read(records)), settings={}, folder=ledgers)
     found = recorded.newest("claims", ledgers)
-    here = effects.table(records)
+    here = effects.in_lessons(records)
     monkeypatch.setattr(effects, "newest", lambda kind: found if kind == "claims" else None)
-    assert effects.table().equals(here)
+    assert effects.in_lessons().equals(here)
     monkeypatch.setattr(effects, "newest", lambda kind: None)
-    assert set(elsewhere().values()) == {NOT_RECORDED}
+    assert set(in_lessons().values()) == {NOT_RECORDED}
 
 
 def test_a_folder_without_claims_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="run the lessons first"):
-        effects.table(tmp_path)
+        effects.in_lessons(tmp_path)
 
 
 def test_a_broken_record_costs_its_own_rows_alone(tmp_path: Path) -> None:
     record(tmp_path, ("11.more-noisy", interval(0.03, 0.02, 0.04), "holds"))
     (tmp_path / "claims-05.json").write_text('{"cut off')
     with pytest.warns(UserWarning, match=r"claims-05\.json is left out"):
-        assert elsewhere(tmp_path)["11.more-noisy"] == "+3.0 points [+2.0, +4.0]"
+        assert in_lessons(tmp_path)["11.more-noisy"] == "+3.0 [+2.0, +4.0] points"
 
 
 MUTANTS = {
