@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import sys
 from types import ModuleType
 from typing import Any
 
@@ -50,8 +51,13 @@ def test_the_solution_is_correct(module: ModuleType, exercise: Exercise) -> None
 
 @each_exercise
 def test_a_printed_solution_can_be_pasted_into_a_notebook(
-    module: ModuleType, exercise: Exercise, capsys: pytest.CaptureFixture[str]
+    module: ModuleType,
+    exercise: Exercise,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # what __main__ has imported is not printed, and another test may have left something there
+    monkeypatch.setitem(sys.modules, "__main__", ModuleType("__main__"))
     solution(exercise.id)
     printed = capsys.readouterr().out.removesuffix("\n").removesuffix(exercise.note).rstrip()
     if exercise.asks_for_function:
