@@ -133,6 +133,8 @@ def test_what_takes_too_long_is_ended() -> None:
     assert all_gone(pids)
 
 
+# The interrupt may come while psutil opens a file, which nobody closes then.
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
 def test_an_interrupt_ends_them() -> None:
     workers = Workers(1)
     workers.run(os.getpid)

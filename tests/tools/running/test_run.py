@@ -387,9 +387,8 @@ def test_interrupt_leaves_finished_lessons_and_no_process(tmp_path: Path) -> Non
     process = subprocess.Popen(
         line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
-    _until(
-        lambda: (build / "executed" / "standard" / "01_quick.ipynb").exists() and (tmp_path / "pid").exists()
-    )
+    # the result is the last that a lesson leaves
+    _until(lambda: last_result(old.parent, "01_quick") is not None and (tmp_path / "pid").exists())
     family = psutil.Process(process.pid).children(recursive=True)
     os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=600)
