@@ -172,6 +172,7 @@ def train(
     draw = torch.Generator().manual_seed(seed)
     before = sample(net, START, 200) if samples else ""
     losses, norms, spiked = [], [], list[Tensor]()
+    wait = LATER if spared == "later" else 0
     for step in range(steps):
         for rule, peak in zip(rules, peaks, strict=True):
             warm = steps // 10 if warmup is None else warmup
@@ -183,15 +184,14 @@ def train(
         (SPIKE * loss if spike and step == steps // 4 else loss).backward()
         norms.append(float(clip_grad_norm_(net, torch.inf if clip is None else clip)))
         losses.append(loss.item())
-        since = step - steps // 4
-        if spared and since == 0:
+        if spared and step == steps // 4:
             spiked = [p.grad.clone() for p in net.parameters() if p.grad is not None]
             if spared == "m":
                 rules[0].param_groups[0]["lr"] = 0.0
         for rule in rules:
             rule.step()
-        if since == (0 if spared == "m" else LATER) and spared:
-            forget(rules[0], spiked, since, v_too=spared == "later")
+        if spared and step == steps // 4 + wait:
+            forget(rules[0], spiked, wait, v_too=spared == "later")
     nats, targets = held_out_losses(net, held_out)
     order = torch.bincount(numbers, minlength=count).argsort(descending=True)
     rank = order.argsort()[targets]
@@ -282,58 +282,20 @@ def parts(store: Store) -> None:
         lr = best_rate(store, "long rates", start, **given)
         for seed in range(SEEDS["long"]):
             store.run("long", lr=lr, seed=seed, samples=method == "Adam" and seed == 0, **given)
+    given = {"kind": "characters", "method": "Adam", "lr": best["Adam"], "steps": STEPS["spike"]}
     for seed in range(SEEDS["spike"]):
-        for beta2, clip in ((0.95, None), (0.999, None), (0.999, 1.0)):
-            for spike in (False, True):
-                store.run(
-                    "spike",
-                    kind="characters",
-                    method="Adam",
-                    lr=best["Adam"],
-                    steps=STEPS["spike"],
-                    seed=seed,
-                    beta2=beta2,
-                    clip=clip,
-                    spike=spike,
-                )
+        for (beta2, clip), spike in itertools.product(
+            ((0.95, None), (0.999, None), (0.999, 1.0)), (False, True)
+        ):
+            store.run("spike", seed=seed, beta2=beta2, clip=clip, spike=spike, **given)
         for beta2, spared in itertools.product((0.95, 0.999), ("m", "later")):
-            way = {"beta2": beta2, "clip": None, "spike": True, "spared": spared}
-            store.run(
-                "spared",
-                kind="characters",
-                method="Adam",
-                lr=best["Adam"],
-                steps=STEPS["spike"],
-                seed=seed,
-                **way,
-            )
-    steps = STEPS["warmup"]
-    for seed in range(SEEDS["warmup"]):
-        for method in ("momentum", "Adam"):
-            for factor in (1, 4):
-                for warmup in (0, steps // 10):
-                    for clip in (None, 1.0):
-                        store.run(
-                            "warmup",
-                            kind="characters",
-                            method=method,
-                            lr=factor * best[method],
-                            steps=steps,
-                            seed=seed,
-                            warmup=warmup,
-                            clip=clip,
-                        )
-        for warmup in (0, steps // 10):
-            way = {"warmup": warmup, "clip": None}
-            store.run(
-                "warmup",
-                kind="characters",
-                method="momentum",
-                lr=best["momentum"] / 2,
-                steps=steps,
-                seed=seed,
-                **way,
-            )
+            store.run("spared", seed=seed, beta2=beta2, clip=None, spike=True, spared=spared, **given)
+    warmups = (0, STEPS["warmup"] // 10)
+    ways = [*itertools.product(("momentum", "Adam"), (1, 4), warmups, (None, 1.0))]
+    ways += itertools.product(("momentum",), (0.5,), warmups, (None,))
+    for seed, (method, factor, warmup, clip) in itertools.product(range(SEEDS["warmup"]), ways):
+        given = {"kind": "characters", "method": method, "lr": factor * best[method]}
+        store.run("warmup", steps=STEPS["warmup"], seed=seed, warmup=warmup, clip=clip, **given)
     lrs = {
         m: best_rate(store, "word rates", best[m], kind="words", method=m, steps=STEPS["words"])
         for m in ("momentum", "Adam")

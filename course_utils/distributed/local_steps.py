@@ -114,7 +114,7 @@ def steps_to(
             of the given one.
     Returns: (seeds, settings).
     """
-    whole = all(is_whole(w) and w >= 1 for w in warm_up)
+    whole = all(is_whole(k) and k >= 1 for k in warm_up)
     require(whole, "whole numbers warm_up >= 1", warm_up=list(warm_up))
     require(is_whole(look) and look >= 1, "a whole number look >= 1", look=look)
     w = [p.expand(-1, len(rates), 1, -1, -1).clone().requires_grad_() for p in w]

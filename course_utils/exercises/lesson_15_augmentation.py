@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -223,10 +224,27 @@ def _unpaired(strengths: Tensor, scores: Tensor) -> float:
     return float(strengths[int(as_good.nonzero()[0])])
 
 
-def _deviation(strengths: Tensor, scores: Tensor) -> float:
-    best = int(scores.mean(0).argmax())
+def _as_good(
+    strengths: Tensor,
+    scores: Tensor,
+    error: Callable[[Tensor], Tensor],
+    *,
+    best: int | None = None,
+    place: int = 0,
+) -> float:
+    """As the solution, with another error of the differences (S, A), another best, or the last in place of the first."""
+    best = int(scores.mean(0).argmax()) if best is None else best
     behind = scores[:, [best]] - scores
-    return float(strengths[int((behind.mean(0) <= behind.std(0)).nonzero()[0])])
+    return float(strengths[int((behind.mean(0) <= error(behind)).nonzero()[place])])
+
+
+def _error(behind: Tensor) -> Tensor:
+    error: Tensor = behind.std(0) / len(behind) ** 0.5
+    return error
+
+
+def _deviation(strengths: Tensor, scores: Tensor) -> float:
+    return _as_good(strengths, scores, lambda behind: behind.std(0))
 
 
 def _luckiest(strengths: Tensor, scores: Tensor) -> float:
@@ -234,10 +252,7 @@ def _luckiest(strengths: Tensor, scores: Tensor) -> float:
 
 
 def _strongest(strengths: Tensor, scores: Tensor) -> float:
-    best = int(scores.mean(0).argmax())
-    behind = scores[:, [best]] - scores
-    as_good = behind.mean(0) <= behind.std(0) / len(scores) ** 0.5
-    return float(strengths[int(as_good.nonzero()[-1])])
+    return _as_good(strengths, scores, _error, place=-1)
 
 
 def _first_gap(strengths: Tensor, scores: Tensor) -> float:
@@ -253,25 +268,16 @@ def _first_gap(strengths: Tensor, scores: Tensor) -> float:
 
 def _divided_by_all(strengths: Tensor, scores: Tensor) -> float:
     """The deviation with S in place of S - 1."""
-    best = int(scores.mean(0).argmax())
-    behind = scores[:, [best]] - scores
-    as_good = behind.mean(0) <= behind.std(0, correction=0) / len(scores) ** 0.5
-    return float(strengths[int(as_good.nonzero()[0])])
+    return _as_good(strengths, scores, lambda behind: behind.std(0, correction=0) / len(behind) ** 0.5)
 
 
 def _root_of_one_less(strengths: Tensor, scores: Tensor) -> float:
     """The deviation over the root of S - 1."""
-    best = int(scores.mean(0).argmax())
-    behind = scores[:, [best]] - scores
-    as_good = behind.mean(0) <= behind.std(0) / max(len(scores) - 1, 1) ** 0.5
-    return float(strengths[int(as_good.nonzero()[0])])
+    return _as_good(strengths, scores, lambda behind: behind.std(0) / max(len(behind) - 1, 1) ** 0.5)
 
 
 def _by_median(strengths: Tensor, scores: Tensor) -> float:
-    best = int(scores.median(0).values.argmax())
-    behind = scores[:, [best]] - scores
-    as_good = behind.mean(0) <= behind.std(0) / len(scores) ** 0.5
-    return float(strengths[int(as_good.nonzero()[0])])
+    return _as_good(strengths, scores, _error, best=int(scores.median(0).values.argmax()))
 
 
 def _its_index(strengths: Tensor, scores: Tensor) -> int:

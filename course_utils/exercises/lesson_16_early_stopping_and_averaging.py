@@ -32,16 +32,33 @@ def stop_at(values: list[float], patience: int, min_delta: float) -> Stop:
     return len(values) - 1, best_step
 
 
-def _from_the_start(values: list[float], patience: int, min_delta: float) -> Stop:
-    best, best_step, waited = math.inf, 0, 0
+def _played(
+    values: list[float],
+    patience: int,
+    gains: Callable[[float, float], bool],
+    *,
+    next_bar: Callable[[float, float, bool], float] = lambda value, bar, gain: value if gain else bar,
+    resets: bool = True,
+) -> Stop:
+    """The solution's loop, with another comparison of (value, bar), another next bar, or a count that stays."""
+    bar, best_step, waited = math.inf, 0, 0
     for step, value in enumerate(values):
-        if value < best - min_delta:
-            best, best_step = value, step
+        if gain := gains(value, bar):
+            best_step, waited = step, 0 if resets else waited
         else:
             waited += 1
+        bar = next_bar(value, bar, gain)
         if waited == patience:
             return step, best_step
     return len(values) - 1, best_step
+
+
+def _below(min_delta: float) -> Callable[[float, float], bool]:
+    return lambda value, bar: value < bar - min_delta
+
+
+def _from_the_start(values: list[float], patience: int, min_delta: float) -> Stop:
+    return _played(values, patience, _below(min_delta), resets=False)
 
 
 def _wrong_way(values: list[float], patience: int, min_delta: float) -> Stop:
@@ -49,16 +66,7 @@ def _wrong_way(values: list[float], patience: int, min_delta: float) -> Stop:
 
 
 def _against_the_last(values: list[float], patience: int, min_delta: float) -> Stop:
-    last, best_step, waited = math.inf, 0, 0
-    for step, value in enumerate(values):
-        if value < last - min_delta:
-            best_step, waited = step, 0
-        else:
-            waited += 1
-        last = value
-        if waited == patience:
-            return step, best_step
-    return len(values) - 1, best_step
+    return _played(values, patience, _below(min_delta), next_bar=lambda value, bar, gain: value)
 
 
 def _one_more(values: list[float], patience: int, min_delta: float) -> Stop:
@@ -66,27 +74,11 @@ def _one_more(values: list[float], patience: int, min_delta: float) -> Stop:
 
 
 def _ties_count(values: list[float], patience: int, min_delta: float) -> Stop:
-    best, best_step, waited = math.inf, 0, 0
-    for step, value in enumerate(values):
-        if value <= best - min_delta:
-            best, best_step, waited = value, step, 0
-        else:
-            waited += 1
-        if waited == patience:
-            return step, best_step
-    return len(values) - 1, best_step
+    return _played(values, patience, lambda value, bar: value <= bar - min_delta)
 
 
 def _delta_added(values: list[float], patience: int, min_delta: float) -> Stop:
-    best, best_step, waited = math.inf, 0, 0
-    for step, value in enumerate(values):
-        if value < best + min_delta:
-            best, best_step, waited = value, step, 0
-        else:
-            waited += 1
-        if waited == patience:
-            return step, best_step
-    return len(values) - 1, best_step
+    return _played(values, patience, _below(-min_delta))
 
 
 def _no_delta(values: list[float], patience: int, min_delta: float) -> Stop:
@@ -100,16 +92,7 @@ def _best_of_all(values: list[float], patience: int, min_delta: float) -> Stop:
 
 def _creeping(values: list[float], patience: int, min_delta: float) -> Stop:
     """A gain that is too small to count lowers the value to beat all the same."""
-    best, best_step, waited = math.inf, 0, 0
-    for step, value in enumerate(values):
-        if value < best - min_delta:
-            best_step, waited = step, 0
-        else:
-            waited += 1
-        best = min(best, value)
-        if waited == patience:
-            return step, best_step
-    return len(values) - 1, best_step
+    return _played(values, patience, _below(min_delta), next_bar=lambda value, bar, gain: min(bar, value))
 
 
 def _stop_inputs() -> Inputs:

@@ -133,6 +133,13 @@ def values(rows: Rows, name: str = "held_out", **wanted: Any) -> NDArray[np.floa
     return np.array([np.nan if row[name] is None else row[name] for row in found], float)
 
 
+def _curve(rows: Rows, every: int, **wanted: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Steps, and the training loss there: means over the chosen runs."""
+    mean: NDArray[np.float64] = np.mean([row["curve"] for row in chosen(rows, **wanted)], 0)
+    steps: NDArray[np.float64] = every * (np.arange(len(mean), dtype=np.float64) + 0.5)
+    return steps, mean
+
+
 def rates(rows: Rows) -> Figure:
     """The loss at the end of training against the rate, for each method."""
     figure, axes = plotting.subplots(size=(7.0, 4.0))
@@ -151,8 +158,7 @@ def race(rows: Rows, every: int) -> Figure:
     """Curves of all methods (means over seeds), and where each seed ended."""
     figure, (left, right) = plotting.subplots(1, 2, size=(9.6, 4.1), width_ratios=(1.25, 1))
     for k, (name, color) in enumerate(COLOURS.items()):
-        curve = np.mean([row["curve"] for row in chosen(rows, part="race", method=name)], 0)
-        left.plot(every * (np.arange(len(curve)) + 0.5), curve, color=color, linewidth=1.6)
+        left.plot(*_curve(rows, every, part="race", method=name), color=color, linewidth=1.6)
         left.text(0.95, 0.93 - 0.085 * k, name, transform=left.transAxes, ha="right", color=color)
         ends = values(rows, part="race", method=name)
         plotting.measured(right, ends, np.full(len(ends), -k), label=f"_{name}", color=color)
@@ -222,19 +228,15 @@ def spike(rows: Rows, every: int) -> Figure:
     """Training curves of runs with a spike, means over seeds, above the runs without one, dashed."""
     figure, axes = plotting.subplots(size=(7.4, 4.0))
     kinds = {
-        "β₂ = 0.999": ("spike", 0.999, None, plotting.VERMILION),
-        "β₂ = 0.95": ("spike", 0.95, None, plotting.BLUE),
-        "0.999, not in m": ("spared", 0.999, None, plotting.PURPLE),
-        "0.999, cut": ("spike", 0.999, 1.0, plotting.GREEN),
+        "β₂ = 0.999": ({"part": "spike", "beta2": 0.999, "clip": None}, plotting.VERMILION),
+        "β₂ = 0.95": ({"part": "spike", "beta2": 0.95, "clip": None}, plotting.BLUE),
+        "0.999, not in m": ({"part": "spared", "beta2": 0.999, "spared": "m"}, plotting.PURPLE),
+        "0.999, cut": ({"part": "spike", "beta2": 0.999, "clip": 1.0}, plotting.GREEN),
     }
-    for name, (part, beta2, clip, color) in kinds.items():
-        way = {"spared": "m"} if part == "spared" else {}
-        found = chosen(rows, part=part, beta2=beta2, clip=clip, spike=True, **way)
-        curve = np.mean([row["curve"] for row in found], 0)
-        axes.plot(every * (np.arange(len(curve)) + 0.5), curve, color=color, linewidth=1.8, label=name)
-    calm = chosen(rows, part="spike", beta2=0.999, clip=None, spike=False)
-    curve = np.mean([row["curve"] for row in calm], 0)
-    plotting.theory(axes, every * (np.arange(len(curve)) + 0.5), curve, label="_no spike")
+    for name, (runs, color) in kinds.items():
+        axes.plot(*_curve(rows, every, spike=True, **runs), color=color, linewidth=1.8, label=name)
+    calm = _curve(rows, every, part="spike", beta2=0.999, clip=None, spike=False)
+    plotting.theory(axes, *calm, label="_no spike")
     axes.set_ylim(2.3, 4)
     title = "One loss far too large, and what it leaves behind"
     plotting.finish(axes, title=title, x="step", y="training loss, nats")

@@ -59,10 +59,10 @@ def layer_valleys(one: Tensor, count: int, generator: torch.Generator, *, turned
     if turned in ("sides", "shuffled"):
         left, right = (random_turns(count, d, generator)[0] for _ in range(2))
         turn = torch.einsum("sab,scd->sacbd", left, right).reshape(count, d * d, d * d)
-    if turned == "shuffled":
-        curvatures = curvatures.gather(1, torch.rand(count, d * d, generator=generator).argsort(1))
     elif turned == "all":
         turn = random_turns(count, d * d, generator)[0]
+    if turned == "shuffled":
+        curvatures = curvatures.gather(1, torch.rand(count, d * d, generator=generator).argsort(1))
     valleys: Tensor = turn @ torch.diag_embed(curvatures) @ turn.mT
     return valleys
 

@@ -101,6 +101,25 @@ def test_a_figure_keeps_its_labels_on_a_phone(opened: Open) -> None:
     assert figure.get_attribute("tabindex") == "0"  # one scrolls it with the keyboard, too
 
 
+@pytest.mark.parametrize(
+    ("name", "picture"),
+    [(LESSON, ".cell_output .course-figure img"), ("gallery.html", ".course-gallery img")],
+)
+def test_pictures_in_the_dark_are_dimmed_and_have_no_frame(name: str, picture: str, opened: Open) -> None:
+    """The theme draws a frame around those of cells. What moves holds its picture in .live-panels."""
+    first = opened(name, scheme="dark").locator(picture).first
+    looks = [
+        first.evaluate(
+            "(one, kind) => { if (kind) one.closest('.course-figure').className = kind;"
+            " const { padding, filter, backgroundColor } = getComputedStyle(one);"
+            " return [padding, filter, backgroundColor]; }",
+            arg=kind,
+        )
+        for kind in ("", "live-panels")
+    ]
+    assert looks == [["0px", "brightness(0.92)", "rgb(255, 255, 255)"]] * 2
+
+
 def test_every_page_is_in_the_test() -> None:
     assert set(LESSONS) <= set(pages())
     assert all(Path(name).suffix == ".html" for name in LESSONS)
