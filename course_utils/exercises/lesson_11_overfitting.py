@@ -151,10 +151,12 @@ def _parts_for_penalties(l2s: list[float], errors: torch.Tensor) -> float:
 
 def _penalty_inputs() -> Inputs:
     level = torch.tensor([[0.5, 0.75, 0.5]], dtype=torch.float64).repeat(4, 1)  # the limit itself is met
+    swing = torch.tensor([0.4, 0.6] * 6, dtype=torch.float64)  # of 12 parts: K / 2 is far from the root of K
     rows: list[tuple[Any, ...]] = [
         ([0.5], _randn(5, 3, 1)),
         ([0.02, 2.0], 0.3 + _randn(6, 2, 2).abs()),
         ([0.1, 0.3, 0.2], level),
+        ([0.1, 0.4], torch.stack([swing, torch.full_like(swing, 0.5235)], 1)),
     ]
     for seed in range(16):
         parts, count = 3 + seed % 6, 5 + seed
