@@ -94,11 +94,23 @@ def test_code_does_not_scroll_on_a_laptop(name: str, opened: Open) -> None:
 
 def test_a_figure_keeps_its_labels_on_a_phone(opened: Open) -> None:
     page = opened(LESSON, width=390)
-    figure = page.locator("figure.course-figure:visible").first
+    figure = page.locator("figure.course-figure:visible:not(.course-panels)").first
     figure.scroll_into_view_if_needed()
     assert figure.locator("img").evaluate("(one) => one.clientWidth") >= 570
     assert figure.evaluate("(one) => one.clientWidth") <= 390
     assert figure.get_attribute("tabindex") == "0"  # one scrolls it with the keyboard, too
+
+
+def test_panels_stand_one_below_the_other_on_a_phone(opened: Open) -> None:
+    page = opened("lessons/16_early_stopping_and_averaging.html", width=390)
+    figure = page.locator("figure.course-panels:visible").first
+    figure.scroll_into_view_if_needed()
+    image = figure.locator("img")
+    page.wait_for_function("(one) => one.complete && one.naturalWidth > 0", arg=image.element_handle())
+    assert image.evaluate("(one) => one.currentSrc").endswith("-panels.webp")
+    high, wide, shown = image.evaluate("(one) => [one.clientHeight, one.clientWidth, one.naturalWidth]")
+    assert high > wide > 0.6 * shown  # its labels are of a size that one reads
+    assert figure.evaluate("(one) => one.scrollWidth <= one.clientWidth")
 
 
 @pytest.mark.parametrize(

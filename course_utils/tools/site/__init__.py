@@ -3,6 +3,7 @@
     python -m course_utils site       docs/ + notebooks/  ->  build/site-source/  ->  build/site/
 
     lesson_page  a lesson as the site shows it: figures as files with alt text, verdicts as links, folds
+    narrow       a figure's panels one below the other, for a phone
     folds        hints, solution and known wrong answers of an exercise
     claims_page  every claim with value, bounds, seeds and a link to its cell
     pages        home's list of lessons, gallery, mistakes, reading list

@@ -14,7 +14,7 @@ import io
 import re
 import shutil
 from collections.abc import Collection, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from course_utils.tools import lessons
 from course_utils.tools.lesson import Lesson, attachments, picture, with_attachments
 from course_utils.tools.lesson_exercises import asked_in, exercises_by_id
 from course_utils.tools.page_markup import raw
-from course_utils.tools.site import explored, folds, links
+from course_utils.tools.site import explored, folds, links, narrow
 
 FIGURES = "_static/figures"
 NOTEBOOKS = "_static/notebooks"
@@ -34,6 +34,7 @@ LIVE = "_static/live"  # a script for each figure that moves, docs/_static/live.
 DRAWN = "_static/explored"  # a folder for each figure whose states have been drawn, see explored.py
 STANDS = "In the notebook this figure has sliders; here it stands at their first values."
 STANDS_STILL = "With scripts this figure moves with its sliders; here it stands at their first values."
+PHONE = "(max-width: 40rem)"  # as docs/_static/course.css has it
 # **Is it noise?** and **2 · Repair it** (5 minutes)
 _OPENING = re.compile(r"\*\*([^*]+\?|\d · [^*]+)\*\* (?=\S)")
 _EXPLORED = re.compile(r"explore\(\s*figures\.(\w+)")
@@ -177,6 +178,8 @@ def files(lesson: Lesson) -> dict[str, bytes]:
             contents[_attached(lesson, cell, k, kind)] = content
     for shown in lesson.pictures:
         contents[f"{FIGURES}/{lesson.name}/{file_of(shown.name)}"] = as_file(shown.name, shown.content)
+        if panels := stacked(shown.name, shown.content):
+            contents[f"{FIGURES}/{lesson.name}/{stacked_of(shown.name)}"] = panels
         if shown.moves:
             contents[f"{FIGURES}/{lesson.name}/{still_of(shown.name)}"] = last_frame(shown.content)
     return contents
@@ -195,8 +198,26 @@ def as_file(name: str, content: bytes) -> bytes:
         return content
     image = Image.open(io.BytesIO(content))
     opaque = image.mode != "RGBA" and "transparency" not in image.info
+    return _webp(image.convert("RGB" if opaque else "RGBA"))
+
+
+@cache
+def stacked(name: str, content: bytes) -> bytes:
+    """The figure for a phone, its panels one below the other; empty where it has one, or none."""
+    from PIL import Image
+
+    panels = narrow.stacked(Image.open(io.BytesIO(content))) if name.endswith((".png", ".webp")) else None
+    return _webp(panels) if panels else b""
+
+
+def stacked_of(name: str) -> str:
+    """The name of that figure's file."""
+    return Path(file_of(name)).with_suffix("").as_posix() + "-panels.webp"
+
+
+def _webp(image: Any) -> bytes:
     buffer = io.BytesIO()
-    image.convert("RGB" if opaque else "RGBA").save(buffer, "WEBP", lossless=True, method=4)
+    image.save(buffer, "WEBP", lossless=True, method=4)
     return buffer.getvalue()
 
 
@@ -222,6 +243,11 @@ def figure(src: str, alt: str, content: bytes, *, caption: str = "", lazy: bool 
     width, height = Image.open(io.BytesIO(content)).size
     loading = ' loading="lazy"' if lazy else ""
     image = f'<img src="{src}" alt="{html.escape(alt)}" width="{width}" height="{height}"{loading}>'
+    panels = stacked(src, content)
+    if panels:
+        width, height = Image.open(io.BytesIO(panels)).size
+        size = f'width="{width}" height="{height}"'
+        image = f'<picture><source media="{PHONE}" srcset="{stacked_of(src)}" {size}>{image}</picture>'
     if src.endswith(".gif"):
         still = still_of(src)
         image = (
@@ -229,7 +255,8 @@ def figure(src: str, alt: str, content: bytes, *, caption: str = "", lazy: bool 
             f'<button type="button" class="course-film" data-film="{src}" data-still="{still}">Pause</button>'
         )
     caption = f"<figcaption>{caption}</figcaption>" if caption else ""
-    return f'<figure class="course-figure">{image}{caption}</figure>'
+    kind = "course-figure course-panels" if panels else "course-figure"
+    return f'<figure class="{kind}">{image}{caption}</figure>'
 
 
 def still_of(film: str) -> str:
