@@ -1,8 +1,8 @@
 """A figure for a phone: panels that stand side by side, one below the other.
 
 A figure of two panels is 800 to 1200 pixels wide, and at a phone's 360 nobody reads its labels. It is cut
-before each axis, where columns of pixels are blank from top to bottom, and so are its rows. A panel that shares
-the labels of the first in its row, or of the last in its column, gets a copy of them.
+before each axis, where columns of pixels are blank from top to bottom, and so are its rows. A panel that has
+its labels from the first in its row, or from the last in its column, gets a copy of them.
 """
 
 from __future__ import annotations
