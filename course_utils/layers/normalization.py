@@ -116,9 +116,11 @@ class BatchNormByHand(torch.autograd.Function):
     def backward(ctx: Any, g: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         c, r, weight = ctx.saved_tensors
         dims, n = all_but_channels(c), c.numel() // c.shape[1]
-        sum_g, sum_gc = g.sum(dims, keepdim=True), (g * c).sum(dims, keepdim=True)
-        g_x = (g - sum_g / n).addcmul_(c, sum_gc * r * r / -n)
-        g_x.mul_(r if weight is None else r * per_channel(weight, c))
+        g_x = g * c  # its memory is used again: to ask for more costs as much as to fill it
+        sum_g, sum_gc = g.sum(dims, keepdim=True), g_x.sum(dims, keepdim=True)
+        scale = r if weight is None else r * per_channel(weight, c)
+        torch.mul(c, sum_gc * r * r / -n, out=g_x)
+        g_x.add_(g).sub_(sum_g / n).mul_(scale)
         g_weight = None if weight is None else (sum_gc * r).flatten()
         return g_x, g_weight, sum_g.flatten() if ctx.has_bias else None, None
 
