@@ -364,6 +364,7 @@ def _reports() -> Inputs:
         ([run(1.0, 0.0, 1.0, 2.4, 2.4, 2.4), run(2.0, 0.0, 3.0, 0.8, 0.8, 0.8)],),  # one above, one below
         # of the last three the mean is in, of the last two not
         ([run(1.0, 0.0, 1.0, 1.6, 2.3, 2.3), run(2.0, 0.0, 3.0, 1.0, 1.0, 1.0)],),
+        ([run(1.0, 0.0, 1.0, 0.5, 0.5, 1.8, 2.0, 2.3), run(2.0, 0.0, 3.0, 1.0, 1.0, 1.0)],),  # the mean is in
         # the first alone is away
         ([run(1.0, 0.0, 1.2, 2.6, 2.0, 2.0, 2.0), run(2.0, 0.0, 1.0, 1.0, 1.0, 1.0)],),
         # 1.5 times as large

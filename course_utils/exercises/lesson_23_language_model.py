@@ -163,6 +163,8 @@ def _traces() -> Inputs:
         ([0.69, 0.68, 0.69, 0.6], 2, 16, 0.3),
         ([1.0, 0.9, 0.7, 0.5], 2, 16, 0.3),  # in bits
         ([4.6, 1.0, 0.9, 2.0], 94, 32, 1.1),  # below the lowest on the way alone
+        ([4.6, 1.0, 2.1, 2.0], 94, 32, 1.1),
+        ([4.5, 4.6, 4.7, 4.8], 94, 32, 1.1),  # rises
         ([60.0, 50.0, 40.0, 20.0], 94, 32, 1.1),  # by the ratio it is summed
         ([20.0, 15.0, 10.0, 8.0], 94, 8, 1.1),  # by the difference another one
         ([14.0, 9.0, 7.0, 6.0], 94, 32, 1.1),  # far above, and nearer to bits than to a sum
