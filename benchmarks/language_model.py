@@ -15,13 +15,14 @@ says otherwise:
     spike     at a quarter of the steps one loss is 1,000 times too large; not cut, unless it says so
     spared    the same spike kept out of m, or taken out of both averages after 40 steps
     words     momentum and Adam, for the next of 1,024 words
+              (long words: the same for four times as many steps, at their best rates then)
     early     Adam with so few steps that its mean loss is about momentum's: is momentum late with what is
-              rare, or is it only less far?
+              rare, or is it only less far? (early long: beside momentum's long runs)
     warmup    warm-up and cutting on and off, at the best rate and at four times that; momentum at half its
               rate, too, without the cut
 
 Each finished run is a line of `--store`: stop it when you like and start it again, it goes on where it was.
-In all it takes some twelve minutes of one quiet core.
+In all it takes some seventeen minutes of one quiet core.
 """
 
 from __future__ import annotations
@@ -47,11 +48,11 @@ from course_utils.regularizers import clip_grad_norm_
 
 ONE_V, ONE_IN_ALL = "Adam, one v a tensor", "Adam, one v in all"
 PLACES, SEQUENCES, WORDS = 32, 16, 1024
-STEPS = {"race": 400, "words": 200, "long": 1600, "spike": 200, "warmup": 150}
-SEEDS = {"race": 5, "long": 5, "words": 3, "spike": 3, "warmup": 3}
+STEPS = {"race": 400, "words": 200, "long": 1600, "spike": 200, "warmup": 150, "long words": 800}
+SEEDS = {"race": 5, "long": 5, "words": 3, "spike": 8, "warmup": 3, "long words": 6}
 # the middle of each grid
 RATES = {"momentum": 0.5, "Adam": 0.02, "AdamW": 0.02, "Muon": 0.04, ONE_V: 0.02, ONE_IN_ALL: 0.02}
-EARLY = {"characters": 260, "words": 160}
+EARLY = {"characters": 260, "words": 160, "long": 1200}
 LONG_RATES = {"momentum": 1.0, "Adam": 0.02}
 TUNING_SEED = 1000
 DECAY = 0.1  # of AdamW
@@ -282,6 +283,8 @@ def parts(store: Store) -> None:
         lr = best_rate(store, "long rates", start, **given)
         for seed in range(SEEDS["long"]):
             store.run("long", lr=lr, seed=seed, samples=method == "Adam" and seed == 0, **given)
+            if method == "Adam":
+                store.run("early long", lr=lr, seed=seed, **(given | {"steps": EARLY["long"]}))
     given = {"kind": "characters", "method": "Adam", "lr": best["Adam"], "steps": STEPS["spike"]}
     for seed in range(SEEDS["spike"]):
         for (beta2, clip), spike in itertools.product(
@@ -303,6 +306,11 @@ def parts(store: Store) -> None:
     for seed in range(SEEDS["words"]):
         for method, lr in lrs.items():
             store.run("words", kind="words", method=method, lr=lr, steps=STEPS["words"], seed=seed)
+    for method, start in lrs.items():
+        given = {"kind": "words", "method": method, "steps": STEPS["long words"]}
+        lr = best_rate(store, "long word rates", start, **given)
+        for seed in range(SEEDS["long words"]):
+            store.run("long words", lr=lr, seed=seed, **given)
     for kind, lr, part in (("characters", best["Adam"], "race"), ("words", lrs["Adam"], "words")):
         for seed in range(SEEDS[part]):
             store.run("early", kind=kind, method="Adam", lr=lr, steps=EARLY[kind], seed=seed)

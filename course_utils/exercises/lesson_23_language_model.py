@@ -558,7 +558,7 @@ QUIZZES = (
                 False,
             ),
             (
-                "Some steps are a few times too long, then hundreds are far too short",
+                "Some steps are a few times too long, then thousands are far too short",
                 "v has a long memory, and m a short one.",
                 True,
             ),

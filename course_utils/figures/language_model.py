@@ -149,7 +149,7 @@ def rates(rows: Rows) -> Figure:
         ends = [np.nan if row["late"] is None else row["late"] for row in found]
         axes.plot([row["lr"] for row in found], ends, "o-", markersize=5, color=color, label=f"_{name}")
         axes.text(0.97, 0.53 - 0.09 * k, name, transform=axes.transAxes, ha="right", color=color)
-    title = "Each method has its own valley of rates"
+    title = "Momentum's valley of rates lies apart"
     plotting.finish(axes, title=title, x="rate η", y="training loss at the end, nats", names=False)
     return figure
 
