@@ -657,8 +657,8 @@ EXERCISES = (
 QUIZZES = (
     Quiz(
         "22.wider",
-        "You tuned Adam's rate on a net with 32 units in each hidden layer. Now the layers get 256 units; the first weights are again those of "
-        "He. Where is the best rate of the wide net?",
+        "You tuned Adam's rate for 40 steps under the squared error, on a net with 32 units in each hidden layer. Now the layers get 256 "
+        "units; the first weights are again those of He. Where is the best rate of the wide net?",
         (
             (
                 "About where it was",

@@ -38,8 +38,8 @@ DEEP = (
 ALIKE = (
     "Left, the distance between two units that began alike, against the step: at zero throughout for small "
     "batches and Adam, rising with dropout and with weights of their own on the way on. Right, the share of "
-    "units that are dead after training, against the rate, and saturated at the start, against the weights: "
-    "both grow."
+    "units that are dead after training, against the rate, and of outputs that are saturated at the start, "
+    "against the weights: both grow."
 )
 CURVES = (
     "Loss at the end against the rate, one curve for each of six widths, in four panels. In the standard "
@@ -178,11 +178,11 @@ def deep(factors: Mapping[str, Sequence[float]], losses: Mapping[str, Tensor], g
 
 
 def alike(apart: Mapping[str, Tensor], lost: Mapping[str, tuple[Sequence[float], Tensor]]) -> Figure:
-    """Two units that began alike; and units that are lost.
+    """Two units that began alike; and dead units, saturated outputs.
 
     Args:
         apart: name -> distance (T,) before each step.
-        lost: name -> (factors (F,), share of the units (F,)).
+        lost: name -> (factors (F,), share of the units, or of outputs (F,)).
     """
     figure, (left, right) = plotting.subplots(1, 2, size=(9.8, 3.8))
     colours = (plotting.BLUE, plotting.GREEN, plotting.PURPLE, plotting.VERMILION)
@@ -200,9 +200,9 @@ def alike(apart: Mapping[str, Tensor], lost: Mapping[str, tuple[Sequence[float],
     right.set_xticks(list(factors), [f"{factor:g}" for factor in factors])
     plotting.finish(
         right,
-        title="Units that are lost",
+        title="Dead units, saturated outputs",
         x="factor on the rate (dead), on the weights (saturated)",
-        y="share of units",
+        y="share of units (dead), of outputs",
     )
     return figure
 
