@@ -657,7 +657,7 @@ QUIZZES = (
         (
             (
                 "Never worse: an average has less noise",
-                "The average is never worse than its members on average. But the members are: eight of the nine "
+                "Its loss is never above the mean loss of its members. But the members are bad: eight of the nine "
                 "views are images that this net reads badly.",
                 False,
             ),
