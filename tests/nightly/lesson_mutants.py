@@ -75,7 +75,7 @@ MUTANTS = (
     Mutant("dropout active in eval", "13", "layers/dropout.py", "if not self.training or self.p == 0:", "if self.p == 0:"),
     Mutant("biased variance in batch norm's buffer", "14", "layers/normalization.py", "var * (n / (n - 1))", "var"),
     Mutant("batch norm's momentum reversed", "14", "layers/normalization.py", "running.mul_(1 - part).add_(part * batch.flatten())", "running.mul_(part).add_((1 - part) * batch.flatten())"),
-    Mutant("batch norm's backward without the variance's term", "14", "layers/normalization.py", "addcmul_(c, sum_gc * r * r / -n)", "addcmul_(c, sum_gc * 0)"),
+    Mutant("batch norm's backward without the variance's term", "14", "layers/normalization.py", "torch.mul(c, sum_gc * r * r / -n, out=g_x)", "torch.mul(c, sum_gc * 0, out=g_x)"),
     Mutant("rotation the other way round", "15", "augmentation/geometry.py", "cos, sin = angle.cos(), angle.sin()", "cos, sin = angle.cos(), -angle.sin()"),
     Mutant("rotation about a corner's pixel", "15", "augmentation/geometry.py", "- (width - 1) / 2  # (W)", "- (width - 3) / 2  # (W)"),
     Mutant("mixup with the partner's share swapped", "15", "augmentation/mixing.py", "weight * own + (1 - weight) * own[partner]", "(1 - weight) * own + weight * own[partner]"),
