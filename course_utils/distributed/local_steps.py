@@ -126,6 +126,8 @@ def steps_to(
             with torch.no_grad():
                 now = losses(w, x[:, None, None], y[:, None, None])[..., 0]
             found = torch.where(found.isinf() & (now < target), float(t), found)
+            if bool(found.isfinite().all()):
+                break
             if bool(found.isfinite().any(1).all()) and t >= 2 * float(found.amin(1).max()):
                 break  # a rate that needs twice as long is not the best
         loss = losses(w, x[seed, index][:, None, None], y[seed, index][:, None, None]).sum()

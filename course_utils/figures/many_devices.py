@@ -34,16 +34,16 @@ GAPS = (
     "process against the same with other masks."
 )
 HELD = (
-    "Left, bytes per parameter that each of two workers holds at four stages of sharding, as stacked bars of "
-    "the formula, with a measured dot at the top of each: 16, 12, 10 and 8. Right, gigabytes on each device "
-    "against the number of devices, both logarithmic: without sharding the line is flat, with all three "
-    "shared out it falls as one over the number."
+    "Left, bytes per parameter that each of two workers holds after the backward pass at four stages of "
+    "sharding, as stacked bars of the formula, with a measured dot at the top of each: 16, 12, 10 and 8. "
+    "Right, gigabytes on each device against the number of devices, both logarithmic: without sharding the "
+    "line is flat, with all three shared out it falls as one over the number."
 )
 LOCAL = (
     "Left, training loss at the end against the rate, one line for each number of local steps: near at "
     "the lowest rate, a single mean at the end a little higher, and apart at high ones, where few local "
     "steps end lowest. Right, the loss at the best rate against the number of local steps, with mixed and "
-    "with sorted digits: mixed it rises a little, sorted it rises far above one worker's."
+    "with sorted digits: mixed it about doubles, sorted it rises far above one worker's."
 )
 SCALING = (
     "Left, steps to the loss against the number of workers, logarithmic: they fall and then level off. "

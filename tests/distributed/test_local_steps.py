@@ -79,6 +79,8 @@ def check_steps(module: Any) -> None:
             torch.optim.SGD(net.parameters(), lr=0.6 * min(1, (t + 1) / 5)).step()
         assert 0 < at < len(drawn)
         assert float(found[seed, 1]) == at
+    alone = module.steps_to(0.8, w, x, y, drawn, rates=[0.6], look=3, warm_up=[5])  # ends once all are there
+    assert torch.equal(alone[:, 0], found[:, 1])
 
 
 def check_draw(module: Any) -> None:
