@@ -43,15 +43,15 @@ WINDOW = (
 )
 HELD = (
     "Sharpness against the step in two panels. Left, the rate is changed midway: raised, the sharpness drops "
-    "to the new 2/η; lowered, it climbs. Right, the step is made without its part along one direction, or "
-    "with half of it: without the sharpest the sharpness climbs far past 2/η, with half along the sharpest "
-    "it climbs towards 4/η, without the second sharpest it stays."
+    "to the new 2/η; lowered, it climbs. Right, the step is made with less of its part along one direction: "
+    "with a tenth along the sharpest the sharpness climbs past 4/η on average, with half it climbs to 4/η "
+    "and stops, without the second sharpest it stays a little above 2/η."
 )
 THROWN = (
     "Left, ηλ and the loss of one net in the first steps after a start above the edge: ηλ falls from 3 to "
     "about 2 within a few steps, and the loss falls. Right, the highest ηλ at the start at which nets are "
     "caught, one row of dots for each kind of net: small weights lowest, below 2, with a warm-up as well; "
-    "wide tanh nets near 4; large weights, and our net with a warm-up, far higher."
+    "wide tanh nets between 4 and 6; large weights, and our net with a warm-up, far higher."
 )
 LIMITS = (
     "ηλ at the end, one row of dots for each way to step. Gradient descent lies near 2; momentum "
@@ -200,15 +200,20 @@ def window(
 
 
 def held(
-    every: int, changed: Mapping[str, Tensor], removed: Mapping[str, Tensor], lr: float, change: int
+    every: int,
+    changed: Mapping[str, Tensor],
+    removed: Mapping[str, Tensor],
+    lr: float,
+    change: int,
+    begin: int,
 ) -> Figure:
     """Sharpness against the step: left the rate is changed at `change`, right a direction is left out.
 
-    Args: changed, removed: name -> (S, K), measured every `every` steps; of `removed` from `change` on.
+    Args: changed, removed: name -> (S, K), measured every `every` steps; of `removed` from `begin` on.
     """
     figure, (left, right) = plotting.subplots(1, 2, size=(9.6, 3.9), sharey=True)
     colours = (plotting.BLUE, plotting.ORANGE, plotting.GREY)
-    for axes, curves, first in ((left, changed, 0), (right, removed, change)):
+    for axes, curves, first in ((left, changed, 0), (right, removed, begin)):
         for (name, values), color in zip(curves.items(), colours, strict=False):
             mean = values.mean(0).numpy()
             x = first + every * np.arange(len(mean))
@@ -222,8 +227,8 @@ def held(
         plotting.theory(left, ends, [limit, limit], label="_edge")
     right.axhline(2 / lr, **plotting.THEORY)
     right.axhline(4 / lr, **plotting.THEORY)
-    right.text(change, 2 / lr - 0.25, "2/η", va="top")
-    right.text(change, 4 / lr + 0.15, "4/η", va="bottom")
+    right.text(begin, 2 / lr - 0.25, "2/η", va="top")
+    right.text(begin, 4 / lr + 0.15, "4/η", va="bottom")
     left.axvline(change, color=plotting.GREY, linewidth=0.9)
     left.set_ylim(0, 10)
     left.text(change / 2, 3.4, f"η = {lr:g}", ha="center", va="bottom")

@@ -97,10 +97,10 @@ def test_window_marks_what_is_lost_and_draws_the_prediction() -> None:
 
 def test_held_has_the_limit_of_each_rate() -> None:
     changed = {"then 0.4": draw(3, 21), "then 1.6": draw(3, 21)}
-    figure = figures.held(25, changed, {"without": draw(3, 9)}, 0.8, 300)
+    figure = figures.held(25, changed, {"without": draw(3, 9)}, 0.8, 300, 100)
     left, right = figure.axes
     assert [points[0, 1] for points in lines(left, "_edge")] == pytest.approx([2.5, 5, 1.25])
-    np.testing.assert_allclose(line(right, "_without")[[0, -1], 0], [300, 500])
+    np.testing.assert_allclose(line(right, "_without")[[0, -1], 0], [100, 300])
     limits = sorted(float(one.get_ydata()[0]) for one in right.get_lines() if one.get_linestyle() == "--")
     assert limits == pytest.approx([2.5, 5])
 
