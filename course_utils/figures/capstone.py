@@ -187,30 +187,22 @@ def early_and_late(lrs: torch.Tensor, accuracy: Mapping[int, torch.Tensor]) -> F
     return figure
 
 
-def for_the_same_steps(
-    scores: torch.Tensor,
-    full: Mapping[int, torch.Tensor],
-    halved: Mapping[str, Mapping[int, tuple[torch.Tensor, float]]],
-) -> Figure:
+def for_the_same_steps(lines: Mapping[str, Mapping[int, tuple[torch.Tensor, float]]]) -> Figure:
     """What searches report on average against the steps that they took; beside each dot the rates it tried.
 
-    Args:
-        scores: (R,), what each rate would report.
-        full: k -> the choices (M,) of searches that train k rates to the end, at the cost of k runs.
-        halved: name -> {n: the choices (M,) of successive halving among n rates, and its cost in whole runs}.
+    Args: lines: up to three, name -> {n: (what searches among n rates report (S,), their cost in runs)}.
     """
     figure, axes = plotting.subplots(size=(6.6, 3.8))
-    lines = {"all to the end": {k: (found, float(k)) for k, found in full.items()}, **halved}
     for (name, line), color in zip(
         lines.items(), (plotting.GREY, plotting.BLUE, plotting.VERMILION), strict=False
     ):
         costs = [cost for _, cost in line.values()]
-        means = [100 * float(scores[found].mean()) for found, _ in line.values()]
+        means = [100 * float(scores.mean()) for scores, _ in line.values()]
         axes.plot(costs, means, "o-", color=color, markersize=6, linewidth=1, label=name)
         place = (-4, 7) if color == plotting.BLUE else (3, -13)
         for count, x, y in zip(line, costs, means, strict=True):
             axes.annotate(f"{count}", (x, y), place, textcoords="offset points", color=color)
-    title = "Halving saves steps; begun too early it stops paying"
+    title = "With wrong labels halving, begun too early, stops paying"
     spent = "gradient steps spent, in whole runs (numbers: rates tried)"
     axes.legend(loc="lower right")
     plotting.finish(axes, title=title, x=spent, y="reported test accuracy, %", names=False)

@@ -156,10 +156,9 @@ def check_early(module: Any) -> None:
 
 
 def check_steps(module: Any) -> None:
-    scores = torch.tensor([0.5, 0.7, 0.9])
-    full = {2: torch.tensor([0, 1, 1]), 3: torch.tensor([1, 1, 2])}
-    halved = {"late": {8: (torch.tensor([0, 2, 2]), 2.5)}}
-    [axes] = drawn(module.for_the_same_steps(scores, full, halved)).axes
+    full = {2: (torch.tensor([0.5, 0.7, 0.7]), 2.0), 3: (torch.tensor([0.7, 0.7, 0.9]), 3.0)}
+    halved = {8: (torch.tensor([0.5, 0.9, 0.9]), 2.5)}
+    [axes] = drawn(module.for_the_same_steps({"all to the end": full, "late": halved})).axes
     lines = {line.get_label(): line for line in axes.get_lines()}
     whole, half = lines["all to the end"], lines["late"]
     assert list(whole.get_xdata()) == [2, 3]
@@ -213,7 +212,7 @@ MUTANTS: dict[str, tuple[str, str, Any]] = {
     "images for luck": ("(gaps, plotting.BLUE", "(shuffled, plotting.BLUE", check_images),
     "the worst rate marked": ("int(values.argmax())", "int(values.argmin())", check_early),
     "a whole run for each": ("[cost for _, cost in line.values()]", "list(line)", check_steps),
-    "the median": ("float(scores[found].mean())", "float(scores[found].median())", check_steps),
+    "the median": ("float(scores.mean()) for", "float(scores.median()) for", check_steps),
     "shares": ("[100 * share for share in found.values()]", "list(found.values())", check_apart),
     "one trial alone": ("expected_best(scores, k) for", "expected_best(scores, 1) for", check_budgets),
 }
