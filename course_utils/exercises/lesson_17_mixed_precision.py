@@ -167,6 +167,7 @@ def _logs() -> Inputs:
         log("clipped first", 0.3, 65536.0, 2.0, 0.02, 1.01),  # too short for its clip, and cut all the same
         log("unscaled twice", 0.3, 65536.0, 2.0, 0.02, 0.99),
         log("neither", 0.3, 16.0, 2.0, 3.0),
+        log("none", 3.0, 1024.0, 0.05, 0.1, 1.001),
         log("neither", 8.0, 0.25, 1.0, 0.1),  # a scale that has fallen below one
         log("clipped first", 8.0, 0.25, 1.0, 0.1),
         log("not clipped", 2.0, 8.0, 1.5, 0.3, 1.02),
