@@ -167,8 +167,8 @@ def _logs() -> Inputs:
         log("clipped first", 0.3, 65536.0, 2.0, 0.02, 1.01),  # too short for its clip, and cut all the same
         log("unscaled twice", 0.3, 65536.0, 2.0, 0.02, 0.99),
         log("neither", 0.3, 16.0, 2.0, 3.0),
-        log("none", 5.0, 0.25, 0.5, 0.1, 1.001),  # a scale that has fallen below one
-        log("neither", 8.0, 0.25, 1.0, 0.1),
+        log("none", 3.0, 1024.0, 0.05, 0.1, 1.001),
+        log("neither", 8.0, 0.25, 1.0, 0.1),  # a scale that has fallen below one
         log("clipped first", 8.0, 0.25, 1.0, 0.1),
         log("not clipped", 2.0, 8.0, 1.5, 0.3, 1.02),
         log("unscaled twice", 6.0, 8.0, 4.0, 0.3),
@@ -678,7 +678,7 @@ QUIZZES = (
         "17.who_needs_scaling",
         "To scale a loss is to multiply it by a large number before the backward pass, and to divide the gradients "
         "by that number afterwards. Float16 has 11 binary digits, and 2⁻²⁴ is its smallest number; bfloat16 has 8 "
-        "digits and the range of float32. Which of them needs a scaled loss?",
+        "digits and the range of float32. Which of them can need a scaled loss?",
         (
             (
                 "bfloat16, because it has the fewest digits",
