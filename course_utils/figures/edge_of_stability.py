@@ -44,7 +44,7 @@ WINDOW = (
 HELD = (
     "Sharpness against the step in two panels. Left, the rate is changed midway: raised, the sharpness drops "
     "to the new 2/η; lowered, it climbs. Right, the step is made with less of its part along one direction: "
-    "with a tenth along the sharpest the sharpness climbs past 4/η on average, with half it climbs to 4/η "
+    "with 0.1 of it along the sharpest the sharpness climbs past 4/η on average, with half it climbs to 4/η "
     "and stops, without the second sharpest it stays a little above 2/η."
 )
 THROWN = (
