@@ -35,7 +35,8 @@ NEED = (
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _SETTINGS = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "alternatives", "fonts", "mime.types")
 _PRIVATE = ("/root", "/home", "/run", "/var", "/mnt", "/media", "/srv", "/etc/ssh", "/etc/ssl/private")
-# What of the machine an unshared process does not see; the folders to hide follow the first two arguments.
+# What of the machine an unshared process does not see. After two arguments come the folders to hide, each
+# with what is needed in it, once to be put aside and once to be put back: FOLDER NEEDED... - NEEDED... -
 _UNSHARED = """
 set -e
 home=$1 size=$2; shift 2
@@ -55,10 +56,28 @@ for file in /etc/shadow /etc/shadow- /etc/gshadow /etc/gshadow-; do
   [ ! -e "$file" ] || mount --bind /dev/null "$file"
 done
 while [ "$1" != -- ]; do
-  mount -t tmpfs -o size=1m,mode=755 none "$1"
+  place=$1 kept=0; shift
+  while [ "$1" != - ]; do
+    kept=$((kept + 1))
+    mkdir -p "/dev/shm/kept/$kept"
+    mount --rbind "$1" "/dev/shm/kept/$kept"
+    shift
+  done
+  shift
+  [ ! -d "$place" ] || mount -t tmpfs -o size=1m,mode=755 none "$place"
+  kept=0
+  while [ "$1" != - ]; do
+    kept=$((kept + 1))
+    mkdir -p "$1"
+    mount --rbind "/dev/shm/kept/$kept" "$1"
+    umount -R -l "/dev/shm/kept/$kept"
+    rmdir "/dev/shm/kept/$kept"
+    shift
+  done
   shift
 done
 shift
+[ ! -d /dev/shm/kept ] || rmdir /dev/shm/kept
 while read -r _ _ _ _ at how _; do
   at=$(printf %b "$at")
   case "$at" in
@@ -198,13 +217,14 @@ def _bwrap(home: Path, beside: Path | None, hide: Sequence[Path]) -> list[str]:
 
 def _unshare(home: Path, hide: Sequence[Path]) -> list[str]:
     needed = [*_needed(), home]
-    private = [Path(place) for place in _PRIVATE]
-    hidden = [
-        place
-        for place in (*private, *hide)
-        if place.is_dir() and not place.is_symlink() and not any(one.is_relative_to(place) for one in needed)
-    ]
-    shell = ["sh", "-c", _UNSHARED, "sh", str(home), str(SCRATCH), *map(str, hidden), "--"]
+    places = {*map(Path, _PRIVATE), *hide}
+    hidden: list[str] = []
+    # the outer one of two first; a Python of pyenv or conda lies in a home, which is hidden around it
+    for place in sorted(places, key=lambda place: len(place.parts)):
+        if place.is_dir() and not place.is_symlink() and not any(place.is_relative_to(one) for one in needed):
+            within = [str(one) for one in needed if one.is_relative_to(place)]
+            hidden += [str(place), *within, "-", *within, "-"]
+    shell = ["sh", "-c", _UNSHARED, "sh", str(home), str(SCRATCH), *hidden, "--"]
     # Without setpriv a grader that is killed leaves the process behind, until its own limit of time.
     ends = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
     return [*ends, "unshare", "-Urnpmf", "--mount-proc", "--kill-child", *shell]

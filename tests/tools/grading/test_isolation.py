@@ -136,6 +136,32 @@ def needs_unshare() -> None:
         pytest.skip("unshare does not work here")
 
 
+def test_a_home_is_hidden_around_the_python_that_lies_in_it(
+    needs_unshare: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, work = tmp_path / "home of ada", tmp_path / "work"
+    (ada / "python" / "lib").mkdir(parents=True)
+    (ada / "python" / "lib" / "m.py").touch()
+    (ada / ".ssh").mkdir()
+    (ada / "class").mkdir()
+    (ada / "diary").touch()
+    work.mkdir()
+    needed = (*isolation._needed(), ada / "python")
+    monkeypatch.setattr(isolation, "_PRIVATE", (str(ada),))
+    monkeypatch.setattr(isolation, "_needed", lambda: needed)
+    code = (
+        "import os, sys\nada = sys.argv[1]\nprint(os.listdir(ada), os.listdir(ada + '/python/lib'))\n"
+        "for name in ('/x', '/python/x', '/python/lib/m.py'):\n"
+        "    try:\n        open(ada + name, 'w')\n        print('written')\n    except OSError:\n        pass"
+    )
+    done = subprocess.run(
+        [*Way("unshare", False).command(work, None, [ada / "class"]), sys.executable, "-c", code, str(ada)],
+        env=isolation.bare_environment(str(work)), cwd=work, capture_output=True, timeout=300,
+    )  # fmt: skip
+    assert done.stdout.decode().splitlines() == ["['python'] ['m.py']"], done.stderr
+    assert sorted(path.name for path in ada.iterdir()) == [".ssh", "class", "diary", "python"]
+
+
 def check_bwrap(module: ModuleType, folder: Path, _: None) -> None:
     assert reached(module.Way("bwrap", False), folder) == FINE
 
@@ -168,7 +194,7 @@ test_a_hole_in_unshare_is_noticed = mistakes(
         ("remount,bind,ro,", "remount,bind,rw,"),
         ('mount --rbind "$home/dev" /dev\n', ""),
         ('mount -t tmpfs -o "size=$size,mode=700" none "$home"\n', ""),
-        ("for place in (*private, *hide)", "for place in private"),
+        ("{*map(Path, _PRIVATE), *hide}", "{*map(Path, _PRIVATE)}"),
         ('_PRIVATE = ("/root", "/home", ', "_PRIVATE = ("),
         ("mount --bind /dev/null", "true"),
         ("--bounding-set=-all", "--bounding-set=+all"),
