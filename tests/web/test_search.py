@@ -37,7 +37,7 @@ FIRST = {  # question -> how the address of the section begins that must come fi
     "label smoothing": "lessons/15_augmentation.html",
     "early stopping patience": "lessons/16_early_stopping_and_averaging.html",
     "loss scaling fp16": "glossary.html#term-Loss-scaling",
-    "gradient clipping": "lessons/18_beyond_adam.html",
+    "gradient clipping": "glossary.html#term-Gradient-clipping",
     "muon": "lessons/18_beyond_adam.html",
     "edge of stability": "glossary.html#term-Edge-of-stability",
     "how many seeds": "lessons/00_start_here.html#how-many-seeds",
