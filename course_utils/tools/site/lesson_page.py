@@ -178,7 +178,7 @@ def files(lesson: Lesson) -> dict[str, bytes]:
             contents[_attached(lesson, cell, k, kind)] = content
     for shown in lesson.pictures:
         contents[f"{FIGURES}/{lesson.name}/{file_of(shown.name)}"] = as_file(shown.name, shown.content)
-        if panels := stacked(shown.name, shown.content):
+        if panels := stacked(shown.content):
             contents[f"{FIGURES}/{lesson.name}/{stacked_of(shown.name)}"] = panels
         if shown.moves:
             contents[f"{FIGURES}/{lesson.name}/{still_of(shown.name)}"] = last_frame(shown.content)
@@ -201,12 +201,13 @@ def as_file(name: str, content: bytes) -> bytes:
     return _webp(image.convert("RGB" if opaque else "RGBA"))
 
 
-@cache
-def stacked(name: str, content: bytes) -> bytes:
-    """The figure for a phone, its panels one below the other; empty where it has one, or none."""
+@cache  # a lesson's page, its files and the gallery ask for it
+def stacked(content: bytes) -> bytes:
+    """The figure for a phone, its panels one below the other; empty where it has one, or is a film."""
     from PIL import Image
 
-    panels = narrow.stacked(Image.open(io.BytesIO(content))) if name.endswith((".png", ".webp")) else None
+    image = Image.open(io.BytesIO(content))
+    panels = narrow.stacked(image) if image.format == "PNG" else None
     return _webp(panels) if panels else b""
 
 
@@ -243,8 +244,7 @@ def figure(src: str, alt: str, content: bytes, *, caption: str = "", lazy: bool 
     width, height = Image.open(io.BytesIO(content)).size
     loading = ' loading="lazy"' if lazy else ""
     image = f'<img src="{src}" alt="{html.escape(alt)}" width="{width}" height="{height}"{loading}>'
-    panels = stacked(src, content)
-    if panels:
+    if panels := stacked(content):
         width, height = Image.open(io.BytesIO(panels)).size
         size = f'width="{width}" height="{height}"'
         image = f'<picture><source media="{PHONE}" srcset="{stacked_of(src)}" {size}>{image}</picture>'

@@ -61,12 +61,12 @@ def stacked(image: Any) -> Any | None:
 
 def _cuts(ink: Ink, least: int) -> list[int]:
     """Columns at which to cut, so that an axis with its labels begins each part but the first."""
-    blank = np.flatnonzero(np.diff(np.r_[False, ~ink.any(0), False].astype(int))).reshape(-1, 2)
+    upright = _upright(ink)
     before: dict[int, list[tuple[int, int]]] = {}  # axis -> the blank runs since the axis before it
-    for begin, end in blank[(blank[:, 0] > 0) & (blank[:, 1] - blank[:, 0] >= GAP)].tolist():
-        axis = _axis(ink[:, end:])
-        if axis is not None:
-            before.setdefault(end + axis, []).append((begin, end))
+    for begin, end in _runs(~ink.any(0)):
+        later = upright[upright >= end]
+        if begin > 0 and end - begin >= GAP and len(later):
+            before.setdefault(int(later[0]), []).append((begin, end))
     cuts: list[int] = []
     right = ink.shape[1]
     # from the right, so that a bar of colours stays with what it explains
@@ -89,9 +89,20 @@ def _turned(ink: Ink) -> Ink:
     return ink[::-1].T
 
 
+def _runs(filled: Any) -> list[tuple[int, int]]:
+    """Where each unbroken run of a line begins and ends."""
+    edges = np.flatnonzero(np.diff(np.r_[False, filled, False].astype(int)))
+    return [(int(begin), int(end)) for begin, end in edges.reshape(-1, 2)]
+
+
+def _upright(ink: Ink) -> npt.NDArray[np.intp]:
+    """The columns of axes that stand upright."""
+    return np.flatnonzero(ink.sum(0) >= AXIS * len(ink))
+
+
 def _axis(ink: Ink) -> int | None:
-    """The first column of an axis that stands upright; None where there is none."""
-    upright = np.flatnonzero(ink.sum(0) >= AXIS * len(ink))
+    """The first of these columns; None where there is none."""
+    upright = _upright(ink)
     return int(upright[0]) if len(upright) else None
 
 
@@ -119,8 +130,8 @@ def _has_labels(ink: Ink) -> bool:
 
 def _last_line(ink: Ink) -> int:
     """The row above a line of text at the foot; the height where there is none."""
-    filled = np.flatnonzero(np.diff(np.r_[False, ink.any(1), False].astype(int))).reshape(-1, 2)
-    top = int(filled[-1][0]) - 2 if len(filled) > 1 else 0
+    filled = _runs(ink.any(1))
+    top = filled[-1][0] - 2 if len(filled) > 1 else 0
     return top if top > NARROWED * len(ink) else len(ink)
 
 

@@ -128,5 +128,5 @@ def test_the_page_offers_the_panels_to_a_phone() -> None:
     text = lesson_page.figure("../a/b.webp", "two panels", two)
     assert f'<source media="{lesson_page.PHONE}" srcset="../a/b-panels.webp" width=' in text
     assert 'class="course-figure course-panels"' in text
-    assert Image.open(io.BytesIO(lesson_page.stacked("b.png", two))).format == "WEBP"
+    assert Image.open(io.BytesIO(lesson_page.stacked(two))).format == "WEBP"
     assert "source" not in lesson_page.figure("../a/b.webp", "one panel", png(1, 1))
