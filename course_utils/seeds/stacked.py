@@ -103,7 +103,7 @@ class StackedDenseNets(StackedNets):
         for name, layer in self.layers:
             if isinstance(layer, nn.Linear):
                 weight, bias = self.parameters[f"{name}.weight"], self.parameters.get(f"{name}.bias")
-                x = weight @ x if bias is None else torch.baddbmm(bias[:, :, None], weight, x)
+                x = weight @ x if bias is None else torch.baddbmm(bias.unsqueeze(2), weight, x)
             elif not isinstance(layer, nn.Flatten):
                 x = layer(x)
         return x.mT
@@ -137,14 +137,24 @@ _CROSS_ENTROPIES = (F.cross_entropy, losses.cross_entropy)
 
 def per_seed(loss: Loss, prediction: Tensor, target: Tensor) -> Tensor:
     """Mean loss of each seed, (S,), from predictions and targets of shape (S, b, ...)."""
+    return mean_per_seed(losses_per_seed(loss, prediction, target))
+
+
+def mean_per_seed(values: Tensor) -> Tensor:
+    """(S, ...) -> (S,)."""
+    return values if values.ndim == 1 else values.flatten(1).mean(1)
+
+
+def losses_per_seed(loss: Loss, prediction: Tensor, target: Tensor) -> Tensor:
+    """The losses (S, ...) whose mean is each seed's: (S,) where `loss` has taken it already."""
     rule: Any = loss
     if isinstance(loss, partial) and not loss.args and loss.keywords.keys() <= {"label_smoothing"}:
         rule = loss.func
     if rule in _ENTRYWISE_LOSSES and target.shape == prediction.shape:
-        return loss(prediction, target, reduction="none").flatten(1).mean(1)
+        return loss(prediction, target, reduction="none")
     if rule in _CROSS_ENTROPIES and prediction.ndim == 3:  # (S, C, b): S examples with b positions each
         moved = target.mT if target.is_floating_point() else target
-        return loss(prediction.mT, moved, reduction="none").mean(1)
+        return loss(prediction.mT, moved, reduction="none")
     values = _mapped(
         lambda: vmap(loss, randomness="different")(prediction, target),
         lambda: loss(prediction[0], target[0]),

@@ -33,7 +33,8 @@ from course_utils.seeds.stacked import (
     StackedNets,
     clip_per_seed,
     keeps_seeds_apart,
-    per_seed,
+    losses_per_seed,
+    mean_per_seed,
     stack,
 )
 from course_utils.training.arguments import check_functions
@@ -125,7 +126,7 @@ def train_seeds(
         loss: (prediction, target) -> mean loss of a batch.
         steps: optimizer steps, >= 1. An epoch that ends in between is followed by the next.
         seeds: one whole number per run.
-        batch_size: examples per step and seed; None for full batches.
+        batch_size: examples per step and seed; None for full batches, whose order is left as it is.
         metric: reduces the last dimension of target, as `training.accuracy` does; measured on `validation`.
         schedule: step -> multiplier of the base learning rate.
         penalty: (name, stacked parameter) pairs -> a sum over entries, added to the loss of each seed.
@@ -220,13 +221,16 @@ class _Objective:
         named = self.nets.named_parameters()
         for _, p in named:
             p.grad = None
-        values = per_seed(self.loss, self.nets.forward(x, training=True), y)
-        terms = [values] if self.penalty is None else [values, self.penalty(named)]
-        # the gradient of their sum
-        torch.autograd.backward(terms, [torch.ones_like(term) for term in terms])
+        values = losses_per_seed(self.loss, self.nets.forward(x, training=True), y)
+        # the gradient of the sum over seeds of the mean loss
+        terms, weights = [values], [torch.full_like(values, 1 / values[0].numel())]
+        if self.penalty is not None:
+            terms.append(self.penalty(named))
+            weights.append(torch.ones_like(terms[1]))
+        torch.autograd.backward(terms, weights)
         if self.clip_norm is not None:
             clip_per_seed([p for _, p in named], self.clip_norm)
-        self.losses.append(values.detach())
+        self.losses.append(mean_per_seed(values.detach()))
         return self.losses[-1]
 
     def taken_first(self) -> Tensor:
@@ -256,23 +260,27 @@ def _batches(
     x: Tensor, y: Tensor, train: object, batch_size: int | None, seeds: tuple[int, ...]
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Minibatches (S, b, ...) without end, each seed's in an order of its own, drawn anew in every epoch."""
-    n, first = len(x), torch.zeros(1, 1, dtype=torch.int64)
+    if batch_size is None:
+        if not isinstance(train, Stacked):
+            x, y = x.expand(len(seeds), *x.shape), y.expand(len(seeds), *y.shape)
+        while True:
+            yield x, y
+    n, first = len(x), None
     if isinstance(train, Stacked):
         # row i of seed s is row s * n + i of all
         n, x, y = x.shape[1], x.flatten(0, 1), y.flatten(0, 1)
         first = torch.arange(len(seeds))[:, None] * n
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    rows_of_x, rows_of_y = (len(seeds), -1, *x.shape[1:]), (len(seeds), -1, *y.shape[1:])
     while True:
-        for order in minibatches(n, n if batch_size is None else batch_size, *generators):
-            index = (order.view(len(seeds), -1) + first).to(x.device)  # (S, b)
-            row = index.flatten()
-            yield (
-                x.index_select(0, row).view(*index.shape, *x.shape[1:]),
-                y.index_select(0, row).view(*index.shape, *y.shape[1:]),
-            )
+        for order in minibatches(n, batch_size, *generators):
+            index = order if first is None else order.view(first.shape[0], -1) + first
+            row = index.flatten().to(x.device)  # (S * b,)
+            yield x.index_select(0, row).view(rows_of_x), y.index_select(0, row).view(rows_of_y)
 
 
 def _augmented(augment: Augment, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     if isinstance(augment, (Mixup, CutMix)):
         return mix_within_seeds(augment, x, y)
-    return augment(x.flatten(0, 1)).unflatten(0, x.shape[:2]), y
+    # a copy: full batches are the examples themselves, and an augmentation may work in place
+    return augment(x.flatten(0, 1).clone()).unflatten(0, x.shape[:2]), y

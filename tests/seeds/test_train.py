@@ -419,16 +419,17 @@ def test_a_regression_with_one_output() -> None:
     check_equal(train_seeds, column, (x, x.sum(1, keepdim=True)), loss=losses.mse_loss)
 
 
-def test_full_batches_and_the_measured_training_loss() -> None:
-    x, y = examples()
+def check_full_batches(train_seeds: Callable[..., SeedRuns], train: Any) -> None:
+    """Every step sees all examples of its seed, and the loss measured there is the one before it."""
     runs = train_seeds(
-        mlp, (x, y), optimizer=sgd, loss=F.cross_entropy, steps=4, seeds=SEEDS, batch_size=None,
+        mlp, train, optimizer=sgd, loss=F.cross_entropy, steps=4, seeds=SEEDS, batch_size=None,
         measure_every=1,
     )  # fmt: skip
     assert runs.steps == [1, 2, 3, 4]
     for index, seed in enumerate(SEEDS):
         torch.manual_seed(seed)
         model = mlp()
+        x, y = (part[index] for part in train) if isinstance(train, Stacked) else train
         optimizer = sgd(model.parameters())
         for step in range(4):
             optimizer.zero_grad()
@@ -436,6 +437,19 @@ def test_full_batches_and_the_measured_training_loss() -> None:
             torch.testing.assert_close(runs.train_loss[index, step], loss.detach(), **CLOSE)
             loss.backward()
             optimizer.step()
+
+
+@pytest.mark.parametrize("train", [examples(), stacked_examples()], ids=["shared", "stacked"])
+def test_full_batches_and_the_measured_training_loss(train: Any) -> None:
+    check_full_batches(train_seeds, train)
+
+
+def test_an_augmentation_in_place_leaves_the_examples_alone() -> None:
+    train = stacked_examples()
+    before = train.x.clone()
+    options: dict[str, Any] = {"optimizer": sgd, "loss": F.cross_entropy, "steps": 2, "seeds": SEEDS}
+    train_seeds(mlp, train, batch_size=None, augment=lambda x: x.add_(1), **options)
+    assert torch.equal(train.x, before)
 
 
 def test_measurements_are_those_of_the_final_models() -> None:
@@ -692,7 +706,10 @@ def test_bad_arguments(change: dict[str, Any], message: str) -> None:
 
 
 # What `train` takes from the modules beside it.
-TAKEN = {"stacked": ("stack", "per_seed", "clip_per_seed"), "measurements": ("Rows", "BestWeights")}
+TAKEN = {
+    "stacked": ("stack", "losses_per_seed", "mean_per_seed", "clip_per_seed"),
+    "measurements": ("Rows", "BestWeights"),
+}
 
 
 def in_package(check: Callable[[Any], None]) -> Callable[[Any], None]:
@@ -741,10 +758,8 @@ MUTANTS: dict[str, tuple[str, str, str, dict[str, Any]]] = {
         "g.mul_(over((largest / norm_per_seed([g])).clamp(max=1), g))",
         OPTIONS["clipping"],
     ),
-    "mean-over-seeds-too": (
-        "stacked", 'loss(prediction.mT, moved, reduction="none").mean(1)',
-        'loss(prediction.mT, moved, reduction="none").mean(1) / len(target)', {},
-    ),
+    "mean-over-seeds-too": ("train", "1 / values[0].numel()", "1 / values.numel()", {}),
+    "whole-batches-for-parts": ("train", "if batch_size is None:", "if batch_size is not None:", {}),
     "weighted-mean-taken-for-a-plain-one": (
         "stacked", '<= {"label_smoothing"}', '<= {"label_smoothing", "weight"}',
         {"loss": LOSSES["weighted"][0]},
@@ -754,7 +769,7 @@ MUTANTS: dict[str, tuple[str, str, str, dict[str, Any]]] = {
         OPTIONS["clipping"] | SAM_ALONE,
     ),
     "penalty-on-the-first-gradient-alone": (
-        "train", "if self.penalty is None else", "if self.penalty is None or self.losses else",
+        "train", "if self.penalty is not None:", "if self.penalty is not None and not self.losses:",
         OPTIONS["penalty"] | SAM_ALONE,
     ),
     "activation-used-once": (
@@ -774,6 +789,13 @@ test_mistakes_are_caught = mistakes(
         mistake: (module, old, new, in_package(partial(check_equal, **arguments)))
         for mistake, (module, old, new, arguments) in MUTANTS.items()
     },
+)
+
+
+test_mistakes_with_full_batches_are_caught = mistakes(
+    "course_utils.seeds.stacked",
+    {"sum-for-a-mean": ("values.flatten(1).mean(1)", "values.flatten(1).sum(1)")},
+    check=in_package(partial(check_full_batches, train=examples())),
 )
 
 
