@@ -440,6 +440,7 @@ const live = { modules: {}, add(name, module) { live.modules[name] = module; } }
     }
 
     draw() {
+      if (!this.box.clientWidth && !this.module.pictures) return;  // hidden: drawn once it is seen
       const began = performance.now();
       for (const follow of this.sliders) follow();
       if (this.module.pictures) return this.picture();
@@ -452,10 +453,11 @@ const live = { modules: {}, add(name, module) { live.modules[name] = module; } }
       const side = scene.length > 1 && this.width >= 600, gap = 16;
       const shares = scene.map((panel) => panel.share || 1), all = shares.reduce((a, b) => a + b);
       const widths = shares.map((share) => Math.floor(side ? ((this.width - gap * (scene.length - 1)) * share) / all : this.width));
-      // side by side all are as tall as the lowest
-      const most = Math.round(live.clamp((side ? 0.34 : 0.62) * this.width, 190, side ? 300 : 360));
+      // side by side all are as tall as the lowest; a slide has less room for them
+      const limit = (Number(getComputedStyle(this.box).getPropertyValue("--live-tallest")) || 300) * (side ? 1 : 1.2);
+      const most = Math.round(live.clamp((side ? 0.34 : 0.62) * this.width, 190, limit));
       const tall = Math.min(...scene.map((panel, k) => (side ? layout(panel, widths[k], most).frame.h : most)));
-      const high = Math.round(Math.min(0.9 * this.width, 420));  // of a panel below others: room for one of equal units
+      const high = Math.round(Math.min(0.9 * this.width, 1.2 * limit));  // of a panel below others: room for one of equal units
       scene.forEach((panel, k) => this.drawings[k].draw(panel, widths[k], !side && panel.equal ? high : tall));
       this.took = performance.now() - began;
       this.say(scene);

@@ -16,6 +16,16 @@ NAMES = [path.stem for path in lessons.find(NOTEBOOKS)]
 SIZE = "(() => { const s = Reveal.getCurrentSlide(); return [s.scrollWidth, s.scrollHeight] })()"
 
 
+# The slide of the first figure that moves; its place, what its slider says, and what it has drawn.
+GO = """(() => {
+  const node = document.querySelector(".course-live"), at = Reveal.getIndices(node.closest("section"));
+  Reveal.slide(at.h, at.v);
+  return at.h;
+})()"""
+STATE = """[document.querySelector(".course-live input").getAttribute("aria-valuetext"),
+  document.querySelector(".live-panel .inside").innerHTML, Reveal.getIndices().h]"""
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The slides of all lessons."""
@@ -50,4 +60,37 @@ def test_slides_are_quiet_and_fit(browser: Any, folder: Path, lesson: str) -> No
     assert page.evaluate("document.querySelectorAll('mjx-merror, [data-mjx-error]').length") == 0
     assert page.evaluate("document.querySelectorAll('mjx-container').length") > 0
     assert page.evaluate("document.querySelectorAll('.slides img:not([alt])').length") == 0
+    page.close()
+
+
+def test_a_figure_with_sliders_moves_in_its_slide(browser: Any, folder: Path) -> None:
+    """By its keys, which turn no page; as large as there is room for; on paper the still stands for it."""
+    page = browser.new_page(viewport={"width": 1280, "height": 720})
+    page.goto((folder / "05_momentum.html").as_uri())
+    page.wait_for_selector(".course-live.is-live", state="attached")
+    place = page.evaluate(GO)
+    page.wait_for_selector(".live-panel .inside > *", state="attached")
+    said, drawn, here = page.evaluate(STATE)
+    assert here == place
+    page.focus(".course-live input")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(f"document.querySelector('.course-live input').ariaValueText !== {said!r}")
+    page.wait_for_timeout(100)
+    moved = page.evaluate(STATE)
+    assert moved[0] != said
+    assert moved[1] != drawn
+    assert moved[2] == place
+    zoom = page.evaluate(
+        "Number(document.querySelector('.course-live').style.getPropertyValue('--live-zoom'))"
+    )
+    assert 1.1 <= zoom <= 1.6
+    width, height = page.evaluate(
+        "(n => [n.width, n.height])(document.querySelector('.live-panels').getBoundingClientRect())"
+    )
+    assert width > 1000
+    assert 250 < height < 520
+    assert not page.is_visible(".course-live > img")
+    page.emulate_media(media="print")
+    assert page.is_visible(".course-live > img")
+    assert not page.is_visible(".live-figure")
     page.close()

@@ -13,7 +13,7 @@ from course_utils._files import write_whole
 from course_utils.tools import lessons as course
 from course_utils.tools.editions import answers, handouts, pdf, slides
 from course_utils.tools.lesson import Lesson
-from course_utils.tools.site import claims_page
+from course_utils.tools.site import claims_page, explored, lesson_page
 
 NAMES = ("answers", "handouts", "slides")
 
@@ -67,12 +67,15 @@ def _handouts(lessons: list[Lesson], folder: Path, build: Path) -> None:
 
 
 def _slides(lessons: list[Lesson], folder: Path, build: Path) -> None:
+    """The decks. Of figures that no script computes the states that stand are there, see site/explored.py."""
     slides.put_files(folder)
     write_whole(folder / "README.txt", slides.README)
     convert = slides.exporter()
     items = []
     for lesson in lessons:
-        text, book = slides.page(lesson, convert)
+        drawn = explored.all_standing(lesson.path, build)
+        lesson_page.put_states(drawn, folder)
+        text, book = slides.page(lesson, convert, drawn)
         write_whole(folder / f"{lesson.name}.html", text)
         course.write(folder / "notebooks" / lesson.path.name, book)
         name = html.escape(f"{lesson.number} · {lesson.title}")

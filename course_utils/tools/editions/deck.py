@@ -2,7 +2,8 @@
 
     title       the lesson and its question
     quiz        the question and its choices, each of which opens on a click
-    figure      a figure or a film. Title: the figure's own; of several panels the heading that they answer
+    figure      a figure or a film. Title: the figure's own; of several panels the heading that they answer. A
+                figure with sliders moves where a script for it exists
     formula     of "The mathematics": what the display formula says is read below it
     code        the first function under "From scratch"
     table       of "What goes wrong"
@@ -25,7 +26,7 @@ import base64
 import html
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain, pairwise, repeat
 from typing import Any
@@ -79,9 +80,9 @@ class _Thing:
     whole: str = ""  # what is shown below another title
 
 
-def slides(lesson: Lesson) -> list[Slide]:
-    """The slides of a lesson, in order."""
-    deck = _Deck(lesson)
+def slides(lesson: Lesson, moves: Mapping[str, str] | None = None) -> list[Slide]:
+    """The slides of a lesson, in order; `moves`: cells whose figure moves, and its script's name."""
+    deck = _Deck(lesson, moves or {})
     for heading, cells in lesson.sections.items():
         if heading:
             deck.section(heading, cells)
@@ -103,10 +104,10 @@ def misfits(lesson: Lesson) -> list[str]:
     return found
 
 
-def notebook(lesson: Lesson) -> Any:
+def notebook(lesson: Lesson, moves: Mapping[str, str] | None = None) -> Any:
     """The lesson's slides as a notebook with slide metadata, for nbconvert or for JupyterLab."""
     cells = []
-    for number, slide in enumerate(slides(lesson)):
+    for number, slide in enumerate(slides(lesson, moves)):
         parts = [("slide", _page(slide))]
         if spoken := "\n\n".join(slide.notes):
             parts.append(("notes", spoken))
@@ -123,8 +124,8 @@ def notebook(lesson: Lesson) -> Any:
 class _Deck:
     """Slides put down one after another, and the prose around each."""
 
-    def __init__(self, lesson: Lesson) -> None:
-        self.lesson = lesson
+    def __init__(self, lesson: Lesson, moves: Mapping[str, str]) -> None:
+        self.lesson, self.moves = lesson, moves
         text = links.taken_out(lesson.notebook.cells[0].source if lesson.notebook.cells else "")
         title = Slide("title", f"{lesson.number} · {lesson.title}", cell="title")
         title.reading = [lesson.question] if lesson.question else []
@@ -151,7 +152,7 @@ class _Deck:
             if cell.cell_type == "markdown":
                 self._prose(cell, titles)
                 continue
-            for thing in _shown(cell, code=code or bool(marks)):
+            for thing in _shown(cell, code=code or bool(marks), live=self.moves.get(cell.id, "")):
                 self._show(thing, next(titles), cell.id)
                 code = code and thing.kind != "code"
             if self.current:
@@ -297,8 +298,11 @@ def _parts(heading: str, cell: Any) -> list[tuple[str, _Thing | None]]:
     return found
 
 
-def _shown(cell: Any, *, code: bool) -> list[_Thing]:
-    """What slides show of a cell of code: pictures and quizzes; without any its code, if asked for."""
+def _shown(cell: Any, *, code: bool, live: str = "") -> list[_Thing]:
+    """What slides show of a cell of code: pictures and quizzes; without any its code, if asked for.
+
+    Args: live: the name of the script that makes its figure move.
+    """
     found = []
     for output in cell.outputs:
         page = output.get("data", {}).get("text/html", "")
@@ -312,7 +316,13 @@ def _shown(cell: Any, *, code: bool) -> list[_Thing]:
             kind_shown = "film" if kind == "gif" else "figure"
             found.append(
                 _figure(
-                    kind_shown, _inline(kind, content), alt, title, tall=_tall(kind, content), less=panels
+                    kind_shown,
+                    _inline(kind, content),
+                    alt,
+                    title,
+                    tall=_tall(kind, content),
+                    less=panels,
+                    live=live,
                 )
             )
         elif "course-quiz" in page:
@@ -326,10 +336,18 @@ def _shown(cell: Any, *, code: bool) -> list[_Thing]:
     return found
 
 
-def _figure(kind: str, src: str, alt: str, title: str, *, tall: bool = False, less: str = "") -> _Thing:
-    """A picture that fills its slide; beside a tall one there is room for what reads it."""
-    about = ' class="tall"' if tall else ""
-    return _Thing(kind, f'<img{about} src="{src}" alt="{html.escape(alt)}">', title, less)
+def _figure(
+    kind: str, src: str, alt: str, title: str, *, tall: bool = False, less: str = "", live: str = ""
+) -> _Thing:
+    """A picture that fills its slide; beside a tall one there is room for what reads it.
+
+    Of one that moves the still is the fallback, also on paper.
+    """
+    about = ' class="tall"' if tall and not live else ""
+    show = f'<img{about} src="{src}" alt="{html.escape(alt)}">'
+    if live:
+        show = f'<div class="course-live" data-live="{live}" data-prevent-swipe>{show}</div>'
+    return _Thing(kind, show, title, less)
 
 
 def _tall(kind: str, content: bytes) -> bool:

@@ -33,10 +33,9 @@ def assemble(target: Path, *, docs: Path, notebooks: Path, build: Path) -> list[
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     names = {lesson.number: lesson.name for lesson in lessons}
-    live = {path.stem for path in (docs / lesson_page.LIVE).glob("*.js")}
+    live = lesson_page.computed(docs)
     for lesson in lessons:
-        drawn = [explored.standing(lesson.path, id, build) for id in explored.cells_with_sliders(lesson.path)]
-        lesson_page.write(lesson, names, target, live, [folder for folder in drawn if folder])
+        lesson_page.write(lesson, names, target, live, explored.all_standing(lesson.path, build))
     for name, text in generated(lessons, build=build).items():
         write_whole(target / name, text)
     shutil.copytree(docs, target, ignore=shutil.ignore_patterns(*NOT_COPIED), dirs_exist_ok=True)

@@ -115,6 +115,11 @@ def standing(path: Path, cell_id: str, build: Path) -> Path | None:
     return folder if mark.exists() and mark.read_text() == fingerprint(path, {}) else None
 
 
+def all_standing(path: Path, build: Path) -> list[Path]:
+    """These folders, of all cells of a lesson."""
+    return list(filter(None, (standing(path, id, build) for id in cells_with_sliders(path))))
+
+
 def _small(picture: Image) -> bytes:
     """A picture as WebP: in 64 colours, each pixel kept; or as a photograph where that is smaller."""
     written = []

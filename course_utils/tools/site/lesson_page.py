@@ -13,7 +13,7 @@ import html
 import io
 import re
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -53,18 +53,15 @@ def page(
     """
     notebook = copy.deepcopy(lesson.notebook)
     exercises = exercises_by_id(lesson.number)
+    moves = moving(lesson, live, drawn)
     cells = []
-    moving = []
     level = 1
     for place, cell in enumerate(notebook.cells):
         cell.metadata["course_cell"] = cell.id  # Sphinx turns it into an anchor, see build.anchors
         if cell.cell_type == "code":
-            name = live_name(lesson, cell)
-            pictured = explored.key(lesson.path, cell.id)
-            moves = name if name in live else pictured if pictured in drawn else ""
-            moving += [moves] if moves else []
             _fold_code(cell)
-            cell.outputs = [_shown(lesson, cell, k, output, moves) for k, output in enumerate(cell.outputs)]
+            name = moves.get(cell.id, "")
+            cell.outputs = [_shown(lesson, cell, k, output, name) for k, output in enumerate(cell.outputs)]
         else:
             text = with_attachments(cell, partial(_address, lesson, cell))
             text, level = subheadings(text, level)
@@ -79,8 +76,8 @@ def page(
                 cells.append(_raw(f"help-{len(cells)}", folds.fold(exercises[id])))
     # course.progress.js fills it
     cells.append(_raw("progress", '<div class="course-progress" hidden></div>'))
-    if moving:
-        cells.append(_raw("live-scripts", scripts(moving, drawn)))
+    if moves:
+        cells.append(_raw("live-scripts", scripts(moves.values(), drawn, "..")))
     notebook.cells = cells
     return notebook
 
@@ -138,11 +135,27 @@ def live_name(lesson: Lesson, cell: Any) -> str:
     return f"{lesson.number}_{found[1]}" if found else ""
 
 
-def scripts(live: Collection[str], drawn: Collection[str] = ()) -> str:
-    """The script of all figures that move, then one for each of these."""
-    sources = ["../_static/live.js"]
+def computed(docs: Path) -> set[str]:
+    """The names of the scripts that there are."""
+    return {path.stem for path in (docs / LIVE).glob("*.js")}
+
+
+def moving(lesson: Lesson, live: Collection[str], drawn: Collection[str]) -> dict[str, str]:
+    """The id of each cell whose figure moves -> the name of its script, as `page` takes them."""
+    found = {}
+    for cell in lesson.notebook.cells:
+        name, pictured = live_name(lesson, cell), explored.key(lesson.path, cell.id)
+        if name in live or pictured in drawn:
+            found[cell.id] = name if name in live else pictured
+    return found
+
+
+def scripts(names: Iterable[str], drawn: Collection[str], root: str) -> str:
+    """The script of all figures that move, then one for each of these. `root`: where _static is."""
+    sources = [f"{root}/_static/live.js"]
     sources += [
-        f"../{DRAWN}/{name}/{explored.SCRIPT}" if name in drawn else f"../{LIVE}/{name}.js" for name in live
+        f"{root}/{DRAWN}/{name}/{explored.SCRIPT}" if name in drawn else f"{root}/{LIVE}/{name}.js"
+        for name in names
     ]
     return "\n".join(f'<script defer src="{source}"></script>' for source in sources)
 
@@ -307,7 +320,12 @@ def write(
     """The page and its files, below the site's source folder; `drawn`: the folders of its figures' states."""
     keys = [states.name for states in drawn]
     lessons.write(folder / "lessons" / lesson.path.name, page(lesson, names, live, keys))
-    for states in drawn:
-        shutil.copytree(states, folder / DRAWN / states.name, ignore=shutil.ignore_patterns(explored.MARK))
+    put_states(drawn, folder)
     for name, content in files(lesson).items():
         write_whole(folder / name, content)
+
+
+def put_states(drawn: Iterable[Path], folder: Path) -> None:
+    """Copy figures' states to where `scripts` looks for them."""
+    for states in drawn:
+        shutil.copytree(states, folder / DRAWN / states.name, ignore=shutil.ignore_patterns(explored.MARK))

@@ -445,6 +445,25 @@ def test_what_reads_a_tall_figure_stands_beside_it(size: tuple[int, int], tall: 
     assert ('class="tall"' in slide.show) is tall
 
 
+def test_a_figure_with_sliders_moves_where_a_script_for_it_exists() -> None:
+    """In the deck, with the still as its fallback; the page fetches the scripts of these figures alone."""
+    page, book = slides.page(MOMENTUM, slides.exporter())
+    [moving] = [cell.source for cell in book.cells if "course-live" in cell.source]
+    assert 'data-live="05_rate_map_and_path"' in moving
+    assert moving.count("<img") == 1
+    assert re.findall(r'src="(\./_static/[^"]+)"', page) == [
+        "./_static/live.js", "./_static/live/05_rate_map_and_path.js",
+    ]  # fmt: skip
+    tall = found_in(prose("## The idea"), figure("It goes far", size=(600, 500)))
+    assert "course-live" not in tall[0].show
+    states = [Path("13_try-crowd")]
+    page, _ = slides.page(Lesson(NOTEBOOKS / "13_dropout.ipynb"), slides.exporter(), states)
+    assert './_static/explored/13_try-crowd/states.js"' in page
+    page, _ = slides.page(Lesson(NOTEBOOKS / "13_dropout.ipynb"), slides.exporter())
+    assert "data-live" not in page
+    assert "live.js" not in page
+
+
 def test_every_slide_is_one_block_of_html_and_its_notes(lesson: Lesson) -> None:
     found = kinds(deck.notebook(lesson))
     assert {kind for kind, _ in found} == {"slide", "notes"}
@@ -496,7 +515,7 @@ def test_the_page_fetches_nothing_but_its_own_files(tmp_path: Path) -> None:
     assert {"reveal/reveal.js", "reveal/notes.js", "mathjax/tex-svg.js", "slides.css"} <= set(found)
     assert all((tmp_path / one).is_file() for one in found), found
     css = [*tmp_path.rglob("*.css")]
-    assert len(css) == 3
+    assert len(css) == 4
     assert not any(re.search(r"@import|url\((?!['\"]?data:)", one.read_text("utf-8")) for one in css)
     assert page.count('<div class="course-slide') == len(deck.slides(MOMENTUM)) > 10
     assert page.count("<aside") > 5
