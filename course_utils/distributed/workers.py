@@ -56,7 +56,8 @@ class Workers:
 
     They start at once and get ready while you go on. They end with `end()`, at the end of a `with` block,
     when this object or this process ends, however that is, and when a function fails or is interrupted:
-    what the others were doing then is unknown. The next `run` starts new ones.
+    what the others were doing then is unknown. The next `run` starts new ones, as that of a fork does: it
+    leaves alone those of the process that it comes from.
 
     Args:
         count: how many, >= 1. Each takes a second or two to start, and computes on one thread.
@@ -71,7 +72,9 @@ class Workers:
         self._children: list[Child] = []
         self._folders: list[tempfile.TemporaryDirectory[str]] = []
         self._ready = False
+        self._left: list[Any] = []
         self._finalizer = weakref.finalize(self, _end, self._children, self._folders)
+        _STARTED.add(self)
         self._start()
 
     def run(self, function: Callable[..., Any], *arguments: Any) -> list[Any]:
@@ -119,6 +122,13 @@ class Workers:
     ) -> None:
         self.end()
 
+    def _leave(self) -> None:
+        """In a fork: these processes are another's. They are kept, as to forget them would be to end them."""
+        self._left += [*self._children, *self._folders]
+        self._children.clear()
+        self._folders.clear()
+        self._ready = False
+
     def _start(self) -> None:
         if self._children:
             return
@@ -162,6 +172,18 @@ class Workers:
             said += [f"worker {rank} took longer than {self.seconds:g} s" for rank in late]
             said += [f"worker {rank} raised {text}" for rank, text in raised.items()]
             raise WorkerError(f"the workers did not {what}: {'; '.join(said)}", tuple(died), raised)
+
+
+_STARTED: weakref.WeakSet[Workers] = weakref.WeakSet()
+
+
+def _leave_all() -> None:
+    for workers in list(_STARTED):
+        workers._leave()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_all)
 
 
 def _end(children: list[Child], folders: list[tempfile.TemporaryDirectory[str]]) -> None:

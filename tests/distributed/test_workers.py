@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -157,6 +158,21 @@ def test_the_end_of_a_block_of_the_object_and_a_second_end_leave_none() -> None:
     pids = other.pids
     del other
     assert all_gone(pids)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_fork_starts_its_own_and_leaves_the_others_alone(workers: Workers) -> None:
+    pids = workers.run(os.getpid)
+    fork = os.fork()
+    if fork == 0:
+        status = 1
+        with contextlib.suppress(BaseException):
+            own = workers.run(os.getpid)
+            workers.end()
+            status = 0 if not set(own) & set(pids) and all_gone(own) and not any(map(gone, pids)) else 2
+        os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(fork, 0)[1]) == 0
+    assert workers.run(os.getpid) == pids
 
 
 PARENT = """
