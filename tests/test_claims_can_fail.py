@@ -14,7 +14,6 @@ import torch
 from nbformat.v4 import new_code_cell, new_notebook
 
 from course_utils.intervals import Interval
-from course_utils.seeds import SeedRuns
 from tests.nightly import claims_can_fail, planted
 from tests.nightly.claims_can_fail import Lesson, Outcome, near, page, slices, statements, unargued
 
@@ -168,6 +167,13 @@ class Nets:
         self.weights = torch.ones(2)
 
 
+@dataclasses.dataclass
+class Trained:
+    steps: list[int]
+    losses: torch.Tensor
+    nets: Nets
+
+
 def test_noise_has_the_shape_and_the_scale_of_what_it_stands_for() -> None:
     generator = torch.Generator().manual_seed(0)
     value = 5 + torch.randn(50, 40, generator=generator)
@@ -191,10 +197,9 @@ def test_noise_reaches_into_what_holds_arrays() -> None:
     assert ways["negated"]["sgd"].name == "sgd"
     assert ways["swapped"]["adam"] is runs["sgd"]
     assert torch.equal(runs["sgd"].loss, torch.ones(4))
-    made: Any = SeedRuns
-    nets = made((0,), [1], *[torch.ones(1)] * 4, nets=Nets())
+    nets = Trained([1], torch.ones(4), Nets())
     assert dict(planted.noisy(nets))["negated"].nets.weights.tolist() == [-1, -1]
-    assert planted.size(nets) == 1 + 1 + 4 + 2
+    assert planted.size(nets) == 1 + 4 + 2
     pair = dict(planted.noisy((np.arange(3.0), 2)))
     assert pair["negated"][1] == -2
     assert pair["swapped"][0] == 2

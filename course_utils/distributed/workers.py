@@ -72,7 +72,6 @@ class Workers:
         self._children: list[Child] = []
         self._folders: list[tempfile.TemporaryDirectory[str]] = []
         self._ready = False
-        self._left: list[Any] = []
         self._finalizer = weakref.finalize(self, _end, self._children, self._folders)
         _STARTED.add(self)
         self._start()
@@ -123,8 +122,8 @@ class Workers:
         self.end()
 
     def _leave(self) -> None:
-        """In a fork: these processes are another's. They are kept, as to forget them would be to end them."""
-        self._left += [*self._children, *self._folders]
+        """In a fork: these processes are another's. They are kept, as to forget a folder is to remove it."""
+        _LEFT.extend([*self._children, *self._folders])
         self._children.clear()
         self._folders.clear()
         self._ready = False
@@ -175,6 +174,7 @@ class Workers:
 
 
 _STARTED: weakref.WeakSet[Workers] = weakref.WeakSet()
+_LEFT: list[Any] = []
 
 
 def _leave_all() -> None:

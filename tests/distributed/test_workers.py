@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import subprocess
@@ -161,7 +162,8 @@ def test_the_end_of_a_block_of_the_object_and_a_second_end_leave_none() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_fork_starts_its_own_and_leaves_the_others_alone(workers: Workers) -> None:
+def test_a_fork_starts_its_own_and_leaves_the_others_alone() -> None:
+    workers = Workers(1)
     pids = workers.run(os.getpid)
     fork = os.fork()
     if fork == 0:
@@ -169,10 +171,25 @@ def test_a_fork_starts_its_own_and_leaves_the_others_alone(workers: Workers) -> 
         with contextlib.suppress(BaseException):
             own = workers.run(os.getpid)
             workers.end()
-            status = 0 if not set(own) & set(pids) and all_gone(own) and not any(map(gone, pids)) else 2
+            status = 0 if own != pids and all_gone(own) and not any(map(gone, pids)) else 2
         os._exit(status)
     assert os.waitstatus_to_exitcode(os.waitpid(fork, 0)[1]) == 0
     assert workers.run(os.getpid) == pids
+    workers.end()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_fork_that_forgets_them_takes_nothing_away() -> None:
+    """They meet in a folder, which goes when nobody holds it: in the process that made it."""
+    workers = Workers(2)
+    fork = os.fork()
+    if fork == 0:
+        del workers
+        gc.collect()
+        os._exit(0)
+    os.waitpid(fork, 0)
+    assert len(workers.run(os.getpid)) == 2
+    workers.end()
 
 
 PARENT = """

@@ -51,7 +51,7 @@ def put_files(folder: Path) -> None:
     shutil.copytree(HERE / "vendor" / "reveal", folder / "reveal", dirs_exist_ok=True)
     shutil.copytree(MATHJAX, folder / "mathjax", dirs_exist_ok=True)
     shutil.copy(HERE / "slides.css", folder / "slides.css")
-    static = PROJECT / "docs" / "_static"
-    shutil.copytree(static / "live", folder / lesson_page.LIVE, dirs_exist_ok=True)
-    for name in ("live.js", "live.css"):
-        shutil.copy(static / name, folder / "_static" / name)
+    (folder / lesson_page.LIVE).mkdir(parents=True, exist_ok=True)
+    scripts = [f"{lesson_page.LIVE}/{name}.js" for name in lesson_page.computed(PROJECT / "docs")]
+    for name in ("_static/live.js", "_static/live.css", *scripts):
+        shutil.copy(PROJECT / "docs" / name, folder / name)

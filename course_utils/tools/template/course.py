@@ -31,11 +31,11 @@ FILES = (
     ".pre-commit-config.yaml", ".ci/*", ".github/**/*",
     "notebooks/ruff.toml", "docs/claim_failed.md", "docs/conf.py", "docs/_templates/*",
     "docs/_static/course.*",
-    "docs/_static/live.js", "docs/_static/favicon.svg", "docs/_static/vendor/**/*",
+    "docs/_static/live.js", "docs/_static/live.css", "docs/_static/favicon.svg", "docs/_static/vendor/**/*",
     "tests/__init__.py", "tests/conftest.py", "tests/mutants.py", "tests/sample.py",
     "tests/lesson_98_made_up.py", "tests/notebooks/*", "tests/nightly/__init__.py",
     "tests/nightly/lesson_mutants.py", "tests/nightly/claims_can_fail.py", "tests/nightly/planted.py",
-    "tests/nightly/test_faults.py",
+    "tests/nightly/test_faults.py", "tests/exercises/one_change.py",
 )  # fmt: skip
 TESTS = (
     "test_claims", "test_claims_can_fail", "test_claim_lines", "test_claim_records",
@@ -52,6 +52,8 @@ TEXTS = {
     "CHANGELOG.md": "course_changes.txt",
     "docs/index.md": "course_index.txt",
     "docs/upkeep.md": "course_upkeep.txt",
+    "docs/papers.toml": "course_papers.txt",
+    "tests/exercises/equivalent_changes.toml": "course_changes_argued.txt",
     "course_utils/__init__.py": "course_init.txt",
 }
 
@@ -62,8 +64,8 @@ MUTANT = """MUTANTS = (
 # What speaks of this course alone: (file, pattern, what stands there instead). A course made in this way has
 # no more of it, and can be made from as well.
 CHANGES = (
-    ("Makefile", r"^NIGHTS :=.*$", "NIGHTS := test full mutants can-fail faults"),
-    ("Makefile", r"^(nightly:.*?##) .*$", r"\1 test, then full, mutants, can-fail and faults"),
+    ("Makefile", r"^NIGHTS :=.*$", "NIGHTS := test full mutants can-fail answers faults"),
+    ("Makefile", r"^(nightly:.*?##) .*$", r"\1 test, then full, mutants, can-fail, answers and faults"),
     ("Makefile", r"^coverage:(?s:.*?)\n\n", ""),
     ("Makefile", r"^template:(?s:.*?)\n\n", ""),
     ("Makefile", r"^test-web:(?s:.*?)\n\n", ""),

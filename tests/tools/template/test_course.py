@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
@@ -151,6 +152,31 @@ def test_a_course_of_another_subject_shows_nothing_of_this_one(made: Path) -> No
     found = {name: sorted(set(_words(pictures.sub("", text)))) for name, text in texts.items()}
     found = {name: words for name, words in found.items() if words}
     assert found == {}
+
+
+@pytest.mark.slow
+def test_whatever_its_tests_import_is_there(made: Path) -> None:
+    lost = set()
+    for path in (made / "tests").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if (
+                isinstance(node, ast.ImportFrom)
+                and node.module
+                and re.match("(course_utils|tests)", node.module)
+            ):
+                place = made.joinpath(*node.module.split("."))
+                if not place.is_dir() and not place.with_suffix(".py").exists():
+                    lost.add((path.name, node.module))
+    assert lost == set()
+
+
+@pytest.mark.slow
+def test_every_rule_of_its_makefile_is_listed(made: Path) -> None:
+    text = (made / "Makefile").read_text(encoding="utf-8")
+    lists = dict(re.findall(r"^([A-Z]+) +:= (.+)$", text, re.MULTILINE))
+    [phony] = re.findall(r"^\.PHONY: (.+)$", text, re.MULTILINE)
+    listed = set(re.sub(r"\$\(([A-Z]+)\)", lambda found: lists[found[1]], phony).split())
+    assert set(re.findall(r"^([a-z-]+):", text, re.MULTILINE)) == listed
 
 
 def test_such_a_word_would_be_noticed() -> None:
