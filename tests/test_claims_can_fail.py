@@ -167,6 +167,12 @@ class Nets:
         self.weights = torch.ones(2)
 
 
+class Opened(Nets):
+    """What holds processes, as `Workers` does: a changed copy would speak to those of the first."""
+
+    def __enter__(self) -> None: ...
+
+
 @dataclasses.dataclass
 class Trained:
     steps: list[int]
@@ -200,6 +206,7 @@ def test_noise_reaches_into_what_holds_arrays() -> None:
     nets = Trained([1], torch.ones(4), Nets())
     assert dict(planted.noisy(nets))["negated"].nets.weights.tolist() == [-1, -1]
     assert planted.size(nets) == 1 + 4 + 2
+    assert dict(planted.noisy(Opened())) == {}
     pair = dict(planted.noisy((np.arange(3.0), 2)))
     assert pair["negated"][1] == -2
     assert pair["swapped"][0] == 2

@@ -100,7 +100,8 @@ def _parts(value: Any) -> dict[str, Any]:
     """Attribute -> value, of a record of the course's own or of the lesson's; of anything else none."""
     own = type(value).__module__.partition(".")[0] in ("course_utils", "__main__")
     record = dataclasses.is_dataclass(value) and not isinstance(value, type)
-    if not (own or record) or isinstance(value, torch.optim.Optimizer):
+    open_still = hasattr(value, "__enter__")  # processes, files: what is measured is in what they return
+    if not (own or record) or open_still or isinstance(value, torch.optim.Optimizer):
         return {}
     return dict(getattr(value, "__dict__", {}))
 

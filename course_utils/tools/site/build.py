@@ -114,5 +114,6 @@ def draw_states(paths: Sequence[Path], build: Path, *, computed: Collection[str]
         names = {cell.id: lesson_page.live_name(lesson, cell) for cell in lesson.notebook.cells}
         with_sliders = explored.cells_with_sliders(lesson.path)
         jobs += [(lesson.path, id, build) for id in with_sliders if names[id] not in computed]
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    one_thread = explored.environment(OMP_NUM_THREADS="1")  # two that wait for each other compute for nothing
+    with one_thread, ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         return sum(pool.map(explored.render, *zip(*jobs, strict=True))) if jobs else 0

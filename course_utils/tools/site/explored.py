@@ -132,11 +132,10 @@ def _small(picture: Image) -> bytes:
 
 
 @contextlib.contextmanager
-def _no_reader() -> Iterator[None]:
-    """A lesson runs on its own: no bars, and a claim that fails does not end it."""
-    names = ("COURSE_HEADLESS", "COURSE_COLLECT_CLAIMS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "1"))
+def environment(**values: str) -> Iterator[None]:
+    """These variables of the environment, and afterwards what was there."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
     try:
         yield
     finally:
@@ -155,7 +154,8 @@ def render(path: Path, cell_id: str, build: Path) -> int:
 
     if standing(path, cell_id, build):
         return 0
-    with _no_reader():
+    # a lesson runs on its own: no bars, and a claim that fails does not end it
+    with environment(COURSE_HEADLESS="1", COURSE_COLLECT_CLAIMS="1"):
         found = explored(path, cell_id)
     canvas = Canvas(plotting._STYLE)
     folder = build / FOLDER / key(path, cell_id)
