@@ -65,7 +65,7 @@ def shade(index: int, count: int) -> str:
     """The colour of the width with this index: the wider, the darker."""
     from matplotlib.colors import to_hex
 
-    return to_hex(colormaps["viridis_r"](0.12 + 0.88 * index / max(count - 1, 1)))
+    return to_hex(colormaps["viridis_r"](0.25 + 0.75 * index / max(count - 1, 1)))
 
 
 # --- signals through depth -------------------------------------------------------------------------
@@ -171,7 +171,7 @@ def deep(factors: Mapping[str, Sequence[float]], losses: Mapping[str, Tensor], g
     axes.text(ticks[0], guess * 1.03, "a guess", va="bottom")
     axes.set_ylim(0, top)
     axes.set_xticks(ticks, [f"{factor:g}" for factor in ticks])
-    title = "30 layers, 80 steps: the plain net learns from He's weights, the others from more"
+    title = "30 layers, 80 steps: the plain net learns from He's weights, the others from a wider range"
     x_name = "weights, as a multiple of He's"
     plotting.finish(axes, title=title, x=x_name, y="loss over that of a guess (cut above)")
     return figure
@@ -237,7 +237,8 @@ def _curves(axes: Axes, by_width: Mapping[int, tuple[np.ndarray, Tensor]]) -> No
         mean = losses.log().mean(0).exp().numpy()
         shown = np.where(mean < 1.2 * GUESS, mean, np.nan)
         color = shade(k, len(by_width))
-        axes.plot(x, shown, "o-", markersize=3, linewidth=1.5, color=color, label=f"{width} wide")
+        name = f"  {width} wide"  # set off, so that a ring at the end does not touch it
+        axes.plot(x, shown, "o-", markersize=3, linewidth=1.5, color=color, label=name)
         best = int(np.nanargmin(np.where(np.isnan(shown), np.inf, shown)))
         axes.plot(x[best], mean[best], "o", markersize=9, markerfacecolor="white", mew=2, color=color)
     axes.set_ylim(0.045, 1.2 * GUESS)
@@ -311,6 +312,6 @@ def best_rates(widths: Sequence[int], found: Mapping[str, Tensor]) -> Figure:
         axes.plot(widths, 2.0 ** values.mean(1), color=color, label=name)
     axes.set_xticks(list(widths), [str(width) for width in widths])
     axes.set_yticks([1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2], ["1/32", "1/16", "1/8", "1/4", "1/2"])
-    title = "Under cross-entropy SGD's best rate does not fall as under the squared error"
+    title = "SGD's best rate falls under the squared error, and not under cross-entropy"
     plotting.finish(axes, title=title, x="width", y="best rate of SGD")
     return figure

@@ -59,8 +59,9 @@ BATCHES = (
 )
 DAMPED = (
     "Contours of Himmelblau's function, and from one start with a negative curvature the step for the chosen "
-    "damping beside those of the others: with little damping the loss rises, near the size of the negative "
-    "curvature the step is far too long, and with more it points downhill and shortens along the gradient."
+    "damping as an arrow, the ends of the others as grey dots: with little damping the loss rises, near the "
+    "size of the negative curvature the step is far too long, and with more it points downhill and shortens "
+    "along the gradient."
 )
 
 
@@ -95,7 +96,7 @@ def three_paths(steps: int = 12) -> Figure:
         axes.plot(*start, "o", color=plotting.INK, markersize=5)
         axes.set(xlim=(-2.9, 2.9), ylim=(-2.9, 2.9))
         axes.set_aspect("equal")
-        title = "Along the axes: both end at once" if angle == 0 else "Turned: only Newton does"
+        title = "Along the axes: the diagonal is enough" if angle == 0 else "Turned: it takes Newton's step"
         plotting.finish(axes, title=title, x="weight 1", y="weight 2", names=False)
     panels[0].legend(loc="upper right", fontsize=9)
     return figure
@@ -147,7 +148,8 @@ def fitting(
     left.text(
         0.97 * rival_cost, float(rival.max()) * 4, "Adam, at its end", ha="right", color=plotting.VERMILION
     )
-    left.text(0.97 * rival_cost, 1e-24, "Levenberg–Marquardt", ha="right", color=plotting.BLUE)
+    # right of the curves, between Adam's dots and the line
+    left.text(1.04 * rival_cost, 1e-16, "Levenberg–\nMarquardt", ha="right", va="center", color=plotting.BLUE)
     left.axhline(1e-20, **plotting.THEORY)
     left.set_ylim(1e-26, 30)
     plotting.finish(
@@ -179,7 +181,7 @@ def coordinates(gaps: Mapping[str, Tensor]) -> Figure:
     plotting.log_ticks(axes, "x")
     rows(axes, {name: one.clamp(min=1e-17) for name, one in gaps.items()})
     axes.set_xlim(1e-17, 10)
-    title = "The natural gradient forgets how the weights are written"
+    title = "The natural gradient hardly minds the coordinates"
     plotting.finish(axes, title=title, x="distance of the outputs", y="", names=False)
     return figure
 
