@@ -15,19 +15,19 @@ from course_utils._checks import require
 Rows = Sequence[Mapping[str, Any]]
 COLOURS = {
     **{name: plotting.colour(name.lower()) for name in ("momentum", "Adam", "AdamW", "Muon")},
-    "Adam, one v a tensor": plotting.GREEN,
+    "Adam, one v a tensor": plotting.PURPLE,
     "Adam, one v in all": plotting.GREY,
 }
 
 # What each figure shows, in words.
 ZIPF = (
-    "Share of each word of the text against its rank, both logarithmic: the dots fall along a thin line, "
+    "Share of each word of the text against its rank, both logarithmic: the dots fall along a dashed line, "
     "one over the rank times a constant."
 )
 TIMES = (
     "Steps until a row of the table has a small part of its first loss, against the share of its word, both "
     "logarithmic, two panels. Left, words as in the text: momentum's dots rise steeply towards rare words "
-    "along a thin line, Adam's lie level. Right, the same rows made equally frequent: both lie level."
+    "along a dashed line, Adam's lie level. Right, the same rows made equally frequent: both lie level."
 )
 RATES = (
     "Training loss at the end against the rate, recorded, one valley for each method: momentum's at the "
@@ -108,9 +108,8 @@ def times(shares: ArrayLike, panels: Mapping[str, Mapping[str, ArrayLike]]) -> F
                 middle = np.exp(np.log(x[rare] * y[rare]).mean())
                 line = np.array([x.min(), middle / y.min()])
                 plotting.theory(axes, line, middle / line, label="_line")
-        plotting.finish(
-            axes, title=title, x="share of the word in the text", y="steps to a tenth", names=False
-        )
+        y_label = "" if column else "steps to a tenth"
+        plotting.finish(axes, title=title, x="share of the word in the text", y=y_label, names=False)
     return figure
 
 
@@ -176,7 +175,8 @@ def bands(rows: Rows, kinds: Mapping[str, str], names: Sequence[str]) -> Figure:
     Grey, beside them: less that of an Adam that has only come as far as momentum.
     """
     figure, every = plotting.subplots(1, len(kinds), size=(9.6, 3.9), sharey=True)
-    for axes, (title, part) in zip(np.atleast_1d(every), kinds.items(), strict=True):
+    for column, (title, part) in enumerate(kinds.items()):
+        axes = np.atleast_1d(every)[column]
         for early, color in ((False, plotting.PURPLE), (True, plotting.GREY)):
             found = gaps(rows, part, early=early)
             for k in range(found.shape[1]):
@@ -187,9 +187,8 @@ def bands(rows: Rows, kinds: Mapping[str, str], names: Sequence[str]) -> Figure:
         axes.axhline(0, color=plotting.GREY, linewidth=0.8)
         axes.set_xticks(range(len(names)), names)
         axes.set_xlim(-0.5, len(names) - 0.5)
-        plotting.finish(
-            axes, title=title.capitalize(), x="how frequent", y="momentum − Adam, nats", names=False
-        )
+        y = "" if column else "momentum − Adam, nats"
+        plotting.finish(axes, title=title.capitalize(), x="how frequent", y=y, names=False)
     return figure
 
 
@@ -289,6 +288,6 @@ def bits(found: Mapping[str, float]) -> Figure:
         axes.text(found[name] + 0.05, -k, f"{found[name]:.2f}", va="center")
     axes.set_yticks(-np.arange(len(names)), names)
     axes.set_xlim(0, 1.12 * max(found.values()))
-    title = "Four characters before, counted, beat our small net"
+    title = "Counts of four characters before beat our small net"
     plotting.finish(axes, title=title, x="bits per held-out character", y="", names=False)
     return figure

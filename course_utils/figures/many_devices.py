@@ -15,7 +15,7 @@ from course_utils.recorded import Record
 from course_utils.theory import many_devices
 
 WAYS = ("default", "foreach", "fused", "plain", "flat", "compiled", "moving")
-MOVING = "moving the bytes"
+MOVING = "moving\nthe bytes"
 STAGES = ("0: all whole", "1: state shared out", "2: and gradients", "3: and weights")
 KINDS = {"weights": plotting.BLUE, "gradients": plotting.ORANGE, "m and v": plotting.PURPLE}
 LATENCY = 1e-5  # seconds before the first byte of a message arrives
@@ -37,7 +37,8 @@ HELD = (
     "Left, bytes per parameter that each of two workers holds after the backward pass at four stages of "
     "sharding, as stacked bars of the formula, with a measured dot at the top of each: 16, 12, 10 and 8. "
     "Right, gigabytes on each device against the number of devices, both logarithmic: without sharding the "
-    "line is flat, with all three shared out it falls as one over the number."
+    "line is flat, stages 1 and 2 fall and level off, and with all shared out it falls as one over the "
+    "number."
 )
 LOCAL = (
     "Left, training loss at the end against the rate, one line for each number of local steps: near at "
@@ -103,6 +104,7 @@ def gaps(naive: Mapping[str, ArrayLike], cured: Mapping[str, ArrayLike]) -> Figu
     axes.set(yticks=rows, yticklabels=list(naive), xlim=(1e-18, 30), ylim=(-0.6, len(naive) - 0.4))
     plotting.log_ticks(axes, "x")
     axes.text(3e-12, rows[0], "blue: cured, or nothing to cure", color=plotting.BLUE, va="center", ha="left")
+    axes.text(3e-12, rows[1], "orange: shared as it comes", color=plotting.VERMILION, va="center", ha="left")
     title = "What looks at the whole batch is not shared by itself"
     plotting.finish(axes, title=title, x="relative distance from one batch's gradient", y="", names=False)
     return figure
@@ -200,7 +202,7 @@ def scaling(workers: Sequence[int], steps: ArrayLike, batch: int) -> Figure:
         left, title="More workers: fewer steps, up to a point", x="workers", y="steps", names=False
     )
     y = "examples, one worker = 1"
-    plotting.finish(right, title="and more examples in all", x="workers", y=y, names=False)
+    plotting.finish(right, title="More workers: more examples in all", x="workers", y=y, names=False)
     return figure
 
 
@@ -244,7 +246,7 @@ def costs(ways: Sequence[str], operations: Sequence[int], memory: Sequence[float
         left.text(count * 1.12, row, str(count), va="center")
     right.barh(rows, memory, 0.6, color=colors)
     right.axvline(1, **plotting.THEORY)
-    right.set(xlim=(0, 1.25 * max(memory)))
+    right.set(xlim=(0, 1.25 * max(memory)), xticks=(1, 2, 3))
     for row, share in zip(rows, memory, strict=True):
         right.text(share + 0.05, row, f"{share:.2g}", va="center")
     plotting.finish(left, title="Flat: as many calls as one tensor", x="operations", y="", names=False)
@@ -269,5 +271,6 @@ def recorded_steps(record: Record, optimizer: str = "Adam") -> Figure:
         axes.set(yticks=at, yticklabels=[MOVING if way == "moving" else way for way in ways])
         axes.set(xlim=(0, 1.2 * max(values)))
         plotting.finish(axes, title=row["workload"], x="ms per step", y="", names=False)
-    figure.supxlabel(f"{optimizer}, {record.provenance}", fontsize=9, color=plotting.GREY)
+    whose = f"{optimizer} (orange: ours, grey: PyTorch's), {record.provenance}"
+    figure.supxlabel(whose, fontsize=8, color=plotting.GREY)
     return figure
