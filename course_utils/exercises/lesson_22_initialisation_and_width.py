@@ -679,7 +679,8 @@ QUIZZES = (
     ),
     Quiz(
         "22.alike",
-        "All units of a hidden layer begin with the same weights. What parts them?",
+        "All units of a hidden layer begin alike: with the same weights to read by, and read with the same weights. "
+        "What parts them?",
         (
             (
                 "Small batches: each step sees other images",

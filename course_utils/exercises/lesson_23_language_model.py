@@ -528,7 +528,7 @@ QUIZZES = (
     Quiz(
         "23.rare_rows",
         "A table predicts the next word from the word before, as in lesson 07, now on a real text. Its commonest word is a hundred times as frequent "
-        "as its 127th. Every step sees the whole text. Adam runs at a good rate. How many times as many steps does the rarest word's row need?",
+        "as its 127th. Every step sees the whole text. Adam runs at a good rate. How many times as many steps as the commonest word's row does the rarest one's need?",
         (
             (
                 "A hundred: as many as it is rarer",
@@ -541,7 +541,7 @@ QUIZZES = (
                 False,
             ),
             (
-                "About as many as the commonest word's",
+                "Once: about as many",
                 "The share is a factor of g and of √v, and cancels.",
                 True,
             ),

@@ -66,10 +66,13 @@ def numbered(text: str, names: Mapping[str, str]) -> list[Link]:
 
 
 def term_pattern(term: str) -> re.Pattern[str]:
-    """What a term of the glossary looks like in a sentence: "Warm-up" as warm-up, warmup, warm-ups."""
+    """What a term of the glossary looks like in a sentence: "Warm-up" as warm-up, warmup, warm-ups.
+
+    One with capitals inside is written as it is: "ZeRO" is no zero.
+    """
     plain = re.sub(r"\s*\(.*\)", "", term)
     parts = [re.escape(part) for part in re.split(r"[- ]", plain)]
-    flags = re.NOFLAG if plain.isupper() else re.IGNORECASE
+    flags = re.IGNORECASE if plain[1:].islower() else re.NOFLAG
     return re.compile(rf"(?<![\w-]){'[- ]?'.join(parts)}(?:e?s)?(?![\w-])(?! norm)", flags)
 
 

@@ -38,6 +38,8 @@ def test_lessons_are_linked_by_their_numbers(text: str, linked: list[str]) -> No
     [
         ("Warm-up", "a warm-up|Warmups|warm up", "swarm-up|warm"),
         ("EWMA", "the EWMA", "ewma(x)"),
+        ("ZeRO", "stage 2 of ZeRO", "zero|Zeros"),
+        ("Fan-in, fan-out", "Fan-in, fan-out", "fan"),
         ("Batch", "each batch|batches", "minibatch|batch norm|batch-size"),
         ("Checkpoint (of activations)", "a checkpoint", "checkpointed"),
         ("Condition number", "condition numbers", "condition"),
