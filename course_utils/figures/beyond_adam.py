@@ -25,6 +25,8 @@ COLORS = {
     "square": plotting.colour("lion"),
     "spectral": plotting.colour("muon"),
     "Muon": plotting.ORANGE,
+    "average first": plotting.colour("muon"),  # the spectral ruler
+    "measure first": plotting.PURPLE,
 }
 
 THREE_BALLS = (
@@ -159,7 +161,7 @@ def spectra(before: Mapping[str, ArrayLike], after: Mapping[str, ArrayLike]) -> 
             axes.plot(at, middle.clip(1e-8), marker="o", markersize=3, color=color, label=name)
         axes.set_xlim(0, 1.45 * len(at))
     plotting.log_ticks(left, "y")
-    left.set_ylim(1e-6, 2)
+    left.set_ylim(3e-9, 2)
     right.set_ylim(-0.07, 1.3)
     x = "singular values, largest first"
     plotting.finish(left, title="Before: as parts of the norm", x=x, y="size")
@@ -178,8 +180,7 @@ def rates(tried: Mapping[str, tuple[Sequence[float], ArrayLike]]) -> Figure:
 def _valleys(tried: Mapping[str, tuple[Sequence[float], ArrayLike]], *, title: str, height: float) -> Figure:
     figure, axes = plotting.subplots(size=(7.2, height))
     for name, (lrs, losses) in tried.items():
-        dashed = name.startswith("measure")
-        color = COLORS.get(name, plotting.ORANGE if dashed else plotting.INK)
+        color = COLORS[name]
         plotting.band(axes, lrs, losses, label=name, color=color)
         axes.plot(
             lrs, np.asarray(losses).mean(0), "o", markersize=4, mew=0, color=color, label=f"_{name} dots"

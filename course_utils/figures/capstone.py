@@ -176,12 +176,9 @@ def early_and_late(lrs: torch.Tensor, accuracy: Mapping[int, torch.Tensor]) -> F
         best = int(values.argmax())
         axes.semilogx(lrs.numpy(), 100 * values.numpy(), color=color)
         axes.plot(float(lrs[best]), 100 * float(values[best]), "o", color=color, markersize=8)
-        place = (float(lrs[best]), 100 * float(values[best]))
-        label = axes.annotate(
-            f"{steps} steps", place, (0, 7), textcoords="offset points", ha="center", color=plotting.INK
-        )
-        label.set_bbox({"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1})
-    axes.set_ylim(0, 100)
+        height = 94 if values[best] > 0.8 else 100 * float(values[best]) - 18  # clear of the other curves
+        axes.text(float(lrs[best]), height, f"{steps} steps", ha="center", fontsize=9, color=plotting.INK)
+    axes.set_ylim(0, 104)
     title = "The best rate of the first steps is too high at the end"
     plotting.finish(axes, title=title, x="learning rate", y="validation accuracy, %", names=False)
     return figure
@@ -204,6 +201,7 @@ def for_the_same_steps(lines: Mapping[str, Mapping[int, tuple[torch.Tensor, floa
             axes.annotate(f"{count}", (x, y), place, textcoords="offset points", color=color)
     title = "With wrong labels halving, begun too early, stops paying"
     spent = "gradient steps spent, in whole runs (numbers: rates tried)"
+    axes.margins(y=0.12)
     axes.legend(loc="lower right")
     plotting.finish(axes, title=title, x=spent, y="reported test accuracy, %", names=False)
     return figure
@@ -224,7 +222,7 @@ def how_often_apart(shares: Mapping[int, Mapping[int, float]], apart: Mapping[in
         list(apart), [100 * share for share in apart.values()], "o-", color=plotting.VERMILION,
         label="over a point apart",
     )  # fmt: skip
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(bottom=-5)
     axes.set_xscale("log", base=2)
     axes.set_xticks(list(apart), [f"{k}" for k in apart])
     title = "With more trials twins come close, and still seem to differ"

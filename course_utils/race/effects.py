@@ -105,7 +105,7 @@ RACED = (
     Raced("Schedule-Free AdamW", "Schedule-Free AdamW", "18", "the run's length is not known", "it is"),
     Raced(
         "SAM, as many gradients", "SAM", "18",
-        "wrong labels, both settings tuned: level in lesson 18", "few trials for its two settings",
+        "wrong labels, both settings tuned: ahead in lesson 18", "few trials for its two settings",
     ),
     Raced(
         "SAM, twice the gradients", "SAM, twice the gradients", "18", "time for two gradients a step",
