@@ -101,8 +101,8 @@ RACED = (
         "Muon", "Muon", "18",
         "hidden matrices, a rate that is tuned", "a step's price counts; the rate is a guess",
     ),
-    Raced("Schedule-Free SGD", "Schedule-Free SGD", "18", "the run's length is not known", "it is"),
-    Raced("Schedule-Free AdamW", "Schedule-Free AdamW", "18", "the run's length is not known", "it is"),
+    Raced("Schedule-Free SGD", "Schedule-Free SGD", "18", "the run's length is not known", "it is known"),
+    Raced("Schedule-Free AdamW", "Schedule-Free AdamW", "18", "the run's length is not known", "it is known"),
     Raced(
         "SAM, as many gradients", "SAM", "18",
         "wrong labels, both settings tuned: ahead in lesson 18", "few trials for its two settings",
@@ -140,7 +140,7 @@ RACED = (
     Raced("CutMix", "+ CutMix", "15", "photographs, for which it was made", "small drawings at a tuned rate"),
     Raced(
         "early stopping", "+ early stopping", "16",
-        "the rate is not tuned", "it is; few validation examples",
+        "the rate is not tuned", "it is tuned; few validation examples",
     ),
     Raced("EMA of weights", "+ EMA", "16", "the rate stays high", "after a decay to zero"),
     Raced("SWA", "+ SWA", "16", "the rate stays high", "after a decay to zero"),

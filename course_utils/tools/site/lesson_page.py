@@ -35,8 +35,9 @@ DRAWN = "_static/explored"  # a folder for each figure whose states have been dr
 STANDS = "In the notebook this figure has sliders; here it stands at their first values."
 STANDS_STILL = "With scripts this figure moves with its sliders; here it stands at their first values."
 PHONE = "(max-width: 40rem)"  # as docs/_static/course.css has it
-# **Is it noise?** and **2 · Repair it** (5 minutes)
+# **Is it noise?** and **2 · Repair it** (5 minutes).
 _OPENING = re.compile(r"\*\*([^*]+\?|\d · [^*]+)\*\* (?=\S)")
+_MINUTES = re.compile(r"^\(([a-z, ]*\d+ minutes)\)\. ")
 _EXPLORED = re.compile(r"explore\(\s*figures\.(\w+)")
 
 
@@ -101,6 +102,8 @@ def folded(source: str) -> str:
 def subheadings(text: str, level: int) -> tuple[str, int]:
     """A cell's text in which paragraphs that open with a question, or an exercise, have a heading for it.
 
+    An exercise's minutes stand below its heading.
+
     Args:
         level: of the heading that the cell stands under, 2 for `##`.
     Returns: the text, and the level after it.
@@ -113,7 +116,10 @@ def subheadings(text: str, level: int) -> tuple[str, int]:
             level = len(heading[1])
         opened = None if fenced or (lines and lines[-1].strip()) else _OPENING.match(line)
         if opened and level >= 2:
-            lines += [f"{'#' * min(level + 1, 4)} {opened[1]}", "", line[opened.end() :]]
+            rest = _MINUTES.sub(
+                lambda found: f"*{found[1][0].upper()}{found[1][1:]}.* ", line[opened.end() :], count=1
+            )
+            lines += [f"{'#' * min(level + 1, 4)} {opened[1]}", "", rest]
         else:
             lines.append(line)
     return "\n".join(lines), level

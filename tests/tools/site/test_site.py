@@ -175,7 +175,7 @@ def test_questions_and_exercises_become_headings() -> None:
         "## Exercises\n\nRead.\n\n**1 · Choose `lr`** (5 minutes). Why **not?** now\n\n**A name.** It climbs."
     )
     changed, level = lesson_page.subheadings(text, 1)
-    assert "\n\n### 1 · Choose `lr`\n\n(5 minutes). Why **not?** now\n\n**A name.** It climbs." in changed
+    assert "\n\n### 1 · Choose `lr`\n\n*5 minutes.* Why **not?** now\n\n**A name.** It climbs." in changed
     assert level == 2
     asked = "**Is it noise?** No.\nA line.\n**Not?** here"
     assert lesson_page.subheadings(asked, 3) == ("#### Is it noise?\n\nNo.\nA line.\n**Not?** here", 3)
