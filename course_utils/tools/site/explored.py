@@ -169,7 +169,7 @@ def render(path: Path, cell_id: str, build: Path) -> int:
         write_whole(folder / f"{k}.webp", _small(picture))
         alts.append(described(state, found.start, found.alt, plotting.titles(figure)))
     sliders = {
-        name: {"name": name, "values": list(values), "start": found.start[name]}
+        name: {"name": name.replace("_", " "), "values": list(values), "start": found.start[name]}
         for name, values in found.sliders.items()
     }
     module = {"sliders": sliders, "pictures": {"size": size, "alts": alts}}
