@@ -35,8 +35,8 @@ NORM, PLAIN = plotting.colour("batch norm"), plotting.colour("plain")
 # What each figure shows, in words.
 BOWL = (
     "Two planes of weights with gradient descent at one rate. Left, the contours are ellipses and the "
-    "path jumps from side to side, out of the picture. Right, they are rays, and the path bends round to "
-    "the best ray in ever smaller steps."
+    "path jumps from side to side, out of the picture. Right, they are rays, and the path bends round "
+    "towards the best ray; its steps grow at first, then they get smaller and smaller."
 )
 ROWS = (
     "A table of accuracies, coloured: a row for the part of the net that is stepped at another rate, a "
@@ -276,7 +276,7 @@ def places(edges: Mapping[tuple[int, str], ArrayLike]) -> Figure:
         axes.plot(range(len(of_depth)), values.mean(0), "o", color=NORM, markersize=8, label="_mean")
         axes.set(xlim=(-0.5, len(of_depth) - 0.5))
         axes.set_xticks(range(len(of_depth)), of_depth)
-        plotting.finish(axes, title=f"{depth} hidden layers", x="those with a norm", y="", names=False)
+        plotting.finish(axes, title=f"{depth} hidden layers", x="layers with a norm", y="", names=False)
     every = np.concatenate([np.asarray(values, float).ravel() for values in edges.values()])
     low, high = math.floor(every.min()), math.ceil(every.max())
     panels[0].set_yticks(range(low, high + 1), [_fraction(2.0**k) for k in range(low, high + 1)])

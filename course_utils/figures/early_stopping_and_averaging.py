@@ -186,7 +186,7 @@ def hover() -> Figure:
         axes.text(0.97, 0.95 if color == LIVE else 0.87, name, ha="right", va="top", color=color,
                   transform=axes.transAxes)  # fmt: skip
     axes.plot(0, 0, marker="*", markersize=12, color=plotting.INK, label="_minimum", zorder=6)
-    plotting.finish(axes, title="Average when the weights only hover", x="θ₁", y="θ₂", names=False)
+    plotting.finish(axes, title="The weights hover; their average stays nearer", x="θ₁", y="θ₂", names=False)
     return figure
 
 
@@ -220,11 +220,12 @@ def by_rate(
         if name in ("last weights", "EMA, best step"):
             plotting.band(axes, rates, values[:, shown], label=name, color=COLOURS[name])
         else:
-            axes.plot(rates, values[:, shown].mean(0), marker="o", color=COLOURS[name], label=name)
+            mean = values[:, shown].mean(0)
+            axes.plot(rates, mean, "o-", markersize=4, color=COLOURS[name], label=name)
     axes.set_ylim(max(best - height, 0), best + 2)
     axes.set_xticks(rates, [f"{lr:g}" for lr in rates])
-    # a single rate needs some width
-    axes.set_xlim(rates[0] * 0.99, rates[-1])
+    # the outermost dots are whole, and a single rate has some width
+    axes.set_xlim(rates[0] / 1.03, rates[-1] * 1.03)
     if mark is not None:
         axes.axvline(mark, color=plotting.INK, linewidth=1.1, linestyle=DASHES, label="_mark")
         axes.text(mark, best - 0.97 * height, " the tuned rate", color=plotting.INK, clip_on=True)
@@ -263,7 +264,8 @@ def patience_and_size(
 
     Args: waited: (S, patience). claimed, judged: (S, sizes), on the images of the choice and on fresh ones.
     """
-    figure, (above, below) = plotting.subplots(2, 1, size=(6.4, 6.4), sharey=True)
+    figure, (above, below) = plotting.subplots(2, 1, size=(6.4, 6.6), sharey=True)
+    figure.set_layout_engine("constrained", hspace=0.06)  # a title stands clear of the label above it
     plotting.band(above, patience, 100 * np.asarray(waited, float), label="_judged", color=STOP)
     above.set_xticks(list(patience))
     title = "Too little patience stops at a wobble"
@@ -274,7 +276,7 @@ def patience_and_size(
         plotting.band(below, sizes, 100 * np.asarray(values, float), label=label, color=color)
     below.set_xticks(list(sizes), [str(n) for n in sizes])
     below.minorticks_off()
-    title = "Few validation images flatter themselves"
+    title = "Few validation images flatter their choice"
     plotting.finish(below, title=title, x="images that choose the step, by accuracy", y="accuracy (%)")
     return figure
 
