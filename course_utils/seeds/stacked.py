@@ -82,6 +82,10 @@ class StackedNets:
         what = f"a model that torch.func.vmap can run, got {type(self.base).__name__}"
         return _mapped(lambda: forward(self.parameters, self.buffers, x), first_alone, what)
 
+    def losses(self, loss: Loss, x: Tensor, y: Tensor) -> Tensor:
+        """The losses (S, ...) of a batch in train mode, whose mean is each seed's."""
+        return losses_per_seed(loss, self.forward(x, training=True), y)
+
 
 class StackedDenseNets(StackedNets):
     """The same for a plain stack of linear layers, activations and dropout, by batched matrix products.
@@ -96,8 +100,19 @@ class StackedDenseNets(StackedNets):
         self.layers = [(name, layer) for name, layer in self.base._modules.items() if layer is not None]
 
     def forward(self, x: Tensor, *, training: bool) -> Tensor:
-        if x.ndim != 3 and type(self.layers[0][1]) is not nn.Flatten:
-            return super().forward(x, training=training)  # linear layers over further dimensions
+        return self._columns(x, training).mT if self._takes(x) else super().forward(x, training=training)
+
+    def losses(self, loss: Loss, x: Tensor, y: Tensor) -> Tensor:
+        if self._takes(x) and y.ndim == 2 and _plain(loss) in _CROSS_ENTROPIES:
+            return loss(self._columns(x, True), y, reduction="none")
+        return super().losses(loss, x, y)
+
+    def _takes(self, x: Tensor) -> bool:
+        """Not linear layers over further dimensions."""
+        return x.ndim == 3 or type(self.layers[0][1]) is nn.Flatten
+
+    def _columns(self, x: Tensor, training: bool) -> Tensor:
+        """Outputs (S, outputs, b)."""
         self.set_mode(training)
         x = x.flatten(2).mT  # (S, features, b)
         for name, layer in self.layers:
@@ -106,7 +121,7 @@ class StackedDenseNets(StackedNets):
                 x = weight @ x if bias is None else torch.baddbmm(bias.unsqueeze(2), weight, x)
             elif not isinstance(layer, nn.Flatten):
                 x = layer(x)
-        return x.mT
+        return x
 
 
 _ENTRYWISE = (nn.ReLU, nn.Tanh, nn.Sigmoid, nn.GELU, nn.SiLU, nn.LeakyReLU, nn.ELU, nn.Softplus, nn.Identity)
@@ -147,9 +162,7 @@ def mean_per_seed(values: Tensor) -> Tensor:
 
 def losses_per_seed(loss: Loss, prediction: Tensor, target: Tensor) -> Tensor:
     """The losses (S, ...) whose mean is each seed's: (S,) where `loss` has taken it already."""
-    rule: Any = loss
-    if isinstance(loss, partial) and not loss.args and loss.keywords.keys() <= {"label_smoothing"}:
-        rule = loss.func
+    rule = _plain(loss)
     if rule in _ENTRYWISE_LOSSES and target.shape == prediction.shape:
         return loss(prediction, target, reduction="none")
     if rule in _CROSS_ENTROPIES and prediction.ndim == 3:  # (S, C, b): S examples with b positions each
@@ -163,6 +176,13 @@ def losses_per_seed(loss: Loss, prediction: Tensor, target: Tensor) -> Tensor:
     cure = 'take the mean over the examples, as reduction="mean" does'
     require(values.ndim == 1, "one number of a loss for each seed", cure=cure, shape=tuple(values.shape))
     return values
+
+
+def _plain(loss: Loss) -> Any:
+    """A loss without its label smoothing, which leaves a mean over the batch what it is."""
+    if isinstance(loss, partial) and not loss.args and loss.keywords.keys() <= {"label_smoothing"}:
+        return loss.func
+    return loss
 
 
 def _mapped(mapped: Callable[[], Tensor], alone: Callable[[], Tensor], what: str) -> Tensor:

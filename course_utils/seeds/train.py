@@ -33,7 +33,6 @@ from course_utils.seeds.stacked import (
     StackedNets,
     clip_per_seed,
     keeps_seeds_apart,
-    losses_per_seed,
     mean_per_seed,
     stack,
 )
@@ -221,9 +220,9 @@ class _Objective:
         named = self.nets.named_parameters()
         for _, p in named:
             p.grad = None
-        values = losses_per_seed(self.loss, self.nets.forward(x, training=True), y)
+        values = self.nets.losses(self.loss, x, y)
         # the gradient of the sum over seeds of the mean loss
-        terms, weights = [values], [torch.full_like(values, 1 / values[0].numel())]
+        terms, weights = [values], [torch.full_like(values, len(values) / values.numel())]
         if self.penalty is not None:
             terms.append(self.penalty(named))
             weights.append(torch.ones_like(terms[1]))

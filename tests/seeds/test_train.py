@@ -707,7 +707,7 @@ def test_bad_arguments(change: dict[str, Any], message: str) -> None:
 
 # What `train` takes from the modules beside it.
 TAKEN = {
-    "stacked": ("stack", "losses_per_seed", "mean_per_seed", "clip_per_seed"),
+    "stacked": ("stack", "mean_per_seed", "clip_per_seed"),
     "measurements": ("Rows", "BestWeights"),
 }
 
@@ -758,7 +758,7 @@ MUTANTS: dict[str, tuple[str, str, str, dict[str, Any]]] = {
         "g.mul_(over((largest / norm_per_seed([g])).clamp(max=1), g))",
         OPTIONS["clipping"],
     ),
-    "mean-over-seeds-too": ("train", "1 / values[0].numel()", "1 / values.numel()", {}),
+    "mean-over-seeds-too": ("train", "len(values) / values.numel()", "1 / values.numel()", {}),
     "whole-batches-for-parts": ("train", "if batch_size is None:", "if batch_size is not None:", {}),
     "weighted-mean-taken-for-a-plain-one": (
         "stacked", '<= {"label_smoothing"}', '<= {"label_smoothing", "weight"}',
