@@ -227,8 +227,12 @@ def disk(project: Path, free: float | None = None) -> Finding:
 
 
 def write_access(project: Path) -> Finding:
-    """Files can be made in the project's folder and in the folder for temporary ones."""
-    for folder in (project, Path(tempfile.gettempdir())):
+    """Files can be made in the project's folder and in the folder for temporary ones.
+
+    Where deploy/start serves the course, a reader's files are in their home, and the project is nobody's.
+    """
+    own = Path.home() if "COURSE_RECORD_DIR" in os.environ else project
+    for folder in (own, Path(tempfile.gettempdir())):
         try:
             with tempfile.NamedTemporaryFile(dir=folder, prefix=".course-"):
                 pass
@@ -236,7 +240,7 @@ def write_access(project: Path) -> Finding:
             cure = f'chmod u+w "{folder}"' if os.name == "posix" else f'icacls "{folder}" /grant %USERNAME%:F'
             cure += "; or folders of your own: lab --workspace <folder>, run --build <folder>"
             return Finding(FAIL, "write", f"no file can be made in {folder}: {problem.strerror}", cure)
-    return Finding(OK, "write", f"files can be made in {project}")
+    return Finding(OK, "write", f"files can be made in {own}")
 
 
 def port(number: int = 8888) -> Finding:

@@ -114,13 +114,25 @@ def test_an_installed_wheel_is_held_to_its_own_metadata(
     assert said in found.text
 
 
-def test_write_access(tmp_path: Path) -> None:
+def test_write_access(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COURSE_RECORD_DIR", raising=False)
     assert doctor.write_access(tmp_path).state == OK
     found = doctor.write_access(tmp_path / "not there")
     assert found.state == FAIL
     assert "not there" in found.cure
     assert "run --build <folder>" in found.cure, "where the course is somebody else's"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_where_the_course_is_served_a_reader_writes_at_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COURSE_RECORD_DIR", str(tmp_path / ".course" / "records"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    found = doctor.write_access(tmp_path / "somebody else's")
+    assert found.state == OK
+    assert str(tmp_path) in found.text
 
 
 def test_port_in_use_is_not_a_failure() -> None:
