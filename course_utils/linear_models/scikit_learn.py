@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from sklearn.linear_model import ElasticNet, Lasso, Ridge
 from torch import Tensor
 
 
@@ -19,6 +18,8 @@ def scikit_learn_path(x: Tensor, y: Tensor, l1: Tensor, l2: Tensor) -> Tensor:
         l1, l2: strengths (K,), >= 0, not both zero.
     Returns: (K, d).
     """
+    from sklearn.linear_model import ElasticNet, Lasso, Ridge  # slow to import, and one lesson needs it
+
     exact = {"fit_intercept": False, "tol": 1e-12, "max_iter": 100_000}
     rows = []
     for one, two in zip(l1.tolist(), l2.tolist(), strict=True):
