@@ -73,10 +73,13 @@ def measured(
     canvas.png(lambda: draw(**start))
     drawing: list[float] = []
     whole, clashes = [], set[str]()
-    for state in states(sliders, start, count):
+    chosen = states(sliders, start, count)
+    for state in chosen:  # one after the other, as in a drag
         began = clock()
-        _, figure = canvas.png(functools.partial(timed, draw, state, drawing, clock))
+        canvas.png(functools.partial(timed, draw, state, drawing, clock))
         whole.append(1e3 * (clock() - began))
+    for state in chosen:
+        _, figure = canvas.png(functools.partial(draw, **state))
         arranged = draw(**state)
         plotting.png(arranged)
         clashes |= set(plotting.clashes(figure)) - set(plotting.clashes(arranged))
