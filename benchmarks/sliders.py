@@ -31,7 +31,6 @@ NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 LIMIT = 100.0  # milliseconds of one processor
 # lesson/cell -> why its states may take longer; a state that was seen is kept, and costs nothing again
 NAMED: dict[str, str] = {
-    "06/explore": "takes up to 600 steps of two methods down a valley for each state",
     "07/try-map": "trains Adam and AMSGrad for each state",
     "08/try-plane": "trains two methods for 600 steps, 64 chains of each where there is noise",
 }
@@ -70,16 +69,16 @@ def measured(
     found = explored(path, cell_id, "smoke")
     draw, sliders, start = found.draw, found.sliders, found.start
     canvas = Canvas(plotting._STYLE)
-    canvas.png(lambda: draw(**start))
+    canvas.webp(lambda: draw(**start))
     drawing: list[float] = []
     whole, clashes = [], set[str]()
     chosen = states(sliders, start, count)
     for state in chosen:  # one after the other, as in a drag
         began = clock()
-        canvas.png(functools.partial(timed, draw, state, drawing, clock))
+        canvas.webp(functools.partial(timed, draw, state, drawing, clock))
         whole.append(1e3 * (clock() - began))
     for state in chosen:
-        _, figure = canvas.png(functools.partial(draw, **state))
+        _, figure = canvas.webp(functools.partial(draw, **state))
         arranged = draw(**state)
         plotting.png(arranged)
         clashes |= set(plotting.clashes(figure)) - set(plotting.clashes(arranged))

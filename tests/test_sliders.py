@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import functools
+import gc
 import importlib.util
 import io
 import re
 import sys
+import weakref
 from types import SimpleNamespace
 from typing import Any
 
@@ -35,8 +37,8 @@ def line(rate: float, steps: float, *, lines: int = 1, high: float = 1.0) -> Fig
     return figure
 
 
-def pixels(png: bytes) -> Any:
-    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"), dtype=int)
+def pixels(webp: bytes) -> Any:
+    return np.asarray(Image.open(io.BytesIO(webp)).convert("RGB"), dtype=int)
 
 
 def arranged(figure: Figure) -> Any:
@@ -79,9 +81,9 @@ def alt_of(picture: Any) -> str:
 def check_states_are_drawn_like_single_figures(module: Any) -> None:
     canvas = module.Canvas(plotting._STYLE)
     for rate in (0.1, 0.05, 0.02):
-        png, _ = canvas.png(lambda rate=rate: line(rate, 10))
+        webp, _ = canvas.webp(lambda rate=rate: line(rate, 10))
         # plotting.png keeps 256 colours, so that edges of letters may differ a little
-        assert abs(pixels(png) - arranged(line(rate, 10))).mean() < 0.1, rate
+        assert abs(pixels(webp) - arranged(line(rate, 10))).mean() < 0.1, rate
 
 
 def test_states_are_drawn_like_single_figures() -> None:
@@ -99,7 +101,7 @@ def check_a_figure_is_arranged_once(module: Any) -> None:
         patched.setattr(ConstrainedLayoutEngine, "execute", counted)
         canvas = module.Canvas(plotting._STYLE)
         for rate in (0.1, 0.05, 0.02, 0.1):
-            canvas.png(lambda rate=rate: line(rate, 10))
+            canvas.webp(lambda rate=rate: line(rate, 10))
     assert len(calls) == 1
 
 
@@ -115,8 +117,8 @@ def check_logarithmic_axes_keep_their_small_ticks(module: Any) -> None:
 
     canvas = module.Canvas(plotting._STYLE)
     for rate in (1e-2, 1e-3):
-        png, _ = canvas.png(lambda rate=rate: steps(rate))
-        assert abs(pixels(png) - arranged(steps(rate))).max() < 40, rate
+        webp, _ = canvas.webp(lambda rate=rate: steps(rate))
+        assert abs(pixels(webp) - arranged(steps(rate))).max() < 40, rate
 
 
 def test_logarithmic_axes_keep_their_small_ticks() -> None:
@@ -127,6 +129,70 @@ def test_a_figure_is_arranged_once() -> None:
     check_a_figure_is_arranged_once(_sliders)
 
 
+def check_small_ticks_with_numbers_keep_them(module: Any) -> None:
+    """Within one decade Matplotlib writes numbers at the small ticks of a logarithmic axis."""
+
+    def steep(rate: float) -> Figure:
+        figure = line(rate, 10)
+        figure.axes[0].set(yscale="log", ylim=(2, 8))
+        return figure
+
+    canvas = module.Canvas(plotting._STYLE)
+    for rate in (0.5, 0.4):
+        webp, _ = canvas.webp(lambda rate=rate: steep(rate))
+        assert abs(pixels(webp) - arranged(steep(rate))).mean() < 0.1, rate
+
+
+def test_small_ticks_with_numbers_keep_them() -> None:
+    check_small_ticks_with_numbers_keep_them(_sliders)
+
+
+def check_ticks_made_alike_are_drawn_alike(module: Any) -> None:
+    """On either side, with lines across or without, in the lesson's own words or in numbers."""
+
+    def gridded(rate: float) -> Figure:
+        figure = line(rate, 10)
+        axes = figure.axes[0]
+        axes.grid(True, axis="x")
+        axes.tick_params(axis="y", right=True, labelright=True, left=False, labelleft=False, rotation=30)
+        axes.set_xticks([0, 5, 10], ["none", "half", "all"])
+        return figure
+
+    canvas = module.Canvas(plotting._STYLE)
+    for rate in (0.1, 0.05):
+        webp, _ = canvas.webp(lambda rate=rate: gridded(rate))
+        assert abs(pixels(webp) - arranged(gridded(rate))).mean() < 0.1, rate
+
+
+def test_ticks_made_alike_are_drawn_alike() -> None:
+    check_ticks_made_alike_are_drawn_alike(_sliders)
+
+
+def check_a_state_s_rubbish_is_collected_before_the_next(module: Any) -> None:
+    """A figure that lives on into the next state grows old, and a collection of everything stops the drag."""
+    canvas = module.Canvas(plotting._STYLE)
+    drawn: list[weakref.ref[Figure]] = []
+    alive: list[int] = []
+    collecting: list[bool] = []
+
+    def watched(rate: float) -> Figure:
+        alive.append(sum(figure() is not None for figure in drawn))
+        collecting.append(gc.isenabled())
+        figure = line(rate, 10)
+        drawn.append(weakref.ref(figure))
+        return figure
+
+    for rate in (0.1, 0.05, 0.02):
+        canvas.webp(lambda rate=rate: watched(rate))
+    with pytest.raises(ZeroDivisionError):
+        canvas.webp(lambda: watched(1 / 0))
+    assert (alive, collecting, gc.isenabled()) == ([0, 0, 0], [False] * 3, True)
+
+
+def test_a_state_s_rubbish_is_collected_before_the_next() -> None:
+    check_a_state_s_rubbish_is_collected_before_the_next(_sliders)
+
+
 def check_nothing_of_the_last_state_is_left(module: Any) -> None:
     def bare(rate: float) -> Figure:
         figure = line(rate, 10)
@@ -135,8 +201,8 @@ def check_nothing_of_the_last_state_is_left(module: Any) -> None:
         return figure
 
     canvas, fresh = module.Canvas(plotting._STYLE), module.Canvas(plotting._STYLE)
-    canvas.png(lambda: bare(0.1))
-    assert canvas.png(lambda: bare(0.02))[0] == fresh.png(lambda: bare(0.02))[0]
+    canvas.webp(lambda: bare(0.1))
+    assert canvas.webp(lambda: bare(0.02))[0] == fresh.webp(lambda: bare(0.02))[0]
 
 
 def test_nothing_of_the_last_state_is_left() -> None:
@@ -147,9 +213,9 @@ def check_another_shape_is_arranged_anew(module: Any) -> None:
     """A title of two lines has the room of two, and one of one line has the room of one again."""
     canvas = module.Canvas(plotting._STYLE)
     for lines in (1, 2, 1):
-        png, figure = canvas.png(lambda lines=lines: line(0.1, 10, lines=lines))
+        webp, figure = canvas.webp(lambda lines=lines: line(0.1, 10, lines=lines))
         assert plotting.clashes(figure) == []
-        assert abs(pixels(png) - arranged(line(0.1, 10, lines=lines))).mean() < 0.1
+        assert abs(pixels(webp) - arranged(line(0.1, 10, lines=lines))).mean() < 0.1
 
 
 def test_another_shape_is_arranged_anew() -> None:
@@ -160,7 +226,7 @@ def check_a_name_does_not_leave_the_canvas(module: Any) -> None:
     """Wider numbers push the name of their axis outwards."""
     canvas = module.Canvas(plotting._STYLE)
     for high in (1.0, 1e-4, 1.0):
-        _, figure = canvas.png(lambda high=high: line(0.1, 10, high=high))
+        _, figure = canvas.webp(lambda high=high: line(0.1, 10, high=high))
         assert plotting.clashes(figure) == []
 
 
@@ -179,7 +245,7 @@ def check_a_line_s_name_does_not_leave_the_canvas(module: Any) -> None:
 
     canvas = module.Canvas(plotting._STYLE)
     for name in ("a", "a much longer name", "a"):
-        _, figure = canvas.png(lambda name=name: named(name))
+        _, figure = canvas.webp(lambda name=name: named(name))
         assert plotting.clashes(figure) == []
 
 
@@ -190,7 +256,7 @@ def test_a_line_s_name_does_not_leave_the_canvas() -> None:
 def test_figures_of_another_size_have_a_canvas_of_their_own() -> None:
     canvas = _sliders.Canvas(plotting._STYLE)
     draws = [functools.partial(plotting.subplots, size=size) for size in ((4, 3), (5, 3), (4, 3))]
-    found = [Image.open(io.BytesIO(canvas.png(lambda draw=draw: draw()[0])[0])).size for draw in draws]  # type: ignore[misc]
+    found = [Image.open(io.BytesIO(canvas.webp(lambda draw=draw: draw()[0])[0])).size for draw in draws]  # type: ignore[misc]
     assert found == [(440, 330), (550, 330), (440, 330)]
 
 
@@ -207,9 +273,9 @@ def test_sliders_redraw_while_they_are_dragged(displayed: list[tuple[Any, Any]])
     assert picture.value != before
     source = re.search(r"base64,([^\"]+)", picture.value)
     assert source is not None
-    png = base64.b64decode(source[1])
+    webp = base64.b64decode(source[1])
     assert (
-        abs(pixels(png) - pixels(_sliders.Canvas(plotting._STYLE).png(lambda: line(0.4, 10))[0])).max() == 0
+        abs(pixels(webp) - pixels(_sliders.Canvas(plotting._STYLE).webp(lambda: line(0.4, 10))[0])).max() == 0
     )
     assert 'width="440" height="330"' in picture.value
 
@@ -321,6 +387,23 @@ MUTANTS = {
     ),
     "small-ticks-cut-off": (
         "marks.set_clip_on(False)", "marks.set_clip_on(True)", check_logarithmic_axes_keep_their_small_ticks,
+    ),
+    "small-ticks-lose-numbers": (
+        "if len(places) == 0 or any(axis.get_minor_formatter().format_ticks(places.tolist())):",
+        "if len(places) == 0:", check_small_ticks_with_numbers_keep_them,
+    ),
+    "one-part-for-all-ticks": (
+        '"tick1line", "tick2line", "gridline", "label1", "label2"', '"tick1line", "tick2line", "gridline"',
+        check_states_are_drawn_like_single_figures,
+    ),
+    "parts-of-the-other-side": (
+        '"tick1line", "tick2line", "gridline", "label1", "label2"', '"tick1line", "gridline", "label1"',
+        check_ticks_made_alike_are_drawn_alike,
+    ),
+    "rubbish-left": ("    gc.collect(1)\n", "", check_a_state_s_rubbish_is_collected_before_the_next),
+    "collection-stays-off": (
+        "        if enabled:\n            gc.enable()\n", "        pass\n",
+        check_a_state_s_rubbish_is_collected_before_the_next,
     ),
     "canvas-not-cleared": (
         "        kept.clear()  # type: ignore[no-untyped-call]\n", "",

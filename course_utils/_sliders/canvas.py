@@ -1,29 +1,33 @@
 """One state of a figure after another, at what the lesson's drawing costs and as little more as can be.
 
-The figure is arranged once, ticks are worked out once a drawing, the canvas is kept, the file is not small.
+The figure is arranged once, ticks are worked out once a drawing, the canvas is kept, the file is packed fast.
 """
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import functools
+import gc
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Tick
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import NullFormatter, NullLocator
+from matplotlib.ticker import NullLocator
 from matplotlib.transforms import Bbox
 
 Shape = tuple[Any, ...]
 
 
 class Canvas:
-    """Draws one state of a figure after another as PNG, where each would be arranged as the first.
+    """Draws one state of a figure after another as WebP, where each would be arranged as the first.
 
     Args:
         style: of Matplotlib, while a figure is put on the canvas.
@@ -34,12 +38,16 @@ class Canvas:
         self._places: dict[Shape, list[Bbox]] = {}
         self._renderer: RendererAgg | None = None
 
-    def png(self, draw: Callable[[], Figure]) -> tuple[bytes, Figure]:
+    def webp(self, draw: Callable[[], Figure]) -> tuple[bytes, Figure]:
         """The figure that `draw` makes, and its picture.
 
         Figures with as many axes and as many lines in their titles and names share one arrangement, until a
         name would leave the canvas.
         """
+        with _one_collection():
+            return self._webp(draw)
+
+    def _webp(self, draw: Callable[[], Figure]) -> tuple[bytes, Figure]:
         figure = _made(draw)
         known = self._places.get(shape := _shape(figure))
         if known is not None:
@@ -64,6 +72,23 @@ class Canvas:
         return kept
 
 
+@contextlib.contextmanager
+def _one_collection() -> Iterator[None]:
+    """Collect what the last state left, then nothing until this one is drawn.
+
+    Left alone, each figure outlives the young generations, and every tenth or so waits half a second for a
+    collection of all that the process holds.
+    """
+    enabled = gc.isenabled()
+    gc.collect(1)
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 def _made(draw: Callable[[], Figure]) -> Figure:
     """The figure; its titles have a height, so that no drawing measures them against the axes."""
     with mpl.rc_context({"axes.titley": 1.0}):
@@ -79,6 +104,19 @@ def _arrange(figure: Figure, places: Sequence[Bbox]) -> None:
             ticks: Any = axis
             ticks._update_ticks = functools.cache(ticks._update_ticks)
     _join_minor_ticks(figure)
+    for axes in figure.axes:
+        for axis in axes.xaxis, axes.yaxis:
+            made = axis.majorTicks
+            made += [_like(made[0]) for _ in range(len(axis.get_majorticklocs()) - len(made))]
+
+
+def _like(tick: Tick) -> Tick:
+    """Another such tick, for another place: what is not drawn of it is not made, which is most of it."""
+    other = copy.copy(tick)
+    for name in "tick1line", "tick2line", "gridline", "label1", "label2":
+        if (part := getattr(tick, name)).get_visible():
+            setattr(other, name, copy.copy(part))
+    return other
 
 
 def _join_minor_ticks(figure: Figure) -> None:
@@ -90,7 +128,7 @@ def _join_minor_ticks(figure: Figure) -> None:
     for axes in figure.axes:
         for axis in axes.xaxis, axes.yaxis:
             places = np.asarray(axis.get_minorticklocs())
-            if len(places) == 0 or not isinstance(axis.get_minor_formatter(), NullFormatter):
+            if len(places) == 0 or any(axis.get_minor_formatter().format_ticks(places.tolist())):
                 continue
             tick = axis.get_minor_ticks(1)[0].tick1line
             low, high = sorted(axis.get_view_interval())
@@ -130,5 +168,5 @@ def _written(renderer: RendererAgg) -> bytes:
 
     buffer = io.BytesIO()
     pixels = np.asarray(renderer.buffer_rgba())  # type: ignore[no-untyped-call]
-    Image.fromarray(pixels).convert("RGB").save(buffer, "PNG", compress_level=1)
+    Image.fromarray(pixels).convert("RGB").save(buffer, "WEBP", lossless=True, method=0, quality=0)
     return buffer.getvalue()

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from course_utils._sliders.canvas import Canvas
 
 CLASS = "course-sliders"
-KEPT_STATES = 300  # of one figure, of 30 to 100 KB
+KEPT_STATES = 300  # of one figure, of 20 to 60 KB
 # While sliders live, the still after them is not shown; where they do not, nothing hides it.
 HIDE_STILL = f"<style>.jp-OutputArea-child:has(.{CLASS}) + .jp-OutputArea-child {{ display: none }}</style>"
 
@@ -54,7 +54,7 @@ def show(
     @functools.lru_cache(KEPT_STATES)
     def page(*values: float) -> str:
         state = dict(zip(sliders, values, strict=True))
-        picture, figure = canvas.png(lambda: draw(**state))
+        picture, figure = canvas.webp(lambda: draw(**state))
         return image(picture, described(state, start, alt, titles(figure)), figure.bbox.size)
 
     picture = widgets.HTML()
@@ -92,12 +92,12 @@ def described(state: Mapping[str, float], start: Mapping[str, float], alt: str, 
     return f"At {told}: {'. '.join(titles)}."
 
 
-def image(png: bytes, alt: str, size: Sequence[float]) -> str:
+def image(webp: bytes, alt: str, size: Sequence[float]) -> str:
     """An <img> that holds its place before it is decoded, so that the page does not jump."""
     width, height = (int(pixels) for pixels in size)
-    source = base64.b64encode(png).decode()
+    source = base64.b64encode(webp).decode()
     return (
-        f'<img src="data:image/png;base64,{source}" alt="{html.escape(alt)}" width="{width}" '
+        f'<img src="data:image/webp;base64,{source}" alt="{html.escape(alt)}" width="{width}" '
         f'height="{height}" style="max-width: 100%; height: auto">'
     )
 

@@ -163,8 +163,8 @@ def render(path: Path, cell_id: str, build: Path) -> int:
     folder.mkdir(parents=True)
     alts, size = [], (0, 0)
     for k, state in enumerate(found.states()):
-        png, figure = canvas.png(partial(found.draw, **state))
-        picture = opened(io.BytesIO(png))
+        webp, figure = canvas.webp(partial(found.draw, **state))
+        picture = opened(io.BytesIO(webp))
         size = picture.size
         write_whole(folder / f"{k}.webp", _small(picture))
         alts.append(described(state, found.start, found.alt, plotting.titles(figure)))
