@@ -102,13 +102,17 @@ def png(figure: Figure) -> bytes:
     """
     from PIL import Image
 
-    buffer, small = io.BytesIO(), io.BytesIO()
-    if _smoke():
-        figure.set_layout_engine("none")
+    buffer = io.BytesIO()
     with mpl.rc_context(_STYLE):
+        if _smoke():
+            figure.set_layout_engine("none")
+            canvas = FigureCanvasAgg(figure)
+            canvas.draw()  # type: ignore[no-untyped-call]  # once, where savefig draws twice
+            pixels = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
+            Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
+            return buffer.getvalue()
         figure.savefig(buffer, format="png", metadata={"Software": None})
-    if _smoke():
-        return buffer.getvalue()
+    small = io.BytesIO()
     Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(
         small, "PNG", optimize=True
     )

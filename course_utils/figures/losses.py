@@ -261,15 +261,15 @@ def by_rate(rates: Sequence[float], runs: Mapping[str, ArrayLike], *, steps: Map
 
     Args: rates: (R,). runs: loss -> (R, S, K). steps: number of steps -> index of its measurement.
     """
-    figure, axes = plotting.subplots(1, len(steps), size=(8.6, 3.5), sharey=True)
-    for panel, (count, k) in zip(axes, steps.items(), strict=True):
+    figure, axes = plotting.subplots(1, len(steps), size=(8.6, 3.5), sharey=True, squeeze=False)
+    for panel, (count, k) in zip(axes[0], steps.items(), strict=True):
         for name, values in runs.items():
             plotting.band(panel, rates, np.asarray(values, float)[..., k].T, label=name, color=COLOURS[name])
         panel.set_xscale("log")
         panel.set_xticks(rates, [f"{rate:g}" for rate in rates])
         panel.minorticks_off()
         panel.set_ylim(0, 1)
-        label = "validation accuracy" if panel is axes[0] else ""
+        label = "validation accuracy" if panel is axes[0, 0] else ""
         plotting.finish(panel, title=f"After {count} steps", x="learning rate", y=label)
     return figure
 
