@@ -102,11 +102,7 @@ c.Spawner.args = [
     *(["--allow-root"] if TRIAL and os.geteuid() == 0 else []),  # in a container you may be root
 ]
 c.Spawner.default_url = "/lab/tree/course/00_start_here.ipynb"
-c.Spawner.environment = {
-    "COURSE_PYTHON": sys.executable,
-    "OMP_NUM_THREADS": "1",  # a class shares the processors; so lessons are measured, too
-    "MKL_NUM_THREADS": "1",
-}
+c.Spawner.environment = {"COURSE_PYTHON": sys.executable}
 c.Spawner.start_timeout = 120  # seconds; a whole class begins in the same minute
 c.Spawner.http_timeout = 120
 c.JupyterHub.concurrent_spawn_limit = 20

@@ -197,7 +197,7 @@ def accuracy_by_rate(lrs: Sequence[Sequence[float]], worlds: Mapping[str, Mappin
         scores = {name: 100 * np.asarray(values, float) for name, values in curves.items()}
         # a rate at which nets diverge would press the rest together
         lowest = np.min([values.mean(0) for values in scores.values()], axis=0)
-        learns = lowest >= min(50, lowest.max())
+        learns = lowest >= min(50, float(lowest.max()))
         for (name, values), colour in zip(scores.items(), (NONE, SOME), strict=True):
             plotting.band(axes, np.asarray(rates)[learns], values[:, learns], label=name, color=colour)
         axes.set(ylim=(5 * np.floor(lowest[learns].min() / 5 - 0.5), 100))

@@ -213,7 +213,7 @@ def by_rate(
     best = max(float(values.mean(0).max()) for values in scores.values())
     # a rate at which some nets learn little would press the rest together
     lowest = np.min([values.mean(0) for values in scores.values()], axis=0)
-    shown = lowest >= min(best - height, lowest.max())
+    shown = lowest >= min(best - height, float(lowest.max()))
     rates = np.asarray(lrs)[shown]
     for name, values in scores.items():
         # bands of all would hide one another

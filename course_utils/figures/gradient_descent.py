@@ -224,7 +224,8 @@ def misled(
     plotting.finish(left, title=title, x="distance ε from the ridge", y="steps to leave", names=False)
     plotting.log_ticks(right, "y")
     plotting.measured(right, distances, crossings, label="_plateau", color=plotting.VERMILION)
-    dense = np.linspace(float(np.min(distances)), float(np.max(distances)), 60)
+    far = np.asarray(distances, float)
+    dense = np.linspace(far.min(), far.max(), 60)
     plotting.theory(right, dense, crossing_time(dense, lr=1.0, goal=0.1), label="_theory")
     title = "Plateau 1 − exp(−r²/2): far more"
     plotting.finish(right, title=title, x="distance from the hole", y="steps to reach it", names=False)

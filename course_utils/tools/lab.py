@@ -106,7 +106,7 @@ def open_lab(
         browser: whether to open a browser, or only print the address.
         allow_root: whether root may run it, which JupyterLab refuses unless told.
     """
-    from course_utils.tools.running.kernel import environment
+    from course_utils.tools.running.kernel import ONE_THREAD, environment
 
     with tempfile.TemporaryDirectory(prefix="course-", ignore_cleanup_errors=True) as scratch:
         jupyter = os.pathsep.join([environment(scratch, scratch)["JUPYTER_PATH"], str(JUPYTERLAB)])
@@ -118,7 +118,8 @@ def open_lab(
             command += ["--LabApp.default_url", f"/lab/tree/{address}"]
         command += [] if browser else ["--no-browser"]
         command += ["--allow-root"] if allow_root else []
-        variables = {**os.environ, "JUPYTER_PATH": jupyter, "JUPYTER_CONFIG_PATH": settings}
+        paths = {"JUPYTER_PATH": jupyter, "JUPYTER_CONFIG_PATH": settings}
+        variables = {**ONE_THREAD, **os.environ, **paths}  # as lessons are measured, unless told otherwise
         with subprocess.Popen(command, env=variables) as server:
             while True:
                 try:

@@ -275,10 +275,10 @@ def test_ridge_lasso_elastic_net() -> None:
         return float(((Y - X @ w) ** 2).sum())
 
     kwargs: dict[str, Any] = {"fit_intercept": False, "tol": 1e-12}
-    smallest(lambda w: rest(w) + (w**2).sum(), Ridge(**kwargs).fit(X, Y).coef_)
-    smallest(lambda w: rest(w) / 80 + 0.3 * abs(w).sum(), Lasso(0.3, **kwargs).fit(X, Y).coef_)
+    smallest(lambda w: rest(w) + float((w**2).sum()), Ridge(**kwargs).fit(X, Y).coef_)
+    smallest(lambda w: rest(w) / 80 + 0.3 * float(abs(w).sum()), Lasso(0.3, **kwargs).fit(X, Y).coef_)
     w = ElasticNet(0.3, l1_ratio=0.25, **kwargs).fit(X, Y).coef_
-    smallest(lambda w: rest(w) / 80 + 0.3 * (0.25 * abs(w).sum() + 0.75 * (w**2).sum() / 2), w)
+    smallest(lambda w: rest(w) / 80 + 0.3 * float(0.25 * abs(w).sum() + 0.75 * (w**2).sum() / 2), w)
     assert default(Ridge, "alpha") == default(Lasso, "alpha") == default(ElasticNet, "alpha") == 1
 
 

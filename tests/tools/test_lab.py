@@ -152,6 +152,8 @@ def test_jupyterlab_opens_in_the_workspace_with_this_python(
             return 7
 
     monkeypatch.setattr(subprocess, "Popen", Server)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setenv("MKL_NUM_THREADS", "4")
     first = course.workspace / "01_a 1.ipynb"
     assert lab.open_lab(course.workspace, first=first, browser=False) == 7
     ((command, environment),) = calls
@@ -160,6 +162,7 @@ def test_jupyterlab_opens_in_the_workspace_with_this_python(
     assert "--no-browser" in command
     assert "--allow-root" not in command
     assert command[command.index("--LabApp.default_url") + 1] == "/lab/tree/01_a%201.ipynb"
+    assert (environment["OMP_NUM_THREADS"], environment["MKL_NUM_THREADS"]) == ("1", "4"), "unless told"
     assert "COURSE_HEADLESS" not in environment, "a reader's kernel is not a runner's"
     assert environment["JUPYTER_PATH"].split(os.pathsep)[-1] == str(lab.JUPYTERLAB)
     assert environment["JUPYTER_CONFIG_PATH"].split(os.pathsep)[0] == str(lab.JUPYTERLAB)

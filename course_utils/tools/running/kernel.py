@@ -14,6 +14,9 @@ from jupyter_client.manager import AsyncKernelManager
 
 from course_utils._files import write_whole
 
+# So lessons are measured: their tensors are small, and kernels that run side by side share the processors.
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
 
 def environment(records: str | Path, scratch: str | Path) -> dict[str, str]:
     """Variables to set around anything that starts kernels for lessons.
@@ -34,8 +37,7 @@ def environment(records: str | Path, scratch: str | Path) -> dict[str, str]:
         "COURSE_RECORD_DIR": str(records),
         "COURSE_HEADLESS": "1",
         "COURSE_COLLECT_CLAIMS": "1",
-        "OMP_NUM_THREADS": "1",
-        "MKL_NUM_THREADS": "1",
+        **ONE_THREAD,
         "JUPYTER_PATH": str(Path(scratch) / "jupyter") + (os.pathsep + inherited if inherited else ""),
         "IPYTHONDIR": str(Path(scratch) / "ipython"),
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
