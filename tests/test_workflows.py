@@ -225,3 +225,23 @@ def test_a_release_that_contradicts_itself_stops(
     )
     subprocess.run(["bash", "-e", "-c", notes], cwd=tmp_path, check=True, timeout=30)
     assert (tmp_path / "notes.md").read_text().strip() == "- new"
+
+
+@pytest.mark.skipif(shutil.which("sed") is None, reason="needs sed")
+@pytest.mark.parametrize("python", ["3.11", "3.13"])
+def test_the_release_pins_each_package_once_for_each_python(tmp_path: Path, python: str) -> None:
+    """Constraints without the lock's markers ask for two versions of a package, which pip refuses."""
+    [line] = [
+        line
+        for step in WORKFLOWS["release.yml"]["jobs"]["build"]["steps"]
+        for line in step.get("run", "").splitlines()
+        if "versions.txt" in line and line.lstrip().startswith("sed ")
+    ]
+    subprocess.run(
+        ["sh", "-ec", line], cwd=PROJECT, env={**os.environ, "RUNNER_TEMP": str(tmp_path)}, check=True
+    )
+    pins = [Requirement(pin) for pin in (tmp_path / "versions.txt").read_text(encoding="utf-8").splitlines()]
+    here = {"python_version": python, "python_full_version": f"{python}.0"}
+    names = [pin.name for pin in pins if pin.marker is None or pin.marker.evaluate(here)]
+    assert sorted(set(names)) == sorted(names)
+    assert {"torch", "numpy", "jupyterlab"} <= set(names)

@@ -105,7 +105,10 @@ def steps_to(
     look: int = 2,
     warm_up: Sequence[int] = (1,),
 ) -> Tensor:
-    """The first step before which the loss on all examples is below `target`, infinite where none is.
+    """The first step before which the loss on all examples is below `target`, infinite where none is seen.
+
+    The batches end the run, or twice the steps after which every seed has a setting that is there: the others
+    are not the best.
 
     Args:
         w, x, y, drawn, rates: as for `train_local`, with a mean after each step.
