@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 
@@ -111,6 +112,24 @@ def test_panels_stand_one_below_the_other_on_a_phone(opened: Open) -> None:
     high, wide, shown = image.evaluate("(one) => [one.clientHeight, one.clientWidth, one.naturalWidth]")
     assert high > wide > 0.6 * shown  # its labels are of a size that one reads
     assert figure.evaluate("(one) => one.scrollWidth <= one.clientWidth")
+
+
+@pytest.mark.parametrize(("width", "told"), [(390, True), (1280, False)])
+def test_a_phone_says_where_left_and_right_are(width: int, told: bool, opened: Open) -> None:
+    page = opened("lessons/16_early_stopping_and_averaging.html", width=width)
+    figure = page.locator("figure.course-panels:visible").first
+    words = figure.evaluate("(one) => getComputedStyle(one, '::before').content")
+    assert ("left to right" in words) == told
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_deeper_heading_is_smaller(width: int, opened: Open) -> None:
+    page = opened(LESSON, width=width)
+    sizes = page.evaluate(
+        "() => ['h1', 'h2', 'h3', 'h4', 'p'].map((name) =>"
+        " parseFloat(getComputedStyle(document.querySelector(`article ${name}`)).fontSize))"
+    )
+    assert all(above >= 1.08 * below for above, below in itertools.pairwise(sizes)), sizes
 
 
 @pytest.mark.parametrize(
