@@ -10,6 +10,7 @@ import pytest
 import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import same_color
+from matplotlib.patches import StepPatch
 
 from course_utils.averaging import ewma
 from course_utils.figures import exponential_averages as figures
@@ -173,9 +174,11 @@ def test_variance_left_names_each_series() -> None:
 @pytest.mark.parametrize("beta", [0.0, 0.5, 0.99])
 def test_kernel_and_curve_states_the_error(beta: float) -> None:
     left, right = figures.kernel_and_curve(beta, 3.0).axes
-    patches: Any = left.patches
-    heights = [bar.get_height() for bar in patches]
-    assert heights == figures.kernel(beta, 60).tolist()
+    (steps,) = left.patches
+    assert isinstance(steps, StepPatch)
+    weights, edges, _ = steps.get_data()
+    np.testing.assert_array_equal(weights, figures.kernel(beta, 60))
+    np.testing.assert_array_equal(edges, np.arange(61))
     truth, seen = figures.temperatures(3.0)
     m = ewma(seen, beta)
     np.testing.assert_allclose(lines(right)["_average"], m.numpy(), rtol=1e-12)

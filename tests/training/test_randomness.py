@@ -191,7 +191,7 @@ COUNT = 0
 
 
 def helper(x: Tensor) -> Tensor:
-    return torch.stack([row * (1 + GLOBAL.random()) for row in x])
+    return torch.stack(tuple(row * (1 + GLOBAL.random()) for row in x))  # a function in the function
 
 
 def counts_calls(x: Tensor) -> Tensor:
@@ -486,7 +486,7 @@ MUTANTS = [
     pytest.param("variables", "functools.partial(setattr, cls, attribute)", "None", resuming("a class"),
                  id="classes-not-written"),
     pytest.param("variables", "    for constant in code.co_consts:\n", "    for constant in ():\n",
-                 resuming("a generator of the module, in a helper"), id="not-inside-comprehensions"),
+                 resuming("a generator of the module, in a helper"), id="not-in-inner-functions"),
     pytest.param("variables", "functools.partial(setattr, cell, ", "(lambda *_: None) or (cell, ",
                  resuming("a closure that counts and spawns"), id="closures-not-written"),
     pytest.param("randomness", "_spawn(generator, state)", "pass",
