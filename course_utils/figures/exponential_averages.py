@@ -212,7 +212,7 @@ def valleys(
     axes.set_xticks(ticks, [f"{tick}\n{1 - 1 / tick:.2g}" for tick in ticks])
     axes.set_yticks([0.1, 1, 10], ["0.1", "1", "10"])
     axes.set_ylim(0.1, 60)
-    title = "More noise wants a longer memory, and no memory is best for all"
+    title = "More noise wants a longer memory: no single one is best for all"
     plotting.finish(
         axes, title=title, x="memory 1 / (1 − β) in days, and β below it", y="error (RMS), °C", names=False
     )

@@ -71,9 +71,9 @@ NOISE_BALL = (
 )
 RECORDED_TIMES = (
     "Above, recorded milliseconds of a training step against the batch, for two nets: flat at first, then "
-    "rising in proportion, with no stairs. Below, the small net's times the steps of the fitted curve: "
-    "milliseconds to the loss, lowest between the critical batch 𝓑 and w, near the line at the root of "
-    "their product."
+    "rising in proportion, with no stairs. Below, the small net's multiplied by the steps of the fitted "
+    "curve: milliseconds to the loss, lowest between the critical batch 𝓑 and w, near the line at the root "
+    "of their product."
 )
 
 
@@ -112,7 +112,7 @@ def many_arrows(batch_size: int = 8, count: int = 40) -> Figure:
         _arrow(axes, place, -0.5 * x.T @ (x @ place - y) / len(x), plotting.INK, 2.2)
         axes.text(*where, words, color=plotting.INK)
     axes.plot(*best.tolist(), marker="*", color=plotting.VERMILION, markersize=12, zorder=6)
-    title = "Where the gradient is long, batches agree on the direction"
+    title = "Where the gradient is long, most batches agree"
     plotting.finish(axes, title=title, x="weight of body-mass index", y="weight of s5", names=False)
     return figure
 
@@ -362,7 +362,7 @@ def recorded_times(record: Record, fewest: float, critical: float) -> Figure:
     below.set_yticks([10, 30, 100], ["10", "30", "100"])
     title = "A step's time is no staircase: flat at first, then a line"
     plotting.finish(above, title=title, x="", y="ms per step", names=False)
-    title = r"Times the steps of the curve: least between $\mathcal{B}$ and w"
+    title = r"Time to the loss: least between $\mathcal{B}$ and w"
     plotting.finish(below, title=title, x="batch size b", y="ms to the loss, small net", names=False)
     figure.supxlabel(record.provenance, fontsize=9, color=plotting.GREY)
     return figure
@@ -391,7 +391,7 @@ def noise_ball(lr: float, batch_size: float) -> Figure:
     floor = sum(c * v for c, v in zip(CURVATURES, rest_variances(lr, int(batch_size)), strict=True)) / 2
     right.plot(np.arange(len(path)), loss.mean(1).numpy(), color=plotting.BLUE)
     plotting.theory(right, [0, len(path) - 1], [floor, floor])
-    right.set(yscale="log", xlim=(0, len(path) - 1), ylim=(0.01, 30))
+    right.set(yscale="log", xlim=(0, len(path) - 1), ylim=(0.001, 30))
     title = f"η = {lr:g}, b = {batch_size:g}: the floor of the loss"
     plotting.finish(right, title=title, x="steps", y="mean loss", names=False)
     return figure
