@@ -39,9 +39,10 @@ TWO_MEANS = (
     "zero."
 )
 FOUR_LOSSES = (
-    "Above, one run: the loss that training prints is the highest curve in the end, the loss on the same "
-    "images in eval mode the lowest, the validation loss between them. Below, four losses at the end against "
-    "p: both with masks rise steeply; the printed one crosses the validation loss on the way."
+    "Above, one run: the loss that training prints is the highest curve for most of it, and near the "
+    "validation loss at the end; the loss on the same images in eval mode is the lowest. Below, four losses "
+    "at the end against p: both with masks rise steeply; the printed one crosses the validation loss on the "
+    "way."
 )
 RATES = (
     "Validation accuracy against the rate, with and without dropout. With wrong labels the curve without "
@@ -49,13 +50,14 @@ RATES = (
     "clean labels both are close, until dropout falls at the highest rate drawn."
 )
 MAP = (
-    "Nets as dots, overconfidence against softening. Those that gained from averaging masks lie well above "
-    "the line of half the softening, those that lost below it; those near the line are not clear."
+    "Nets as marks, overconfidence against softening. Those that gained from averaging masks lie well above "
+    "the line of half the softening, those that lost below it. Those that are not clear lie above zero, near "
+    "the line or under it."
 )
 SHIFTED = (
     "Loss of the averaged masks minus that of one pass against overconfidence in units of the softening, for "
-    "two nets on noisier and noisier images. Both curves start above zero and fall far below it. They "
-    "cross zero between zero and one."
+    "two nets on noisier and noisier images. Both losses start above zero and fall far below it. They "
+    "cross it where the overconfidence is between none and one softening."
 )
 PASSES = (
     "Validation loss of a small transformer against the rate, with and without dropout. Left, sixty passes "
@@ -233,8 +235,10 @@ def map_of_nets(over: Sequence[float], soft: Sequence[float], gains: Sequence[tu
     low, high = min(o.min(), -0.05) - 0.02, max(o.max(), 0.15) + 0.03
     axes.set(xlim=(0, top), ylim=(low, high))
     axes.text(top * 0.99, top / 2 + 0.012, "half the softening", ha="right", color=plotting.INK)
-    for k, (name, colour, _, _) in enumerate(kinds):
-        axes.text(top * 0.99, low + (0.075 - 0.03 * k) * (high - low) / 0.45, name, color=colour, ha="right")
+    drawn = {"o": "●", "s": "■", "D": "◆"}
+    for k, (name, colour, marker, _) in enumerate(kinds):
+        height = low + (0.075 - 0.03 * k) * (high - low) / 0.45
+        axes.text(top * 0.99, height, f"{name} {drawn[marker]}", color=colour, ha="right")
     title = "Averaging masks helps nets that are too sure by enough"
     across = "softening: confidence that averaging takes away"
     plotting.finish(axes, title=title, x=across, y="overconfidence of one pass", names=False)
@@ -274,12 +278,15 @@ def passes(lrs: Sequence[Sequence[float]], runs: Mapping[str, Mapping[str, Array
         for (name, values), colour in zip(curves.items(), (NONE, SOME), strict=True):
             y = np.asarray(values, float).mean(0)
             axes.plot(rates, y, color=colour, marker="o", markersize=4, label=name)
+        axes.margins(y=0.1)  # the names at the right ends stay off the axis
         _rates(axes, rates)
         plotting.finish(axes, title=title, x="learning rate", y="", names=False)
     both[0].set_ylabel("validation loss")
     # only now are the limits known that both share
     for axes in both:
         plotting.label_lines(axes, gap=0.08)
+        for name in axes.texts:  # beside the last marker, not on it
+            name.set_x(name.get_position()[0] + 0.02)
     return figure
 
 

@@ -42,8 +42,8 @@ RIDGE_AND_LASSO = (
 )
 ONE_OF_EACH = (
     "Size of one weight against the step, logarithmic. Under proximal steps its line ends at a "
-    "triangle, where it is exactly zero. Under subgradient steps it goes up and down below a dashed "
-    "line at 2ηλ₁ and does not end."
+    "triangle: after that it is exactly zero. Under subgradient steps it goes up and down below a "
+    "dashed line at 2ηλ₁ and does not end."
 )
 RADII = (
     "Left, the sum of sizes of the lasso's weights against the strength: it begins below that of least "
@@ -179,7 +179,7 @@ def one_of_each(subgradient: ArrayLike, proximal: ArrayLike, *, bound: float) ->
         last = np.flatnonzero(np.isfinite(size))[-1]
         if last + 1 < len(size):
             axes.plot(last + 1, size[last], marker="v", markersize=9, color=color, label="_end")
-            axes.text(last + 4, 0.3, "proximal: from the triangle on it is zero", color=color, va="center")
+            axes.text(last + 4, 0.3, "proximal: after the triangle it is zero", color=color, va="center")
     steps = len(np.asarray(subgradient))
     plotting.theory(axes, [1, steps], [bound, bound], label="_2ηλ₁")
     axes.text(steps, bound * 1.25, "2ηλ₁", color=plotting.INK, ha="right", va="bottom")
