@@ -154,7 +154,7 @@ def effects(table: Mapping[str, Mapping[str, Interval]], *, title: str) -> Figur
     for row, method in enumerate(table):
         for k, world in enumerate(worlds):
             interval = table[method][world]
-            height = row + 0.16 * (2 * k - len(worlds) + 1)
+            height = row + 0.12 * (2 * k - len(worlds) + 1)  # rows stay apart
             axes.plot([100 * interval.low, 100 * interval.high], [height] * 2, color=shades[k], linewidth=2.4)
             axes.plot([100 * interval.mean], [height], marker="o", markersize=5, color=shades[k])
     axes.axvline(0, color=plotting.INK, linewidth=0.8)

@@ -38,8 +38,8 @@ SAME_CURVE = (
 )
 WINDOW = (
     "ηλ/2 at the end against the rate, one dot for each seed, for the digits' own labels and for random "
-    "ones. Dots rise along thin lines of theory up to one and stay there; random labels come to one at a "
-    "lower rate. At the highest rates crosses mark nets that are lost."
+    "ones. Dots rise along dashed lines of theory up to one and stay there; random labels come to one at a "
+    "lower rate. At the highest rate a cross marks nets that are lost."
 )
 HELD = (
     "Sharpness against the step in two panels. Left, the rate is changed midway: raised, the sharpness drops "
@@ -191,10 +191,10 @@ def window(
         plotting.theory(axes, *line, label="_theory")
     axes.text(0.33, 0.42, "the digits' own labels", color=colours["own"], va="center")
     axes.text(0.13, 0.86, "random labels", color=colours["random"], va="center")
-    axes.text(2.05, 1.3, "some lost", ha="right", va="center")
+    axes.text(2.05, 1.3, "nets lost", ha="right", va="center")
     axes.set_ylim(0, 1.42)
     axes.set_xticks([0.1, 0.2, 0.4, 0.8, 1.6, 3.2], ["0.1", "0.2", "0.4", "0.8", "1.6", "3.2"])
-    title = "A window of rates comes to the edge, and the labels move it"
+    title = "Rates in a window reach the edge; labels move its lower end"
     plotting.finish(axes, title=title, x="rate η", y="ηλ/2 at the end", names=False)
     return figure
 
@@ -277,7 +277,7 @@ def limits(products: Mapping[str, Tensor], marks: Mapping[str, float]) -> Figure
     _rows(axes, products, marks)
     axes.axvline(2, **plotting.THEORY)
     axes.set_xlim(0, 4.2)
-    title = "Momentum moves the edge up, small batches move it down"
+    title = "Momentum lifts the sharpness, small batches lower it"
     plotting.finish(axes, title=title, x="ηλ at the end (marks: 2 + 2β)", y="", names=False)
     return figure
 

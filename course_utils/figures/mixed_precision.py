@@ -237,7 +237,7 @@ def small_losses(above: Mapping[tuple[str, int], ArrayLike], *, edge: int) -> Fi
     ticks = sorted({k for kind, k in above if kind in CONTROLS})
     axes.set_xticks(ticks, [power(-k) for k in ticks])
     axes.set_ylim(-0.15, 2.6)
-    title = "The zeros do the harm, not the lost digits"
+    title = "The zeros do nearly all of the harm"
     plotting.finish(axes, title=title, x="factor on the loss", y="validation loss above float32's")
     return figure
 
