@@ -55,7 +55,8 @@ EVERY_RATE = (
 )
 TRADE = (
     "Error on the eight rarest features against error on the eight commonest, one dot for each constant "
-    "rate. Along each line, as the rate grows, the rare error falls at first and the common error rises."
+    "rate around the best. Past the lowest rates, as the rate grows, the common error rises; the rare error "
+    "falls, and then rises, too."
 )
 OVER_TIME = (
     "How many times the loss of one runner another one's is, against the number of steps of the run, each"
@@ -69,8 +70,8 @@ CAUSES = (
 )
 LIMITS = (
     "The same in other settings: the rare features as before, features mixed by a rotation in a run of this "
-    "length and in the longest, features ten times less rare, one example a step, a tenth of the noise, ten "
-    "times the noise. It is lowest where the features are mixed and highest with little noise."
+    "length and in the longest, rarest features ten times less rare, one example a step, a tenth of the "
+    "noise, ten times the noise. It is lowest where the features are mixed and highest with little noise."
 )
 DIGITS = (
     "Validation loss on the digits against the step size, on a logarithmic axis: three valleys, RMSprop's"
@@ -276,7 +277,7 @@ def trade(common: Mapping[str, Tensor], rare: Mapping[str, Tensor], best: Mappin
     axes.set(xlim=(0.0135, 0.13), ylim=(0.06, 1.1))
     axes.set_xticks([0.02, 0.05, 0.1], ["0.02", "0.05", "0.1"])
     axes.set_yticks([0.1, 0.2, 0.5, 1], ["0.1", "0.2", "0.5", "1"])
-    title = "Each rate trades common features against rare ones"
+    title = "Near the rings, common features pay for rare ones"
     across, up = "error, eight commonest features", "error, eight rarest"
     plotting.finish(axes, title=title, x=across, y=up, names=False)
     return figure

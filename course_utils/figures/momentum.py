@@ -50,7 +50,8 @@ NOISE = (
 LOSSES = (
     "Training loss after 300 steps against the effective step, both logarithmic; above with all images in "
     "each step, below in batches of 32. In both the two methods lie on one line for short steps. At longer "
-    "ones plain gradient descent jumps up to the loss of a guess, while momentum falls further."
+    "ones plain gradient descent jumps up to the loss of a guess, while momentum falls further, before it "
+    "fails as well."
 )
 LENGTHS = (
     "Length of each step, relative to the one before the change, after η was divided by ten. PyTorch's "
@@ -68,8 +69,8 @@ GUESSES = (
     "descent, the other, at about twice momentum's lowest point, momentum with restarts."
 )
 CYCLE = (
-    "θ against the step on the kinked function. Gradient descent and Nesterov's method go to the "
-    "minimum at zero. Momentum jumps between three points for ever."
+    "θ against the step on the kinked function, from one start. Gradient descent and Nesterov's method go to "
+    "the minimum at zero. Momentum ends up jumping between three points."
 )
 
 
@@ -310,6 +311,6 @@ def cycle(paths: Mapping[str, Tensor]) -> Figure:
         colour = plotting.colour(METHODS[name])
         axes.plot(path.numpy(), "o-", color=colour, markersize=4, linewidth=0.9, label=name)
     axes.axhline(0, color=plotting.LIGHT, linewidth=1, zorder=0)
-    title = "A kink, and momentum never arrives"
+    title = "A kink: from this start momentum never arrives"
     plotting.finish(axes, title=title, x="step", y="θ")
     return figure
