@@ -37,7 +37,7 @@ WHICH_WAY = (
 PACE = (
     "Steps to 0.1 of the distance against the rate in units of 1/L, logarithmic, one line for each of "
     "three condition numbers. Each falls slowly to its lowest point and then climbs steeply towards 2/L. The "
-    "larger κ, the nearer the lowest point is to 2/L. Dots lie on thin lines of theory."
+    "larger κ, the nearer the lowest point is to 2/L. Dots lie on dashed lines of theory."
 )
 STEPS_AGAINST_KAPPA = (
     "Steps to 0.001 of the distance, many quadratics, two panels. Against the condition number the "
@@ -46,13 +46,13 @@ STEPS_AGAINST_KAPPA = (
 )
 UNITS = (
     "Loss above the lowest against the step on the diabetes data, both logarithmic, each at its best rate. "
-    "In its own units it falls as fast at first and then hardly moves; with standardised columns it bends "
+    "In its own units it falls no less at first and then hardly moves; with standardised columns it bends "
     "down and falls below 10⁻¹² of the start."
 )
 MISLED = (
-    "Left, steps to leave the saddle x² − y² against the distance from its ridge, on a logarithmic axis: a "
-    "straight line. Right, steps to cross the plateau of 1 − exp(−r²/2) against the distance, steps on a "
-    "logarithmic axis: a line that bends upwards. Dots lie on thin lines of theory."
+    "Left, steps to leave the saddle ½(x² − y²) against the distance from its ridge, on a logarithmic axis: "
+    "a straight line. Right, steps to cross the plateau of 1 − exp(−r²/2) against the distance, steps on a "
+    "logarithmic axis: a line that bends upwards. Dots lie on dashed lines of theory."
 )
 NET_SWEEP = (
     "A net trained with many rates. Left, the loss after 100 steps: it falls along a gentle slope as the "
@@ -70,8 +70,8 @@ NO_CLIFF = (
 )
 BASIN_MAPS = (
     "Three maps of where descent from each start ends, for three rates. At 0.01 each of the four minima has "
-    "its basin; at 0.0165 nearly all of the sharpest one's is dark, since starts there do not settle; at "
-    "0.0195 two are."
+    "its basin; at 0.0165 nearly all of the sharpest one's basin is dark, since starts there do not settle; "
+    "at 0.0195 two basins are dark."
 )
 RATE_AND_PATH = (
     "Left, the factor against the curvature: a V that touches zero in the middle, with both ends, μ and L, "
@@ -304,8 +304,8 @@ def no_cliff(rates: ArrayLike, ends: Mapping[str, Tensor], starts: Mapping[str, 
             axes.axvline(starts[name], color=color, linewidth=1.1, linestyle=(0, (5, 3)))
     axes.axhline(np.log(10), color=plotting.GREY, linewidth=0.9)
     axes.text(x[0], np.log(10) * 1.1, "a guess", color=plotting.GREY, va="bottom")
-    axes.set_ylim(1e-4, 200)
-    axes.text(float(max(starts.values())) * 1.1, 2e-4, "dashed: 2/λ at the start", va="bottom")
+    axes.set_ylim(3e-5, 200)
+    axes.text(float(max(starts.values())) * 1.1, 6e-5, "dashed: 2/λ at the start", va="bottom")
     title = "A linear model on the same digits has no cliff here"
     plotting.finish(axes, title=title, x="rate η", y="loss after 100 steps")
     return figure

@@ -41,9 +41,9 @@ SCATTER_BY_NOISE = (
     "best in all three; with δ = 10 it lies between median and mean under Cauchy noise."
 )
 SATURATION = (
-    "Left, slope against the logit of the right class: cross-entropy's rises to one on the wrong side, "
-    "the squared error's falls back to zero. Right, steps needed from a certain and wrong start: a dozen "
-    "or two against thousands, each along a thin line of theory."
+    "Left, size of the slope against the logit of the right class: cross-entropy's rises to one on the "
+    "wrong side, the squared error's falls back to zero. Right, steps needed from a certain and wrong start: "
+    "a dozen or two against thousands, each along a thin line of theory."
 )
 BY_RATE = (
     "Validation accuracy against the learning rate in two panels, after 150 and after 600 steps. Each "
@@ -180,8 +180,8 @@ def saturation(starts: ArrayLike, steps: Mapping[str, ArrayLike], *, lr: float) 
     plotting.finish(
         left,
         title="Certain and wrong: MSE lets go",
-        x="logit of the right class",
-        y="slope",
+        x="logit s of the right class",
+        y="size of the slope",
         names=False,
     )
     plotting.log_ticks(right, "y")
@@ -191,7 +191,8 @@ def saturation(starts: ArrayLike, steps: Mapping[str, ArrayLike], *, lr: float) 
         right.plot(
             dense, steps_in_theory(dense, lr=lr)[name], color=COLOURS[name], linewidth=0.8, label="_theory"
         )
-    plotting.finish(right, title="For MSE the way out is exponential", x="start at logit −a", y="steps to 0")
+    title = "For MSE the way out is exponential"
+    plotting.finish(right, title=title, x="a, for a start at s = −a", y="steps to s = 0")
     return figure
 
 
@@ -291,7 +292,7 @@ def temperatures(rates: Sequence[float], raw: Sequence[ArrayLike], fitted: Seque
     axes.set_xticks(rates, [f"{rate:g}" for rate in rates])
     axes.minorticks_off()
     label = "confidence less accuracy, in points"
-    plotting.finish(axes, title="One number brings it near zero, at each rate", x="learning rate", y=label)
+    plotting.finish(axes, title="With T fitted it is near zero, at each rate", x="learning rate", y=label)
     return figure
 
 

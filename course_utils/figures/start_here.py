@@ -89,7 +89,7 @@ def shared(a: ArrayLike, others: Mapping[str, ArrayLike], *, x: str, y: str) -> 
 def split_by_split(panels: Mapping[str, ArrayLike]) -> Figure:
     """99% intervals over runs, one for each fixed split; all axes have the same length.
 
-    Zero is drawn where it lies in the panel, else the mean.
+    Zero is drawn where it lies in the panel.
 
     Args: panels: title -> (splits, runs), a loss or a difference of losses.
     """
@@ -105,7 +105,8 @@ def split_by_split(panels: Mapping[str, ArrayLike]) -> Figure:
             axis.plot([k, k], [one.low, one.high], color=color, linewidth=2)
             axis.plot(k, one.mean, "o", color=color, markersize=4)
         middle = float(np.mean([one.mean for one in found]))
-        axis.axhline(0 if abs(middle) < half else middle, color=plotting.INK, linewidth=0.8)
+        if abs(middle) < half:
+            axis.axhline(0, color=plotting.INK, linewidth=0.8)
         axis.set_ylim(middle - half, middle + half)
         label = "mean of ten runs, 99% interval" if axis is grid[0, 0] else ""
         plotting.finish(axis, title=title, x="split", y=label, names=False)
@@ -162,7 +163,7 @@ def over_rates(rates: Sequence[float], losses: Mapping[str, ArrayLike], ratios: 
     best = {rates[int(np.argmin(np.asarray(values, float)))] for values in losses.values()}
     title = f"Both nets are best at {min(best):g}" if len(best) == 1 else "Each net has its best rate"
     plotting.finish(left, title=title, x="learning rate", y="validation loss")
-    title = "At large rates pairing gains little"
+    title = "At large rates pairing gains far less"
     plotting.finish(right, title=title, x="learning rate", y="paired width / unpaired width", names=False)
     return figure
 
