@@ -20,7 +20,7 @@ STEPS = 238  # 34 + 68 + 136: three periods of the restarts
 START = 0.9  # of the quartic
 SHAPES = {
     "cosine (lesson 09)": schedules.cosine_decay(STEPS),
-    "triangular": schedules.triangular(40, floor=0.1),
+    "triangular": schedules.triangular(40),
     "restarts": schedules.cosine_restarts(34, mult=2),
     "warm-up, cosine": schedules.linear_warmup(24, schedules.cosine_decay(STEPS - 24)),
     "one cycle": schedules.one_cycle(STEPS),
@@ -56,11 +56,11 @@ BY_CURVATURE = (
 )
 CLIMBING = (
     "Peak rate times curvature along the first 40 steps, logarithmic. Runs that stay at a tenth of the peak "
-    "keep the highest product. Those that climb come down to those that stay at four tenths."
+    "end with the highest product. Those that climb come down to those that stay at four tenths."
 )
 ADAM_RATES = (
     "Validation accuracy against Adam's rate in two panels. With large weights the curve with warm-up falls "
-    "off last, and to stand still first does not help. In the default net the two curves are close."
+    "off last, and to stand still first does not help. In the default net it falls off a little later, too."
 )
 STEM = (
     "Validation loss against the step, logarithmic. The stem at the peak flattens out. Each branch drops "
@@ -219,7 +219,7 @@ def by_curvature(nets: Mapping[str, tuple[Tensor, Tensor, Tensor]]) -> Figure:
     axes.set(xlim=(0.4, 150), ylim=(0.02, 2.5))
     axes.set_xticks([1, 10, 100], ["1", "10", "100"])
     axes.set_yticks([0.02, 0.1, 0.5, 2], ["0.02", "0.1", "0.5", "2"])
-    title = "A warm-up lifts the limit where large weights set it"
+    title = "Of these four nets a warm-up lifts the limit of one"
     plotting.finish(
         axes, title=title, x="curvature λ at the start", y="largest peak rate that trains", names=False
     )
@@ -278,7 +278,11 @@ def by_length(lengths: Sequence[int], shifts: ArrayLike) -> Figure:
     axes.minorticks_off()
     axes.set_xticks(list(lengths), [str(length) for length in lengths])
     title = "On the net a longer warm-up soon buys no more"
-    plotting.finish(axes, title=title, x="steps of warm-up", y="fall moves by (doublings)")
+    plotting.finish(axes, title=title, x="steps of warm-up", y="fall moves by (doublings)", names=False)
+    for line in axes.get_lines():
+        if not str(line.get_label()).startswith("_"):  # farther off than usual: the last dot is wide
+            end, style = line.get_xydata()[-1], {"color": line.get_color(), "va": "center"}
+            axes.annotate(str(line.get_label()), end, (8, 0), textcoords="offset points", **style)
     return figure
 
 

@@ -157,7 +157,7 @@ def loss_curves(steps: Sequence[int], worlds: Mapping[str, tuple[ArrayLike, Arra
     for axes, (title, (train, validation)) in zip(panels, worlds.items(), strict=True):
         plotting.band(axes, steps, validation, label="validation", color=MARK)
         plotting.band(axes, steps, train, label="training", color=PLAIN)
-        axes.set_ylim(0, 1.6)
+        axes.set(xlim=(0, steps[-1]), ylim=(0, 1.6))  # the axis ends where the names begin
         plotting.finish(axes, title=title, x="step", y="cross-entropy")
     panels[1].set_ylabel("")
     return figure
@@ -255,7 +255,7 @@ def flattery(traces: Mapping[str, ArrayLike], gaps: Mapping[str, ArrayLike], *, 
     ends = np.array([0, n])
     plotting.theory(axes, ends, 2 * ends / n, label="_theory")
     axes.set(xlim=(0, n * 1.04), ylim=(0, 2.15))
-    title = "Too good by 2/n an effective weight, by either method"
+    title = "Either method flatters by 2/n for each effective weight"
     plotting.finish(axes, title=title, x="effective weights, tr H", y="gap / noise variance", names=False)
     return figure
 
@@ -295,6 +295,8 @@ def gains_by_size(sizes: Sequence[int], ratios: Gains, points: Gains) -> Figure:
     for name, color in WORLDS.items():
         _intervals(left, sizes, ratios[name], name, color, _saved)
         _intervals(right, sizes, points[name], name, color, _points)
+        end, style = (sizes[-1], _points(points[name][-1].mean)), {"color": color, "va": "center"}
+        right.annotate(name, end, (8, 0), textcoords="offset points", **style)
     for axes in (left, right):
         plotting.log_ticks(axes, "x")
         axes.axhline(0, color=plotting.INK, linewidth=0.8)
@@ -304,9 +306,8 @@ def gains_by_size(sizes: Sequence[int], ratios: Gains, points: Gains) -> Figure:
     plotting.finish(
         left, title="Loss: saved in both worlds", x="training images", y="loss saved (%)", names=False
     )
-    plotting.finish(
-        right, title="Accuracy: where labels are wrong", x="training images", y="accuracy gained (points)"
-    )
+    title, y = "Accuracy: where labels are wrong", "accuracy gained (points)"
+    plotting.finish(right, title=title, x="training images", y=y, names=False)
     return figure
 
 
