@@ -711,7 +711,8 @@ QUIZZES = (
     Quiz(
         "07.rare_words",
         "A table predicts the next word from the word before. Words are as unequal as in a real text, every step sees "
-        "all data, and momentum runs at its best rate. Which rows of the table are worst after 100 steps?",
+        "all data, and momentum runs at its best rate. Which rows of the table are furthest above their lowest possible "
+        "loss after 100 steps?",
         (
             (
                 "all about the same: full batches have no noise",

@@ -792,8 +792,8 @@ EXERCISES = (
 QUIZZES = (
     Quiz(
         "09.flat_then_drop",
-        "A net trains at a constant rate. Its loss fell, and has been flat for a long time. Now you divide the rate "
-        "by ten. What does the loss do in the next steps?",
+        "A net trains at a constant rate, on new examples in each step. Its loss fell, and has been flat for a long "
+        "time. Now you divide the rate by ten. What does the loss do in the next steps?",
         (
             (
                 "Nothing: flat is flat",

@@ -149,7 +149,7 @@ def learning_curves(curves: Mapping[str, Tensor]) -> Figure:
         axes.plot(np.arange(len(y)), y, color=RULES[name], label=name)
     axes.set(yscale="log", ylim=(3e-6, 5), xlim=(0, len(y) - 1))
     axes.set_yticks([1, 0.01, 1e-4], ["1", "0.01", "0.0001"])
-    title = "Words under Zipf's law, the best run of each rule"
+    title = "Zipf's law: of each rule the run that ends lowest"
     plotting.finish(axes, title=title, x="steps made", y="loss above the lowest")
     return figure
 
@@ -304,7 +304,7 @@ def left_out(measured: Tensor) -> Figure:
     axes.text(1500, 0.72, "both: Adam", color=plotting.INK)
     axes.set(xlim=(0.9, 10_000), ylim=(0.07, 70))
     axes.set_yticks([0.1, 0.3, 1, 3, 10, 30], ["0.1", "0.3", "1", "3", "10", "30"])
-    title = "Without both corrections the first steps are too long"
+    title = "With neither correction the first steps are too long"
     plotting.finish(axes, title=title, x="step t", y="length of the step, Adam's = 1", names=False)
     return figure
 
@@ -416,7 +416,7 @@ def rates_tried(losses: Mapping[str, Tensor]) -> Figure:
     figure, axes = plotting.subplots(size=(6.4, 3.9))
     plotting.log_ticks(axes, "x")
     names = ("Adam", *(f"momentum, β = {beta:g}" for beta in DIGIT_MOMENTA))
-    colours = (plotting.colour("adam"), plotting.colour("momentum"), plotting.ORANGE, plotting.SKY)
+    colours = (plotting.colour("adam"), plotting.GREY, plotting.ORANGE, plotting.colour("momentum"))
     means = torch.cat([losses["Adam"], losses["momentum"]]).mean(1).view(4, 6).numpy()
     for name, y, colour in zip(names, means, colours, strict=True):
         x = DIGIT_RATES[name.split(",")[0]] * 2.0 ** np.arange(len(y))

@@ -222,7 +222,8 @@ def which_number(grid: DecayGrid, *, power_of_l2: int = 1) -> Figure:
     Args:
         grid: of three rates. power_of_l2: of η, for Adam with L2 on the right; among `POWERS`.
     """
-    figure, panels = plotting.subplots(2, 2, size=(7.0, 5.8), sharey=True)
+    figure, panels = plotting.subplots(2, 2, size=(7.0, 6.1), sharey=True)
+    figure.set_layout_engine("constrained", hspace=0.08)  # a title stands clear of the label above it
     colours = (plotting.ORANGE, plotting.BLUE, plotting.INK)
     rows = (("AdamW", grid.decoupled, 1), ("Adam + L2", grid.l2, power_of_l2))
     for row, (name, half, last) in zip(panels, rows, strict=True):

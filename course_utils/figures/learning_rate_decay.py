@@ -28,14 +28,14 @@ COLOURS = {
     "stairs": plotting.ORANGE,
     "exponential": plotting.GREEN,
     "linear": plotting.PURPLE,
-    "polynomial": plotting.SKY,
+    "polynomial": plotting.VERMILION,
     "cosine": plotting.BLUE,
 }
 
 # What each figure shows, in words.
 FIRST_IDEA = (
     "Mean loss against steps, logarithmic. The large rate falls at first and goes flat. The "
-    "small rate falls slowly and ends little lower. Large, then small follows the first, falls when the "
+    "small rate falls slowly and ends somewhat lower. Large, then small follows the first, falls when the "
     "rate does, and ends lowest."
 )
 SHAPES = (
@@ -56,9 +56,9 @@ GAINS = (
 )
 BEST_SCHEDULES = (
     "Rates against the step, logarithmic, in two panels. Left, with noise in proportion to the curvature, "
-    "the best schedule stays at its upper limit for a while and then falls as fast as the "
-    "exponential does. Right, with equal noise, it starts much lower and stays close to the linear decay "
-    "for most of the run."
+    "the best schedule stays at its upper limit for a while and then falls, at first faster than the "
+    "exponential beside it, at last more slowly. Right, with equal noise, it starts much lower and stays "
+    "close to the linear decay for most of the run."
 )
 FILM_OF_DROPS = (
     "A drop of the rate moves through a run of 400 steps. Dropped early, the loss creeps; dropped late, it "
@@ -274,7 +274,12 @@ def net_peaks(peaks: Sequence[float], losses: Mapping[str, Tensor]) -> Figure:
     for name, values in losses.items():
         y = values.double().numpy()
         y = np.where(y < 1, y, np.nan)
-        axes.plot(x, y, "o-", color=COLOURS[name], markersize=4.5, label=name)
+        beside = "_" if name == "constant" else ""  # another line would cross its name
+        axes.plot(x, y, "o-", color=COLOURS[name], markersize=4.5, label=beside + name)
+        for last in np.flatnonzero(np.isfinite(y))[-1:] if beside else ():
+            axes.annotate(
+                name, (x[last], y[last]), (-6, 6), textcoords="offset points", ha="right", color=COLOURS[name]
+            )
     axes.set_ylim(0.024, 0.2)
     _plain_ticks(axes)
     axes.set_xticks(x, [f"{v:g}" for v in x])
@@ -328,7 +333,8 @@ def _over_constant(shares: Mapping[str, Interval], color: str, title: str) -> Fi
 
 def mistakes() -> Figure:
     """Six mistakes, each as the rates that the run used beside those that were meant."""
-    figure, panels = plotting.subplots(2, 3, size=(9.4, 5.2))
+    figure, panels = plotting.subplots(2, 3, size=(9.4, 5.5))
+    figure.set_layout_engine("constrained", hspace=0.08)  # a title stands clear of the label above it
     for axes, (name, (meant, used)) in zip(panels.flat, mistaken_rates().items(), strict=True):
         steps = np.arange(len(used))
         axes.plot(steps, used.numpy(), color=plotting.VERMILION, drawstyle="steps-post", label="_used")

@@ -185,7 +185,8 @@ def test_figures_of_the_net() -> None:
     losses = {"constant": torch.tensor([0.05, 0.04, torch.inf]), "cosine": torch.tensor([0.06, 0.03, 0.05])}
     [axes] = drawn(figures.net_peaks([0.1, 0.2, 0.4], losses)).axes
     assert line(axes, "cosine")[:, 1] == pytest.approx(losses["cosine"].numpy())
-    assert np.isnan(line(axes, "constant")[2, 1])
+    assert np.isnan(line(axes, "_constant")[2, 1])
+    assert "constant" in {text.get_text() for text in axes.texts}  # named beside its line
     rows = np.random.default_rng(1).uniform(0.6, 1.0, (12, 4))
     [axes] = drawn(figures.control([1, 2, 3, 4], {"as before": rows, "rate / 10": rows / 2})).axes
     assert line(axes, "rate / 10")[:, 1] == pytest.approx(rows.mean(0) / 2)
