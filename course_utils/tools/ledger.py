@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from course_utils import recorded
 from course_utils._checks import require
 from course_utils.claim_records import describe, read
+from course_utils.tools import lessons
 
 ORDER = {"fails": 0, "holds": 1, "not judged": 1}
 Claims = Mapping[str, Mapping[str, Any]]  # by id
@@ -71,6 +72,18 @@ def markdown(entries: list[Entry], *, most: int = 40) -> str:
     return "\n".join([*lines, "", f"{len(entries) - len(shown)} more claims, unchanged.", ""])
 
 
+def stale(claims: Claims, notebooks: Iterable[Path]) -> list[str]:
+    """The lessons whose notebook, as it was executed last, shows another number than these claims do."""
+    found = []
+    for path in notebooks:
+        outputs = [output for cell in lessons.read(path).cells for output in cell.get("outputs", [])]
+        blocks = [block for output in outputs for block in output.get("metadata", {}).get("claims", [])]
+        stored = [claim for block in blocks for claim in block["claims"]]
+        if any(claim["id"] in claims and claims[claim["id"]]["shown"] != claim["shown"] for claim in stored):
+            found.append(path.stem[:2])
+    return found
+
+
 def record(records: str | Path, folder: Path) -> Path:
     """Keep all claims of a run as the ledger that ships with the course; returns its file.
 
@@ -87,7 +100,7 @@ def record(records: str | Path, folder: Path) -> Path:
     require(not others, "a run at standard", lessons_of_another_profile=others)
     failed = [claim["id"] for claim in claims if claim["verdict"] != "holds"]
     require(not failed, "claims that hold", failed=failed)
-    lessons = sorted({claim["id"][:2] for claim in claims})
+    kept = sorted({claim["id"][:2] for claim in claims})
     rows = [{name: value for name, value in claim.items() if name not in REPEATED} for claim in claims]
-    settings = {"profiles": ["standard"], "lessons": lessons}
+    settings = {"profiles": ["standard"], "lessons": kept}
     return recorded.save("claims", rows, settings=settings, folder=folder)

@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 from click.testing import CliRunner
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from course_utils import claim_records, recorded
 from course_utils.tools import ledger
@@ -110,6 +112,17 @@ def test_the_claims_of_a_run_become_the_ledger_of_the_course(
     assert [row["id"] for row in kept.rows] == ["01.a", "02.b"]
     assert "versions" not in kept.rows[0], "the record says them once"
     assert claim_records.by_id(kept.rows)["01.a"]["used"] == 0.1
+
+
+def test_notebooks_that_show_other_numbers_are_named(tmp_path: Path) -> None:
+    for number, shown in (("01", "0.79"), ("02", "0.8"), ("03", "1")):
+        output = new_output(
+            "display_data", metadata={"claims": [{"claims": [{"id": f"{number}.a", "shown": shown}]}]}
+        )
+        book = new_notebook(cells=[new_markdown_cell("# A"), new_code_cell("claim()", outputs=[output])])
+        nbformat.write(book, tmp_path / f"{number}_a.ipynb")
+    now = {"01.a": {"shown": "0.78"}, "02.a": {"shown": "0.8"}}  # 03 was not run
+    assert ledger.stale(now, sorted(tmp_path.glob("*.ipynb"))) == ["01"]
 
 
 @pytest.mark.parametrize(
