@@ -198,6 +198,12 @@ def _only_nan_fails(rates: list[float], losses: Losses, guess: float) -> float |
     return rates[bad[0]] / 3 if bad and bad[0] > best else None
 
 
+def _infinity_passes(rates: list[float], losses: Losses, guess: float) -> float | None:
+    best = _best_of(losses)
+    bad = [k for k in range(best, len(rates)) if any(map(math.isnan, losses[k]))]
+    return rates[bad[0]] / 3 if bad and bad[0] > best else None
+
+
 def _mean_run(rates: list[float], losses: Losses, guess: float) -> float | None:
     best = _best_of(losses)
     bad = [k for k in range(best, len(rates)) if not sum(losses[k]) / len(losses[k]) < guess / 2]
@@ -556,6 +562,10 @@ EXERCISES = (
             Wrong(
                 _only_nan_fails,
                 "Only NaN and infinity count as failed here. A run that stays at a guess has failed, too.",
+            ),
+            Wrong(
+                _infinity_passes,
+                "Only NaN counts as failed here. A run whose loss is a number has failed, too, unless it is below guess / 2.",
             ),
             Wrong(_mean_run, "The mean over the runs decides here. One run that fails is enough."),
             Wrong(

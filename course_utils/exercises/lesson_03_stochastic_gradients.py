@@ -92,6 +92,16 @@ def _quickest_step(seconds: dict[int, float], critical: float, largest: int) -> 
     return min(fits, key=lambda b: seconds[b])
 
 
+def _time_times_batch(seconds: dict[int, float], critical: float, largest: int) -> int:
+    fits = sorted(b for b in seconds if b <= largest)
+    return min(fits, key=lambda b: seconds[b] * b)
+
+
+def _ratio_inverted(seconds: dict[int, float], critical: float, largest: int) -> int:
+    fits = sorted(b for b in seconds if b <= largest)
+    return min(fits, key=lambda b: seconds[b] * (1 + b / critical))
+
+
 def _larger_of_equals(seconds: dict[int, float], critical: float, largest: int) -> int:
     fits = sorted((b for b in seconds if b <= largest), reverse=True)
     return min(fits, key=lambda b: seconds[b] * (1 + critical / b))
@@ -121,6 +131,7 @@ def _machines() -> Inputs:
         # steps and examples weighed the wrong way round
         ({8: 0.1, 16: 0.09, 64: 0.4}, 16.0, 64),
         ({8: 0.2, 16: 0.3, 64: 2.0}, 1.0, 64),
+        ({8: 0.1, 16: 0.09, 64: 0.095}, 200.0, 64),
     )
 
 
@@ -186,6 +197,17 @@ def _any_pair(epochs: list[list[list[int]]], n: int) -> str:
     return "one shuffle" if found == "none" and len(set(orders)) < len(orders) else found
 
 
+def _one_rising_epoch(epochs: list[list[list[int]]], n: int) -> str:
+    found = loader_fault(epochs, n)
+    rising = any(loader_fault([epoch], 0) == "not shuffled" for epoch in epochs)
+    return "not shuffled" if rising and found in ("one shuffle", "none") else found
+
+
+def _batches_compared(epochs: list[list[list[int]]], n: int) -> str:
+    found = loader_fault(epochs, n)
+    return "none" if found == "one shuffle" and any(epoch != epochs[0] for epoch in epochs) else found
+
+
 def _loaders() -> Inputs:
     return (
         ([[[3, 0], [4, 1], [2]], [[1, 2], [0, 4], [3]], [[2, 4], [3, 1], [0]]], 5),
@@ -244,6 +266,10 @@ def _root_of_batch(lr: float, curvature: float, sigma2: float, target: float) ->
     return max(1, math.ceil((lr * sigma2 / (2 * (2 - lr * curvature)) / target) ** 2))
 
 
+def _one_too_many(lr: float, curvature: float, sigma2: float, target: float) -> int:
+    return math.floor(lr * sigma2 / (2 * (2 - lr * curvature)) / target) + 1
+
+
 # --- 5 · towards research: the noise scale without single gradients ----------------------------------
 
 
@@ -276,6 +302,10 @@ def _square_weights(small: float, b_small: int, big: float, b_big: int) -> float
 
 def _of_roots(small: float, b_small: int, big: float, b_big: int) -> float:
     return noise_scale(small**0.5, b_small, big**0.5, b_big)
+
+
+def _small_is_exact(small: float, b_small: int, big: float, b_big: int) -> float:
+    return (small - big) / (1 / b_small - 1 / b_big) / small
 
 
 EXERCISES = (
@@ -351,6 +381,14 @@ EXERCISES = (
                 _quickest_step,
                 "This has the quickest single step (and the fewest examples to the loss). It may need many steps.",
             ),
+            Wrong(
+                _time_times_batch,
+                "This multiplies the time of a step by the batch. Multiply it by the number of steps, which falls with b.",
+            ),
+            Wrong(
+                _ratio_inverted,
+                "b and critical have changed places: a larger batch needs fewer steps, not more.",
+            ),
             Wrong(_larger_of_equals, "Two are equally quick here; the smaller one is asked."),
             Wrong(
                 _in_the_order_given, "Two are equally quick here, and you took the one that is listed first."
@@ -407,6 +445,14 @@ EXERCISES = (
             Wrong(
                 _any_pair, "Two epochs of equal order can be chance where a third differs: all must be alike."
             ),
+            Wrong(
+                _one_rising_epoch,
+                "One epoch can rise by chance. Not shuffled is a loader whose indices rise in all of them.",
+            ),
+            Wrong(
+                _batches_compared,
+                "Batches are compared here. One order can be cut in two ways: compare the indices from start to end.",
+            ),
         ),
         hints=(
             "First lay the batches of each epoch end to end: one list of indices for each epoch.",
@@ -433,6 +479,7 @@ EXERCISES = (
             (0.01, 50.0, 4.0, 0.004),
             (0.05, 0.3, 1.0, 2.0),
             (1.9, 1.0, 5.0, 0.1),
+            (0.5, 3.0, 1.0, 0.125),  # the target is met exactly
         ),
         solution=batch_for_floor,
         wrong=(
@@ -442,6 +489,10 @@ EXERCISES = (
             ),
             Wrong(_rounded_down, "Rounded down: this batch is a little too small to reach the target."),
             Wrong(_rounded, "Rounded to the nearest: sometimes that is too small. Round up."),
+            Wrong(
+                _one_too_many,
+                "One too many where a batch meets the target exactly: at most the target is asked.",
+            ),
             Wrong(_variance_of_p, "This is for the variance of p. The loss is half the curvature times it."),
             Wrong(_half_missing, "Twice too much: the loss has a ½."),
             Wrong(
@@ -475,6 +526,10 @@ EXERCISES = (
             Wrong(
                 _big_is_exact,
                 "You take the big batch's norm for |g|². It still holds σ² / b_big of noise, so your scale is too small.",
+            ),
+            Wrong(
+                _small_is_exact,
+                "You take the small batch's norm for |g|². It holds σ² / b_small of noise, so your scale is too small.",
             ),
             Wrong(
                 _difference_only,

@@ -242,6 +242,12 @@ def _carried_backwards(
     return carry_over(v, convention, new_lr, new_beta, lr, beta)
 
 
+def _rates_inverted(
+    v: Tensor, convention: str, lr: float, beta: float, new_lr: float, new_beta: float
+) -> Tensor:
+    return carry_over(v, convention, new_lr, beta, lr, new_beta)
+
+
 def _names_swapped(
     v: Tensor, convention: str, lr: float, beta: float, new_lr: float, new_beta: float
 ) -> Tensor:
@@ -343,6 +349,25 @@ def _beta_not_its_root(lr: float, beta: float, curvature: float) -> float:
 def _real_part(lr: float, beta: float, curvature: float) -> float:
     b = 1 + beta - lr * curvature
     return (abs(b) + math.sqrt(max(b * b - 4 * beta, 0.0))) / 2
+
+
+def _largest_real_part(lr: float, beta: float, curvature: float) -> float:
+    b = 1 + beta - lr * curvature
+    return (b + math.sqrt(max(b * b - 4 * beta, 0.0))) / 2
+
+
+def _product_of_roots(lr: float, beta: float, curvature: float) -> float:
+    return beta
+
+
+def _not_halved(lr: float, beta: float, curvature: float) -> float:
+    b = 1 + beta - lr * curvature
+    found = contraction(lr, beta, curvature)
+    return found if b * b < 4 * beta else 2 * found
+
+
+def _doubled(lr: float, beta: float, curvature: float) -> float:
+    return 2 * contraction(lr, beta, curvature)
 
 
 # --- 6 · towards research: without memory ------------------------------------------------------------
@@ -545,6 +570,10 @@ EXERCISES = (
             Wrong(_from_zero, "The velocity starts anew: what it had gathered is lost."),
             Wrong(_carried_backwards, "Upside down: old and new have changed places."),
             Wrong(
+                _rates_inverted,
+                "The ratio of the rates is upside down in the classic velocity. Under a lower rate it must become shorter.",
+            ),
+            Wrong(
                 _names_swapped,
                 "Classic and averaged are swapped: lr is inside the classic velocity, 1 - beta inside the averaged one.",
             ),
@@ -615,6 +644,19 @@ EXERCISES = (
                 _real_part,
                 "Where the roots are complex you took their real part. What shrinks is their size.",
             ),
+            Wrong(
+                _largest_real_part,
+                "This is the larger of the real parts. Asked for is the size: a root may be negative or complex.",
+            ),
+            Wrong(
+                _product_of_roots,
+                "This is the product of the two roots, which is always beta. The larger of them is asked.",
+            ),
+            Wrong(
+                _not_halved,
+                "Where the roots are real this is twice the larger one: a quadratic's roots have a ½.",
+            ),
+            Wrong(_doubled, "Everywhere twice too much: a quadratic's roots have a ½."),
         ),
         hints=(
             "Solve the quadratic with b = 1 + beta - lr * curvature. For which b is the root of b² - 4 beta imaginary?",

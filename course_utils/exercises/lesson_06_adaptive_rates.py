@@ -267,6 +267,14 @@ def _nan_is_best(results: dict[str, list[Row]]) -> str:
     return _winner(results, nan=-math.inf)
 
 
+def _nan_stays_first(results: dict[str, list[Row]]) -> str:
+    return _winner(results, nan=math.nan)  # nothing is less than a NaN: min keeps one that comes first
+
+
+def _last_method_lost(results: dict[str, list[Row]]) -> str:
+    return _winner(dict([*results.items()][:-1] or results))
+
+
 def _nan_dropped(results: dict[str, list[Row]]) -> str:
     kept = {name: [row for row in rows if not math.isnan(row[1])] for name, rows in results.items()}
     return _winner(kept)
@@ -579,6 +587,10 @@ EXERCISES = (
             Wrong(_right_passed, "A best rate at the right end of its grid passes here."),
             Wrong(_nan_is_best, "A NaN is taken for the lowest loss. It is a run that diverged."),
             Wrong(
+                _nan_stays_first,
+                "A NaN in the first row stays the lowest here: x < nan is False for every x. It is a run that diverged.",
+            ),
+            Wrong(
                 _nan_dropped,
                 "Runs that diverged are dropped before the ends of the grid are looked at. They were tried: the grid ends "
                 "where the rates do.",
@@ -587,6 +599,7 @@ EXERCISES = (
                 _winner_only,
                 "Only the winner's grid is looked at. It is the loser whose rate is easily too poor.",
             ),
+            Wrong(_last_method_lost, "The last method is left out. Look at all of them."),
             Wrong(_largest_loss, "The method of the highest loss is returned here; lower is better."),
             Wrong(
                 _by_mean,
