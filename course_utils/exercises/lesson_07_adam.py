@@ -233,6 +233,15 @@ def _lone_gradient(limit: float, steps: int, beta1: float, beta2: float) -> floa
     return limit * math.sqrt(1 - beta2) / (1 - beta1)
 
 
+def _two_cases(limit: float, steps: int, beta1: float, beta2: float) -> float:
+    """The bound of Kingma & Ba."""
+    return min(limit, _lone_gradient(limit, steps, beta1, beta2))
+
+
+def _for_ever_at_any_beta(limit: float, steps: int, beta1: float, beta2: float) -> float:
+    return limit * math.sqrt((1 - beta2) * (1 - beta1**2 / beta2)) / (1 - beta1)
+
+
 def _multiplied(limit: float, steps: int, beta1: float, beta2: float) -> float:
     return limit * limit / largest_rate(limit, steps, beta1, beta2)
 
@@ -605,6 +614,15 @@ EXERCISES = (
             ),
             Wrong(
                 _lone_gradient, "This is for one gradient after a long silence. Growing gradients go further."
+            ),
+            Wrong(
+                _two_cases,
+                "This is the bound of Kingma & Ba, in two cases. Growing gradients make steps longer than it says.",
+            ),
+            Wrong(
+                _for_ever_at_any_beta,
+                "This is the bound for all times, and there is one only where beta1² < beta2: elsewhere its root fails. "
+                "Asked for is that of the first steps.",
             ),
             Wrong(_multiplied, "Upside down: a longest step above lr asks for a rate below the limit."),
             Wrong(_root_forgotten, "The root of the bound is missing."),

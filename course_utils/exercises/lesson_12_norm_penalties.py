@@ -112,6 +112,10 @@ def _zeros_ignored(p: torch.Tensor, g: torch.Tensor, l1: float) -> float:
     return torch.where(p == 0, torch.zeros_like(g), (g + l1 * p.sign()).abs()).max().item()
 
 
+def _zeros_cut_out(p: torch.Tensor, g: torch.Tensor, l1: float) -> float:
+    return (g + l1 * p.sign()).abs()[p != 0].max().item()
+
+
 def _minus_sign(p: torch.Tensor, g: torch.Tensor, l1: float) -> float:
     resting = (g.abs() - l1).clamp(min=0)
     return torch.where(p == 0, resting, (g - l1 * p.sign()).abs()).max().item()
@@ -277,6 +281,14 @@ def smallest_l1(x: torch.Tensor, y: torch.Tensor, k: int) -> float:
 def _kth_itself(x: torch.Tensor, y: torch.Tensor, k: int) -> float:
     pull = (2 * x.T @ y / len(x)).abs().sort(descending=True).values
     return pull[k - 1].item() if k > 0 else pull[0].item()
+
+
+def _all_stay_forgotten(x: torch.Tensor, y: torch.Tensor, k: int) -> float:
+    return (2 * x.T @ y / len(x)).abs().sort(descending=True).values[k].item()
+
+
+def _last_goes(x: torch.Tensor, y: torch.Tensor, k: int) -> float:
+    return smallest_l1(x, y, min(k, x.shape[1] - 1))
 
 
 def _half(x: torch.Tensor, y: torch.Tensor, k: int) -> float:
@@ -468,6 +480,10 @@ EXERCISES = (
                 "For a weight that is not zero, |g| below l1 is a violation too: g must be -l1 * sign(p).",
             ),
             Wrong(_zeros_ignored, "A zero weight breaks the condition as well, where |g| is larger than l1."),
+            Wrong(
+                _zeros_cut_out,
+                "Zero weights are cut out, and where all are zero no largest is left. They can break the condition, too.",
+            ),
             Wrong(_minus_sign, "Where p is not zero both slopes add up to zero: g plus l1 * sign(p)."),
             Wrong(
                 _below_zero,
@@ -550,6 +566,14 @@ EXERCISES = (
             Wrong(
                 _kth_itself,
                 "At this strength fewer weights are left than k allows: you take one pull too early.",
+            ),
+            Wrong(
+                _all_stay_forgotten,
+                "With k = d all weights may stay, and there is no pull at index d. How small may l1 be then?",
+            ),
+            Wrong(
+                _last_goes,
+                "Your answer to k = d is that to k = d - 1: the weakest weight goes, though all d may stay.",
             ),
             Wrong(
                 _half, "The slope of a square has a factor 2: half of the strength that is needed came out."

@@ -110,6 +110,16 @@ def _twice_is_active(x: Tensor, outputs: Tensor, idle: Tensor, p: float) -> str:
     return "active in eval" if found == "scaled twice" else found
 
 
+def _zeros_in_eval_alone(x: Tensor, outputs: Tensor, idle: Tensor, p: float) -> str:
+    """In eval it looks for zeros, and not at the size."""
+    return name_fault(x, outputs, x * (idle != 0), p)
+
+
+def _twice_is_no_factor(x: Tensor, outputs: Tensor, idle: Tensor, p: float) -> str:
+    found = name_fault(x, outputs, idle, p)
+    return "no factor" if found == "scaled twice" else found
+
+
 def _first_pass_shared(x: Tensor, outputs: Tensor, idle: Tensor, p: float) -> str:
     """Compares passes where rows should be compared."""
     kept = outputs != 0
@@ -432,6 +442,14 @@ EXERCISES = (
             Wrong(
                 _twice_is_active,
                 "Eval does not return x, but it drops nothing either: every entry is there, only smaller.",
+            ),
+            Wrong(
+                _zeros_in_eval_alone,
+                "In eval you look for zeros alone. A layer that drops nothing there may still not return x.",
+            ),
+            Wrong(
+                _twice_is_no_factor,
+                "Eval is too small, but the factor is there in training. Without a factor eval would be x.",
             ),
             Wrong(
                 _first_pass_shared,

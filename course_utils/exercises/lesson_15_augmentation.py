@@ -108,6 +108,16 @@ def _fill_before_wrap(x: Tensor, outputs: Tensor, idle: Tensor, fill: float, mos
     return "wrong fill" if found == "wraps" else found
 
 
+def _fill_is_wrap(x: Tensor, outputs: Tensor, idle: Tensor, fill: float, most: int) -> str:
+    found = name_fault(x, outputs, idle, fill, most)
+    return "wraps" if found == "wrong fill" else found
+
+
+def _any_fill(x: Tensor, outputs: Tensor, idle: Tensor, fill: float, most: int) -> str:
+    found = name_fault(x, outputs, idle, fill, most)
+    return "none" if found == "wrong fill" else found
+
+
 def _training_alone(x: Tensor, outputs: Tensor, idle: Tensor, fill: float, most: int) -> str:
     return name_fault(x, outputs, x, fill, most)
 
@@ -497,6 +507,11 @@ EXERCISES = (
                 _fill_before_wrap,
                 "What comes in is not `fill`, true; but it is what left on the other side.",
             ),
+            Wrong(
+                _fill_is_wrap,
+                "What comes in is not `fill`, true; but it need not be what left on the other side.",
+            ),
+            Wrong(_any_fill, "You know what wraps, but any other value passes for `fill`."),
             Wrong(_training_alone, "You never look at what came out in eval."),
             Wrong(
                 _one_batch_decides,

@@ -244,6 +244,12 @@ def _begins_at_zero(steps: list[int], sharp: list[float], beta: float, warmup: i
     return min(_bounds(steps, sharp, beta, warmup, share=share), default=math.inf)
 
 
+def _divided_by_zero(steps: list[int], sharp: list[float], beta: float, warmup: int) -> float:
+    shares = [min(1.0, t / warmup) if warmup else 1.0 for t in steps]
+    bounds = [(2 + 2 * beta) / (lam * s) for lam, s in zip(sharp, shares, strict=True) if lam > 0]
+    return min(bounds, default=math.inf)
+
+
 def _climbs_on(steps: list[int], sharp: list[float], beta: float, warmup: int) -> float:
     share = (lambda t: (t + 1) / warmup) if warmup else (lambda t: 1.0)
     return min(_bounds(steps, sharp, beta, warmup, share=share), default=math.inf)
@@ -534,6 +540,10 @@ EXERCISES = (
                 "Momentum makes steps longer, but its limit is not lower by 1 - beta. It is higher than 2/λ.",
             ),
             Wrong(_begins_at_zero, "This warm-up begins at 0. At step t it stands at (t + 1) / warmup."),
+            Wrong(
+                _divided_by_zero,
+                "This warm-up begins at 0, and you divide by it at step 0. At step t it stands at (t + 1) / warmup.",
+            ),
             Wrong(_climbs_on, "After the warm-up the rate stays at η. Here it climbs on."),
             Wrong(_by_size, "A negative curvature is taken by its size. Any rate is stable there."),
             Wrong(_highest_of_all, "This is the rate that one of the moments allows. All must."),

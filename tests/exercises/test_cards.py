@@ -136,7 +136,7 @@ test_a_mistake_in_the_table_is_noticed = mistakes(
     [
         ('facts.append(("Expected", mismatch.expected))', 'facts.append(("Expected", mismatch.got))'),
         ('("Got", got.error.short)', '("Got", "")'),
-        ("call, expected[first], got[first])", "call, expected[0], got[0])"),
+        ("call, expected[first], got[first], ", "call, expected[0], got[0], "),
         ("call = call_text(exercise, first, parameters)", "call = call_text(exercise, 0, parameters)"),
     ],
     check=check_facts_of,

@@ -179,6 +179,34 @@ def test_the_copy_that_is_advised_is_one_that_there_is() -> None:
     assert judge_function(arrays, lambda x: x.ravel() + 1).state == "wrong"
 
 
+def test_a_missing_return_is_asked_for_only_where_none_is_no_answer() -> None:
+    def first_above(limit: float) -> int | None:
+        return next((k for k in range(3) if k > limit), None)
+
+    def said(inputs: Any) -> str:
+        exercise = Exercise(
+            "98.first_above", title="First", prompt="First.", kind="core", minutes=1, solution=first_above,
+            wrong=(), hints=("a", "b"), stub="def first_above(limit):\n    ...\n", inputs=inputs,
+        )  # fmt: skip
+        verdict = judge_function(exercise, lambda limit: None)
+        assert verdict.state == "wrong"
+        return f"{verdict.lines} {verdict.facts}"
+
+    assert said(((0.5,), (1.5,))).count("got None: is a `return` missing?") == 1
+    assert "`return`" not in said(((0.5,), (9.0,)))
+    assert "`return`" not in said(((9.0,), (0.5,)))
+
+
+@pytest.mark.parametrize("id", ["02.choose_rate", "17.smallest_rate"])
+def test_no_return_is_missed_in_an_exercise_that_may_be_answered_with_none(id: str) -> None:
+    (exercise,) = [one for one in catalogue.load(id[:2]).EXERCISES if one.id == id]
+    answer = cell("def answer(*given):\n    none = dict(given=given).get('other')\n    return none\n")
+    verdict = judge_function(exercise, answer, code=answer.__code__)
+    assert verdict.state == "wrong"
+    assert plain(graded(exercise, answer)) == plain(verdict)
+    assert "`return`" not in f"{verdict.lines} {verdict.facts}"
+
+
 def check_functions_with(changed: Any) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(child, "encode_outcome", changed.encode_outcome)

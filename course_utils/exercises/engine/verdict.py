@@ -72,7 +72,8 @@ def of_function(
     changed = _changed(exercise, expected, got)
     first = agree.index(False)
     call = call_text(exercise, first, parameters)
-    facts = _facts(exercise, call, expected[first], got[first])
+    none_given = any(one.value is None and one.error is None for one in expected)
+    facts = _facts(exercise, call, expected[first], got[first], none_given=none_given)
     mistakes = list(known)
     cause = next((words for words, outcomes in mistakes if same(exercise, outcomes, got)), "")
     if not cause and changed and same(exercise, expected, got, strict=False):
@@ -87,7 +88,7 @@ def of_function(
         lines = (*error.lines, f"This was on {call}. {some}".rstrip())
     else:
         state, in_table = "wrong", 2
-        difference = _first_difference(exercise, expected[first], got[first])
+        difference = _first_difference(exercise, expected[first], got[first], none_given=none_given)
         lines = (f"wrong on {call}:", f"  {difference.words if difference else ''}")
         lines += (some,) if some and not cause else ()
     why = f"Likely cause: {cause}" if cause else ""
@@ -159,11 +160,14 @@ def _value_difference(exercise: Exercise, expected: Any, got: Any) -> Difference
     return differs(exercise, snapshot(expected), got)
 
 
-def _first_difference(exercise: Exercise, expected: Outcome, got: Outcome) -> Difference | None:
+def _first_difference(
+    exercise: Exercise, expected: Outcome, got: Outcome, *, none_given: bool
+) -> Difference | None:
+    """Where one call departs first; no `return` is missed where None is the answer to some input."""
     if expected.error is not None:
         return Difference("form", expected.error.short, text(got.value))
     if mismatch := differs(exercise, expected.value, got.value):
-        return mismatch
+        return replace(mismatch, note="") if none_given and got.value is None else mismatch
     for name, its, answers in zip(_names(exercise), expected.arguments, got.arguments, strict=False):
         if left := differs(exercise, its, answers):
             return replace(left, where=f"argument `{name}` afterwards, {left.where}")
@@ -178,13 +182,15 @@ def _other_order(exercise: Exercise, parameters: Sequence[str] | None) -> str:
     return f"It is called with ({', '.join(names)}), in this order; yours takes ({', '.join(parameters)})."
 
 
-def _facts(exercise: Exercise, call: str, expected: Outcome, got: Outcome) -> tuple[tuple[str, str], ...]:
+def _facts(
+    exercise: Exercise, call: str, expected: Outcome, got: Outcome, *, none_given: bool
+) -> tuple[tuple[str, str], ...]:
     """Input, expected, got, for a table."""
     facts = [("Input", call)]
     if got.error is not None:
         wanted = expected.error.short if expected.error else text(expected.value)
         return (*facts, ("Expected", wanted), ("Got", got.error.short))
-    mismatch = _first_difference(exercise, expected, got)
+    mismatch = _first_difference(exercise, expected, got, none_given=none_given)
     if mismatch is None:
         return tuple(facts)
     if where := mismatch.where.strip(" :,"):
