@@ -714,7 +714,7 @@ EXERCISES = (
         hints=(
             "Copy the loop of `train` for one rate. v has the shape (V, 1), and broadcasting does the rest.",
             "v = 0.999 * v + 0.001 * (g**2).mean(1, keepdim=True); m stays as it is.",
-            "Measure the loss before each step; return t as soon as it is at most first / 1000.",
+            "Measure the loss above its lowest before each step; return t as soon as it is at most first / 1000.",
         ),
         stub='''def steps_with_row_v(pairs, lr):
     """The number of steps, as an int; pairs: shares (V, V), float64, all above zero."""
