@@ -122,8 +122,10 @@ def differs(scene: Any, figure: Figure) -> list[str]:
 
 
 def bars(axes: Any) -> list[Any]:
-    """The middles and heights of the bars of an axis, as one line."""
-    return [np.array([(bar.get_x() + bar.get_width() / 2, bar.get_height()) for bar in axes.patches])]
+    """The middles and heights of the bars of an axis, which Matplotlib draws as steps, as one line."""
+    (steps,) = axes.patches
+    heights, edges, _ = steps.get_data()
+    return [np.column_stack([(edges[1:] + edges[:-1]) / 2, heights])]
 
 
 def test_every_script_belongs_to_a_figure() -> None:
