@@ -293,12 +293,13 @@ def finish(axes: Axes, *, title: str, x: str, y: str, names: bool = True) -> Non
         label_lines(axes)
 
 
-def label_lines(axes: Axes, *, gap: float = 0.055) -> None:
+def label_lines(axes: Axes, *, gap: float = 0.055, away: float = 0.015) -> None:
     """Name each labelled line at its right end, in its colour, and spread names that would overlap.
 
     Args:
         axes: with lines whose `label` does not start with an underscore.
         gap: least distance between names, as a share of the axes' height.
+        away: of a name from the end of its line, as a share of the width; more beside a wide mark.
     """
     with mpl.rc_context(_STYLE):
         axes.get_xlim(), axes.get_ylim()  # pending limits are settled before they are measured
@@ -320,7 +321,7 @@ def label_lines(axes: Axes, *, gap: float = 0.055) -> None:
             axes.annotate(
                 str(lines[k].get_label()),
                 xy=(ends[k][0], ends[k][1]),
-                xytext=(max(float(ends[k][0]), 0.0) + 0.015, height),
+                xytext=(max(float(ends[k][0]), 0.0) + away, height),
                 xycoords="axes fraction",
                 textcoords="axes fraction",
                 color=lines[k].get_color(),

@@ -10,6 +10,7 @@ import io
 import re
 import sys
 import weakref
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -78,12 +79,16 @@ def alt_of(picture: Any) -> str:
 # ---- the canvas
 
 
-def check_states_are_drawn_like_single_figures(module: Any) -> None:
+def drawn_alike(module: Any, draw: Callable[[float], Figure], rates: Sequence[float]) -> None:
     canvas = module.Canvas(plotting._STYLE)
-    for rate in (0.1, 0.05, 0.02):
-        webp, _ = canvas.webp(lambda rate=rate: line(rate, 10))
+    for rate in rates:
+        webp, _ = canvas.webp(functools.partial(draw, rate))
         # plotting.png keeps 256 colours, so that edges of letters may differ a little
-        assert abs(pixels(webp) - arranged(line(rate, 10))).mean() < 0.1, rate
+        assert abs(pixels(webp) - arranged(draw(rate))).mean() < 0.1, rate
+
+
+def check_states_are_drawn_like_single_figures(module: Any) -> None:
+    drawn_alike(module, lambda rate: line(rate, 10), (0.1, 0.05, 0.02))
 
 
 def test_states_are_drawn_like_single_figures() -> None:
@@ -137,10 +142,7 @@ def check_small_ticks_with_numbers_keep_them(module: Any) -> None:
         figure.axes[0].set(yscale="log", ylim=(2, 8))
         return figure
 
-    canvas = module.Canvas(plotting._STYLE)
-    for rate in (0.5, 0.4):
-        webp, _ = canvas.webp(lambda rate=rate: steep(rate))
-        assert abs(pixels(webp) - arranged(steep(rate))).mean() < 0.1, rate
+    drawn_alike(module, steep, (0.5, 0.4))
 
 
 def test_small_ticks_with_numbers_keep_them() -> None:
@@ -158,10 +160,7 @@ def check_ticks_made_alike_are_drawn_alike(module: Any) -> None:
         axes.set_xticks([0, 5, 10], ["none", "half", "all"])
         return figure
 
-    canvas = module.Canvas(plotting._STYLE)
-    for rate in (0.1, 0.05):
-        webp, _ = canvas.webp(lambda rate=rate: gridded(rate))
-        assert abs(pixels(webp) - arranged(gridded(rate))).mean() < 0.1, rate
+    drawn_alike(module, gridded, (0.1, 0.05))
 
 
 def test_ticks_made_alike_are_drawn_alike() -> None:

@@ -103,11 +103,9 @@ def _arrange(figure: Figure, places: Sequence[Bbox]) -> None:
         for axis in axes.xaxis, axes.yaxis:
             ticks: Any = axis
             ticks._update_ticks = functools.cache(ticks._update_ticks)
-    _join_minor_ticks(figure)
-    for axes in figure.axes:
-        for axis in axes.xaxis, axes.yaxis:
             made = axis.majorTicks
             made += [_like(made[0]) for _ in range(len(axis.get_majorticklocs()) - len(made))]
+    _join_minor_ticks(figure)
 
 
 def _like(tick: Tick) -> Tick:

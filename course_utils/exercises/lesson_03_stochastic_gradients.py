@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 
@@ -65,14 +66,17 @@ def best_batch(seconds: dict[int, float], critical: float, largest: int) -> int:
     return min(fits, key=lambda b: seconds[b] * (1 + critical / b))
 
 
+def _least(seconds: dict[int, float], largest: int, cost: Callable[[int], float]) -> int:
+    return min(sorted(b for b in seconds if b <= largest), key=cost)
+
+
 def _most_throughput(seconds: dict[int, float], critical: float, largest: int) -> int:
     fits = sorted(b for b in seconds if b <= largest)
     return max(fits, key=lambda b: b / seconds[b])
 
 
 def _critical_batch(seconds: dict[int, float], critical: float, largest: int) -> int:
-    fits = sorted(b for b in seconds if b <= largest)
-    return min(fits, key=lambda b: abs(b - critical))
+    return _least(seconds, largest, lambda b: abs(b - critical))
 
 
 def _largest_that_fits(seconds: dict[int, float], critical: float, largest: int) -> int:
@@ -88,18 +92,15 @@ def _largest_left_out(seconds: dict[int, float], critical: float, largest: int) 
 
 
 def _quickest_step(seconds: dict[int, float], critical: float, largest: int) -> int:
-    fits = sorted(b for b in seconds if b <= largest)
-    return min(fits, key=lambda b: seconds[b])
+    return _least(seconds, largest, lambda b: seconds[b])
 
 
 def _time_times_batch(seconds: dict[int, float], critical: float, largest: int) -> int:
-    fits = sorted(b for b in seconds if b <= largest)
-    return min(fits, key=lambda b: seconds[b] * b)
+    return _least(seconds, largest, lambda b: seconds[b] * b)
 
 
 def _ratio_inverted(seconds: dict[int, float], critical: float, largest: int) -> int:
-    fits = sorted(b for b in seconds if b <= largest)
-    return min(fits, key=lambda b: seconds[b] * (1 + b / critical))
+    return _least(seconds, largest, lambda b: seconds[b] * (1 + b / critical))
 
 
 def _larger_of_equals(seconds: dict[int, float], critical: float, largest: int) -> int:

@@ -279,10 +279,7 @@ def by_length(lengths: Sequence[int], shifts: ArrayLike) -> Figure:
     axes.set_xticks(list(lengths), [str(length) for length in lengths])
     title = "On the net a longer warm-up soon buys no more"
     plotting.finish(axes, title=title, x="steps of warm-up", y="fall moves by (doublings)", names=False)
-    for line in axes.get_lines():
-        if not str(line.get_label()).startswith("_"):  # farther off than usual: the last dot is wide
-            end, style = line.get_xydata()[-1], {"color": line.get_color(), "va": "center"}
-            axes.annotate(str(line.get_label()), end, (8, 0), textcoords="offset points", **style)
+    plotting.label_lines(axes, away=0.022)  # the last dot is wide
     return figure
 
 

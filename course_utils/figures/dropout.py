@@ -284,9 +284,7 @@ def passes(lrs: Sequence[Sequence[float]], runs: Mapping[str, Mapping[str, Array
     both[0].set_ylabel("validation loss")
     # only now are the limits known that both share
     for axes in both:
-        plotting.label_lines(axes, gap=0.08)
-        for name in axes.texts:  # beside the last marker, not on it
-            name.set_x(name.get_position()[0] + 0.02)
+        plotting.label_lines(axes, gap=0.08, away=0.035)  # beside the last marker, not on it
     return figure
 
 

@@ -154,16 +154,16 @@ def ledger(records: Path, against: Path | None, out: Path | None, keep: bool) ->
     from course_utils.tools import ledger as claims
     from course_utils.tools import lessons
 
-    warn = functools.partial(click.echo, err=True)
     if keep:
         try:
             click.echo(claims.record(records, recorded.FOLDER))
         except (ValueError, OSError) as problem:
             raise click.ClickException(f"nothing was recorded: {problem}") from None
-        now = claim_records.by_id(claim_records.read(records, left_out=warn))
-        if old := claims.stale(now, lessons.find(NOTEBOOKS)):
+        kept = recorded.newest("claims", recorded.FOLDER)
+        if kept and (old := claims.stale(claim_records.by_id(kept.rows), lessons.find(NOTEBOOKS))):
             click.echo(f"show other numbers: execute them again, with `notebooks {' '.join(old)}`", err=True)
         return
+    warn = functools.partial(click.echo, err=True)
     now = claim_records.by_id(claim_records.read(records, left_out=warn))
     if not now:
         raise click.ClickException(f"no claims-NN.json in {records}")

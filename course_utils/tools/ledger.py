@@ -9,6 +9,7 @@ from typing import Any
 
 from course_utils import recorded
 from course_utils._checks import require
+from course_utils.claim_lines import stored
 from course_utils.claim_records import describe, read
 from course_utils.tools import lessons
 
@@ -77,9 +78,8 @@ def stale(claims: Claims, notebooks: Iterable[Path]) -> list[str]:
     found = []
     for path in notebooks:
         outputs = [output for cell in lessons.read(path).cells for output in cell.get("outputs", [])]
-        blocks = [block for output in outputs for block in output.get("metadata", {}).get("claims", [])]
-        stored = [claim for block in blocks for claim in block["claims"]]
-        if any(claim["id"] in claims and claims[claim["id"]]["shown"] != claim["shown"] for claim in stored):
+        shown = [claim for output in outputs for block in stored(output) for claim in block.claims]
+        if any(claim["id"] in claims and claims[claim["id"]]["shown"] != claim["shown"] for claim in shown):
             found.append(path.stem[:2])
     return found
 

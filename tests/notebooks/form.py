@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 from course_utils import recorded
+from course_utils.claim_lines import stored
 from course_utils.exercises.engine.model import Exercise, Quiz
 from course_utils.tools.cells import python
 from course_utils.tools.editions import deck, minutes
@@ -36,8 +37,8 @@ def measured(lesson: Lesson) -> dict[str, Measured]:
     made = {id for cell in lesson.code for id in _claimed(cell.source)}
     found = {id: value for id, value in _recorded().items() if id in made}
     for output in lesson.outputs:
-        for block in output.get("metadata", {}).get("claims", []):
-            found |= {claim["id"]: _measured(claim) for claim in block["claims"]}
+        for block in stored(output):
+            found |= {claim["id"]: _measured(claim) for claim in block.claims}
     return found
 
 

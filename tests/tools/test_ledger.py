@@ -116,9 +116,8 @@ def test_the_claims_of_a_run_become_the_ledger_of_the_course(
 
 def test_notebooks_that_show_other_numbers_are_named(tmp_path: Path) -> None:
     for number, shown in (("01", "0.79"), ("02", "0.8"), ("03", "1")):
-        output = new_output(
-            "display_data", metadata={"claims": [{"claims": [{"id": f"{number}.a", "shown": shown}]}]}
-        )
+        block = {"topic": "", "claims": [{"id": f"{number}.a", "shown": shown}]}
+        output = new_output("display_data", metadata={"claims": [block]})
         book = new_notebook(cells=[new_markdown_cell("# A"), new_code_cell("claim()", outputs=[output])])
         nbformat.write(book, tmp_path / f"{number}_a.ipynb")
     now = {"01.a": {"shown": "0.78"}, "02.a": {"shown": "0.8"}}  # 03 was not run
